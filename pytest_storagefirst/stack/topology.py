@@ -1,0 +1,140 @@
+"""The typed graph of a deployed stack, found through AWS APIs alone.
+
+The same `discover` reads moto, an emulator and AWS: it asks CloudFormation which resources a stack
+has and each service what they are. Nothing here looks at a template or into moto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Queue:
+    logical_id: str
+    name: str
+    url: str
+    arn: str
+    fifo: bool = False
+    visibility_timeout_seconds: int = 30
+    retention_seconds: int = 345_600
+    delay_seconds: int = 0
+    content_based_deduplication: bool = False
+    dead_letter_arn: str | None = None
+    max_receive_count: int | None = None
+    encrypted_with: str | None = None  # KMS key id, None when SQS-managed or plain
+    policy: str | None = None  # queue policy, JSON text
+
+
+@dataclass(frozen=True)
+class Function:
+    logical_id: str
+    name: str
+    arn: str
+    handler: str
+    runtime: str  # "" for container images
+    timeout_seconds: int = 3
+    memory_megabytes: int = 128
+    environment: MappingType[str, str] = field(default_factory=dict)
+    layer_arns: tuple[str, ...] = ()
+    role_arn: str = ""
+    reserved_concurrency: int | None = None
+    package_type: str = "Zip"
+
+
+@dataclass(frozen=True)
+class EventSourceMapping:
+    logical_id: str
+    uuid: str
+    function_arn: str
+    source_arn: str
+    batch_size: int
+    batching_window_seconds: int = 0
+    reports_batch_item_failures: bool = False
+    maximum_concurrency: int | None = None
+    filters: tuple[str, ...] = ()  # JSON patterns; a message passes when any matches
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    logical_id: str
+    name: str
+    arn: str
+    key_names: tuple[str, ...]  # hash key, then range key
+    stream_arn: str | None = None
+
+
+@dataclass(frozen=True)
+class Bucket:
+    logical_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class IntegrationResponse:
+    """How a REST API answers the sender: chosen by `selection_pattern` against the backend's status."""
+
+    status: str
+    selection_pattern: str | None = None  # None: the default response
+    templates: MappingType[str, str] = field(default_factory=dict)  # content type -> VTL
+    parameters: MappingType[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Integration:
+    """What a route does with a request.
+
+    `kind` is "AWS" (REST, VTL), "AWS_PROXY" (Lambda proxy, or HTTP API first class when `subtype` is
+    set), "HTTP", "HTTP_PROXY" or "MOCK".
+    """
+
+    kind: str
+    uri: str = ""
+    http_method: str = "POST"  # of the call to the backend
+    subtype: str = ""  # "SQS-SendMessage", …; HTTP API only
+    payload_format_version: str = ""  # HTTP API only
+    credentials: str = ""  # role ARN
+    request_parameters: MappingType[str, str] = field(default_factory=dict)
+    request_templates: MappingType[str, str] = field(default_factory=dict)  # content type -> VTL
+    passthrough_behavior: str = "WHEN_NO_MATCH"
+    content_handling: str | None = None
+    responses: tuple[IntegrationResponse, ...] = ()
+    timeout_milliseconds: int = 29_000
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path of an API. `name` is "POST /orders"; the entry is called by it."""
+
+    api_logical_id: str
+    api_id: str
+    protocol: str  # "REST" or "HTTP"
+    method: str  # "POST", "ANY"
+    path: str  # "/orders/{id}"
+    stage: str
+    integration: Integration
+    stage_variables: MappingType[str, str] = field(default_factory=dict)
+    authorizer: str = ""  # name or id; "" when open
+    request_validator: bool = False
+    request_models: MappingType[str, str] = field(default_factory=dict)  # content type -> JSON schema
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Topology:
+    stack_name: str
+    account: str
+    region: str
+    queues: tuple[Queue, ...] = ()
+    functions: tuple[Function, ...] = ()
+    mappings: tuple[EventSourceMapping, ...] = ()
+    tables: tuple[Table, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
+    routes: tuple[Route, ...] = ()
+    logical_ids: MappingType[str, str] = field(default_factory=dict)  # physical id or ARN -> logical id
+    inert: tuple[str, ...] = ()  # "LogicalId (AWS::Type)": stands in the stack, plays no part
