@@ -15,7 +15,13 @@ class StorageFirstError(Exception):
     """
 
     def __init__(
-        self, problem: str, *, where: str = "", found: str = "", expected: str = "", remedy: str = ""
+        self,
+        problem: str,
+        *,
+        where: str = "",
+        found: str = "",
+        expected: str = "",
+        remedy: str = "",
     ) -> None:
         super().__init__(problem)
         self.problem = problem
@@ -35,7 +41,10 @@ class StorageFirstError(Exception):
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.problem, self.where, self.found, self.expected, self.remedy))
+        return (
+            _rebuild,
+            (type(self), self.problem, self.where, self.found, self.expected, self.remedy),
+        )
 
 
 def _rebuild(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,8 @@ class Effect:
 
     `place` names the table, bucket, queue or callee by logical id ("Orders", "http POST https://…",
     "ses.SendEmail"). `key` and `value` are JSON values. `kind` is "item", "object", "message" (in a
-    queue that nothing in the stack reads) or "emission". An emission with an `idempotency_key` counts
-    once however often it is sent.
+    queue that nothing in the stack reads) or "emission". An emission with an `idempotency_key`
+    counts once however often it is sent.
     """
 
     kind: str
@@ -54,3 +55,110 @@ class Observation:
     why_not_quiet: str = ""
     faults_required: tuple[str, ...] = ()  # texts of the plan's faults
     faults_fired: tuple[str, ...] = ()
+
+
+Tree = Any  # a JSON value after names were put in and JSON inside strings was opened
+JSON_TEXT = "(json)"
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """An effect with names for ids: `tree` is [key, value, idempotency key].
+
+    `named` holds the ids of the messages whose names stand in it.
+    """
+
+    kind: str
+    place: str
+    tree: Tree
+    named: frozenset[str]
+    idempotency_key: str | None
+
+
+def canonical(observation: Observation) -> list[Canonical]:
+    """The effects of a run in the form that is compared, in the order of the final read."""
+    naming = _Naming(observation.names)
+    return [naming.canonical(effect) for effect in observation.effects]
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
+class _Naming:
+    """Puts names in the place of raw ids, for one observation.
+
+    Longest ids first, in one pass per string, so that "m1" never tears "m10" apart and no name is
+    named again. An id also counts where it stands as a whole number (a sequence number that the
+    handler turned into an int). Ids differ from run to run, so compiling them into one regular
+    expression would cost more than it saves.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        ordered = [raw for raw in sorted(names, key=len, reverse=True) if raw]
+        # A mark is one character of a private plane: nothing of it can be taken for an id again.
+        self._marks = [(raw, chr(0xF0000 + at), names[raw]) for at, raw in enumerate(ordered)]
+        self._numbers = {raw: names[raw] for raw in ordered if raw.isdigit()}
+
+    def canonical(self, effect: Effect) -> Canonical:
+        content = [effect.key, effect.value, effect.idempotency_key]
+        text = _ENCODER.encode(content)
+        marks = [mark for mark in self._marks if mark[0] in text]
+        named: set[str] = set()
+        tree = self._put(content, marks, named)
+        return Canonical(effect.kind, effect.place, tree, frozenset(named), tree[2])
+
+    def _put(self, node: Any, marks: list[tuple[str, str, str]], named: set[str]) -> Tree:
+        kind = type(node)
+        if kind is str:
+            if node[:1] in ("{", "["):
+                opened = _opened(node)
+                if opened is not None:
+                    return self._put(opened, marks, named)
+            return _put_names(node, marks, named) if marks else node
+        if kind is dict:
+            put = self._put
+            if not marks:
+                return {str(name): put(value, marks, named) for name, value in node.items()}
+            return {
+                _put_names(str(name), marks, named): put(value, marks, named)
+                for name, value in node.items()
+            }
+        if kind is list or kind is tuple:
+            return [self._put(value, marks, named) for value in node]
+        if kind is int and self._numbers and (name := self._numbers.get(str(node))):
+            named.add(_message_of(name))
+            return name
+        if node is None or kind in (int, float, bool):
+            return node
+        return self._put(str(node), marks, named)  # a Decimal or bytes, as a report would print it
+
+
+def _put_names(text: str, marks: list[tuple[str, str, str]], named: set[str]) -> str:
+    found = []
+    for raw, mark, name in marks:
+        if raw in text:
+            text = text.replace(raw, mark)
+            found.append((mark, name))
+    for mark, name in found:
+        text = text.replace(mark, name)
+        named.add(_message_of(name))
+    return text
+
+
+def _message_of(name: str) -> str:
+    return name.strip("<>").partition(".")[0]
+
+
+def _opened(text: str) -> dict[str, Any] | None:
+    """JSON, or JSON lines, inside a string: opened, so that a volatile field masks only itself."""
+    try:
+        return {JSON_TEXT: [json.loads(text)]}
+    except ValueError:
+        pass
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > 1:
+        try:
+            return {JSON_TEXT: [json.loads(line) for line in lines]}
+        except ValueError:
+            pass
+    return None

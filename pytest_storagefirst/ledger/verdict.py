@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 OK, VIOLATED, UNKNOWN, NOT_APPLICABLE = "ok", "violated", "unknown", "not-applicable"
 
@@ -22,9 +22,10 @@ class Verdict:
     value: str
     why: str = ""
     messages: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst verdict, first among equals; `unknown` when there is none: no evidence is not evidence."""
+    """The worst verdict, first among equals; `unknown` when there is none: that shows nothing."""
     found = sorted(verdicts, key=lambda verdict: -_SEVERITY[verdict.value])
     return found[0] if found else Verdict(UNKNOWN, "nothing was judged")

@@ -55,6 +55,7 @@ class EventSourceMapping:
     maximum_concurrency: int | None = None
     filters: tuple[str, ...] = ()  # JSON patterns; a message passes when any matches
     enabled: bool = True
+    qualifier: str = ""  # alias or version; `function_arn` is the function's own, without it
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class IntegrationResponse:
-    """How a REST API answers the sender: chosen by `selection_pattern` against the backend's status."""
+    """How a REST API answers: chosen by `selection_pattern` against the backend's status."""
 
     status: str
     selection_pattern: str | None = None  # None: the default response
@@ -86,8 +87,8 @@ class IntegrationResponse:
 class Integration:
     """What a route does with a request.
 
-    `kind` is "AWS" (REST, VTL), "AWS_PROXY" (Lambda proxy, or HTTP API first class when `subtype` is
-    set), "HTTP", "HTTP_PROXY" or "MOCK".
+    `kind` is "AWS" (REST, VTL), "AWS_PROXY" (Lambda proxy, or HTTP API first class when `subtype`
+    is set), "HTTP", "HTTP_PROXY" or "MOCK".
     """
 
     kind: str
@@ -118,7 +119,10 @@ class Route:
     stage_variables: MappingType[str, str] = field(default_factory=dict)
     authorizer: str = ""  # name or id; "" when open
     request_validator: bool = False
-    request_models: MappingType[str, str] = field(default_factory=dict)  # content type -> JSON schema
+    # content type -> JSON schema
+    request_models: MappingType[str, str] = field(default_factory=dict)
+    # "method.request.header.X" and the like, when the validator checks parameters
+    required_parameters: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -136,5 +140,7 @@ class Topology:
     tables: tuple[Table, ...] = ()
     buckets: tuple[Bucket, ...] = ()
     routes: tuple[Route, ...] = ()
-    logical_ids: MappingType[str, str] = field(default_factory=dict)  # physical id or ARN -> logical id
+    logical_ids: MappingType[str, str] = field(
+        default_factory=dict
+    )  # physical id or ARN -> logical id
     inert: tuple[str, ...] = ()  # "LogicalId (AWS::Type)": stands in the stack, plays no part

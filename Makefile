@@ -1,0 +1,66 @@
+# Each target sets up what it needs: a fresh clone wants only make and a Python of 3.11 or later.
+
+ENVIRONMENT := .venv
+INSTALLED := $(ENVIRONMENT)/.installed
+BIN := $(ENVIRONMENT)/bin
+WORKERS ?= 2
+COVERAGE_MINIMUM ?= 95
+DEMO_REPORT := .storagefirst/demo
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo    judge a sound stack and its broken twin"
+	@echo "make test    the whole suite with coverage (WORKERS=$(WORKERS), COVERAGE_MINIMUM=$(COVERAGE_MINIMUM))"
+	@echo "make lint    ruff and mypy --strict"
+	@echo "make bench   the figures of the benchmarks, one JSON line each"
+	@echo "make clean   remove all that the other targets made"
+
+# A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
+# may come without the module that makes environments.
+$(INSTALLED): pyproject.toml
+	@for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	  if $$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "setting up $(ENVIRONMENT) with $$($$candidate --version)"; \
+	    $$candidate -m venv --clear $(ENVIRONMENT) && \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' && \
+	    touch $@ && exit 0; \
+	    exit 1; \
+	  fi; \
+	done; \
+	echo "no Python of 3.11 or later that can make a virtual environment was found" >&2; \
+	echo "(on Debian and Ubuntu: apt install python3 python3-venv)" >&2; \
+	exit 1
+
+demo: $(INSTALLED)
+	@echo "== examples/orders: a sound stack. Nothing is lost, whichever single thing fails."
+	@$(BIN)/python -m pytest -p storagefirst examples/orders/template.yaml
+	@echo
+	@echo "== examples/orders_broken: its twin with a defect. This run is meant to fail, with the story of how."
+	@rm -rf $(DEMO_REPORT)
+	@$(BIN)/python -m pytest -p storagefirst --storagefirst-report=$(DEMO_REPORT) examples/orders_broken/template.yaml; \
+	status=$$?; \
+	echo; \
+	if [ $$status -ne 1 ] || ! grep -q '"verdict": "violated"' $(DEMO_REPORT)/report.json; then \
+	  echo "demo FAILED: the broken twin was to be found out (exit code 1 and a violated property), got exit code $$status" >&2; \
+	  exit 1; \
+	fi
+	@echo "demo: as expected, the sound stack passed and the broken one was found out."
+
+test: $(INSTALLED)
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=$(COVERAGE_MINIMUM)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(ENVIRONMENT) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,36 @@
+"""The hooks of a run that has something to judge; `plugin.py` registers them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_storagefirst.collect import note_expected
+from pytest_storagefirst.conclusion import conclude, show
+from pytest_storagefirst.failures import hide_our_frames, place_skip
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.getoption("collectonly"):
+        note_expected(session.items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.excinfo is not None:
+        hide_our_frames(call.excinfo)
+    return place_skip(item, (yield))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        conclude(session.config)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    show(terminalreporter, config)

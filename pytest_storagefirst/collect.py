@@ -1,0 +1,113 @@
+"""A template is a test file, and each property of it a test item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_storagefirst.errors import StorageFirstError
+from pytest_storagefirst.explore.outcome import InternalError, Outcome, Refused
+from pytest_storagefirst.explore.result import PropertyFailure, require
+from pytest_storagefirst.ledger.properties import registered
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE
+from pytest_storagefirst.options import (
+    replay_file,
+    settings_from,
+    shown_path,
+)
+from pytest_storagefirst.session import session_of
+from pytest_storagefirst.settings_file import load_settings
+
+
+def collector_for(path: Path, parent: pytest.Collector) -> pytest.File:
+    """The collector of a file that is meant for us (`options.is_meant`)."""
+    kind = ReplayFile if path == replay_file(parent.config) else TemplateFile
+    return kind.from_parent(parent, path=path)
+
+
+class TemplateFile(pytest.File):
+    """A template; its items stand in the order of the properties, whichever were chosen."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        try:
+            settings = load_settings(self.path, settings_from(self.config))
+        except StorageFirstError as error:
+            session_of(self.config).refuse(self.nodeid, str(error))
+            raise self.CollectError(str(error)) from None
+        for name in settings.properties or registered():
+            yield PropertyItem.from_parent(self, name=name)
+
+
+class ReplayFile(pytest.File):
+    """A replay file, with one item."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        yield ReplayItem.from_parent(self, name="replay")
+
+
+class StorageFirstItem(pytest.Item):
+    """What our items share: they fail with a text, and the place of a failure is their file."""
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        # Not the id itself: where a report's name ends its id, pytest takes "." in it for "::".
+        return self.path, None, f"{self.name} of {self.template}"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if not isinstance(excinfo.value, PropertyFailure | Refused | InternalError):
+            return super().repr_failure(excinfo)
+        shown = excinfo.getrepr(style="value")
+        if shown.reprcrash is not None:
+            shown.reprcrash.path = str(self.path)
+            shown.reprcrash.lineno = 1
+        return shown
+
+    @property
+    def template(self) -> str:
+        """What reports call the file: its path from rootdir, as in the item's own id."""
+        assert self.parent is not None
+        return self.parent.nodeid
+
+    def show_trace(self, outcome: Outcome) -> None:
+        if outcome.trace and self.config.getoption("fulltrace"):
+            self.add_report_section("call", "storagefirst traceback", outcome.trace)
+
+
+class PropertyItem(StorageFirstItem):
+    """One property of one template: passes on ok alone."""
+
+    def runtest(self) -> None:
+        outcome = session_of(self.config).explore(self.path, self.template)
+        self.show_trace(outcome)
+        result = outcome.of(self.name)
+        if result.verdict == NOT_APPLICABLE:
+            pytest.skip(result.why or "does not apply to this stack")
+        replay = outcome.replays.get(self.name)
+        if replay:
+            shown = shown_path(self.config, Path(replay))
+            require(result, hint=f"again: pytest -p storagefirst --storagefirst-replay={shown}")
+        require(result)
+
+
+class ReplayItem(StorageFirstItem):
+    """A replayed schedule: passes when what it showed is fixed."""
+
+    def runtest(self) -> None:
+        outcome = session_of(self.config).replay(self.path)
+        self.show_trace(outcome)
+        if outcome.replayed is None:
+            outcome.of("")
+        else:
+            require(outcome.replayed)
+
+
+def note_expected(items: list[pytest.Item]) -> None:
+    """Tell the session which properties of which templates are about to be judged."""
+    expected: dict[str, list[str]] = {}
+    for item in items:
+        if isinstance(item, PropertyItem):
+            expected.setdefault(item.template, []).append(item.name)
+    for template, names in expected.items():
+        session_of(items[0].config).expect(template, names)

@@ -1,0 +1,1 @@
+"""What to try: the sweep of faults, Hypothesis strategies, replay, and the stack a test holds."""

@@ -1,0 +1,171 @@
+"""Runs judged: what a workload's messages should leave, and each property's verdict on a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.attribution import take_account
+from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.ledger.oracle import Oracle
+from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
+from pytest_storagefirst.ledger.verdict import Verdict
+from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.run import Played, play
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.simulation.scheduler import EPOCH_MS
+
+# Another clock: another day, hour, minute and second, and another year.
+OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One run and what is said of it."""
+
+    schedule: Schedule
+    played: Played
+    account: Account | None
+    verdicts: dict[str, Verdict]
+
+
+class Judge:
+    """Judges runs of one deployed stack; keeps what fault-free runs taught."""
+
+    def __init__(self, deployed: Deployed, names: Iterable[str] = ()) -> None:
+        self.deployed = deployed
+        self.names = tuple(names) or tuple(registered())
+        self.runs = 0
+        self._alone: dict[str, tuple[Observation, ...]] = {}
+        self._oracles: dict[str, Oracle] = {}
+
+    def facts(self) -> Facts:
+        topology = self.deployed.topology
+        mapped = [queue for queue in topology.queues if self.deployed.mappings_of(queue)]
+        return Facts(
+            consumed=bool(mapped),
+            ordered=any(queue.fifo for queue in mapped),
+            redrivable=any(queue.dead_letter_arn for queue in mapped),
+        )
+
+    def play(self, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False) -> Played:
+        self.runs += 1
+        return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
+
+    def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
+        """Play a schedule and judge it by all properties. `bad` are its bad messages."""
+        played = self.play(schedule, to_expiry=bool(bad))
+        return self.judge_played(schedule, played, bad)
+
+    def judge_played(
+        self, schedule: Schedule, played: Played, bad: frozenset[str] = frozenset()
+    ) -> Judged:
+        try:
+            oracle = self.oracle(schedule.workload)
+            observation = _without_expected_messages(played.observation, oracle)
+            account = take_account(
+                observation, oracle, allowed=self._allowed(schedule, observation)
+            )
+        except (LookupError, AssertionError, ValueError, TypeError) as error:
+            verdict = crashed("the account", error)
+            return Judged(schedule, played, None, dict.fromkeys(self.names, verdict))
+        context = self._context(schedule, played, bad)
+        return Judged(schedule, played, account, judge_all(account, observation, context, self.names))
+
+    def _allowed(self, schedule: Schedule, observation: Observation) -> dict[str, int]:
+        """How often an effect may stand: twice where the sender itself asked twice.
+
+        Two requests accepted by a standard queue are two messages; that the sender meant one is
+        known to nobody else. A FIFO queue promises to drop the second (docs/decisions.md).
+        """
+        resent = {
+            message
+            for event in observation.history
+            if event.kind == "faulted" and "sender-resends" in event.detail
+            for message in event.messages
+        }
+        dropped = {
+            message
+            for event in observation.history
+            if event.kind in ("stored", "deduplicated")
+            and any(queue.fifo and queue.logical_id == event.where for queue in self.deployed.topology.queues)
+            for message in event.messages
+        }
+        return {message: 2 for message in resent - dropped}
+
+    def _context(self, schedule: Schedule, played: Played, bad: frozenset[str]) -> Context:
+        groups = tuple(ids for ids in played.groups.values() if len(ids) > 1)
+        first_queue = next(
+            (event.where for event in played.observation.history if event.kind == "stored"), ""
+        )
+        queue = next(
+            (q for q in self.deployed.topology.queues if q.logical_id == first_queue), None
+        )
+        return Context(
+            bad=bad,
+            bad_queue=first_queue,
+            max_receive_count=queue.max_receive_count if queue is not None else None,
+            groups=groups,
+        )
+
+    def oracle(self, workload: Sequence[Send]) -> Oracle:
+        """What the messages of a workload should leave."""
+        sends = {send.message: send for send in workload}
+        key = _key(sends.values())
+        if key not in self._oracles:
+            alone = {message: self.alone(send) for message, send in sends.items()}
+
+            def sequential(ids: tuple[str, ...], variant: int = 0) -> Observation | None:
+                if variant > 1:
+                    return None
+                schedule = Schedule(
+                    tuple(sends[message] for message in ids), seed=variant, one_by_one=True
+                )
+                return self.play(schedule, OTHER_EPOCH_MS if variant else EPOCH_MS).observation
+
+            self._oracles[key] = Oracle(alone, sequential)
+        return self._oracles[key]
+
+    def alone(self, send: Send) -> tuple[Observation, ...]:
+        """Fault-free runs of one message: plain, under another clock and seed, and redelivered."""
+        key = _key([send])
+        if key not in self._alone:
+            schedule = Schedule((send,))
+            first = self.play(schedule)
+            other = self.play(replace(schedule, seed=1), OTHER_EPOCH_MS)
+            runs = [first.observation, other.observation]
+            for (place, point), _ in sorted(first.counts.items()):
+                if point == "invocation":
+                    throttled = Fault(place, "invocation", 1, "throttled")
+                    runs.append(self.play(replace(schedule, plan=(throttled,), seed=2)).observation)
+                    break
+            self._alone[key] = tuple(runs)
+        return self._alone[key]
+
+
+def _key(sends: Iterable[Send]) -> str:
+    return json.dumps([[send.message, send.entry, send.body] for send in sends])
+
+
+def _without_expected_messages(observation: Observation, oracle: Oracle) -> Observation:
+    """A message in a queue that nobody reads is its effect where it always ends there.
+
+    Anywhere else such a message is recoverably held, as one that a handler set aside by hand.
+    """
+    if not any(held.state == "set aside" for held in observation.held):
+        return observation
+    expected = {
+        (message, slot.place)
+        for message, slots in oracle.alone.items()
+        for slot in slots
+        if slot.kind == "message"
+    }
+    kept = tuple(
+        held
+        for held in observation.held
+        if held.state != "set aside" or (held.message, held.where) not in expected
+    )
+    return replace(observation, held=kept)

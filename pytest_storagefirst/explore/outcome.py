@@ -1,0 +1,154 @@
+"""What became of one template in one run: a result, a refusal, or a defect of ours."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.errors import StorageFirstError
+from pytest_storagefirst.explore.result import PropertyResult, ReplayResult, StackResult
+from pytest_storagefirst.ledger.verdict import UNKNOWN
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
+
+
+class Refused(Exception):
+    """The user can mend it: its text says where and how. Nothing was judged."""
+
+
+class InternalError(Exception):
+    """A defect of this plugin: no verdict on anybody's stack."""
+
+
+Refused.__module__ = InternalError.__module__ = "builtins"  # see explore/result.py
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One of `result`, `replayed`, `refusal` or `defect` is set.
+
+    `replays` maps a property to the replay file of its witness. `trace` is the whole traceback
+    behind a defect, for --full-trace.
+    """
+
+    result: StackResult | None = None
+    replayed: ReplayResult | None = None
+    refusal: str = ""
+    defect: str = ""
+    trace: str = ""
+    replays: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "result": self.result.to_json() if self.result else None,
+            "replayed": asdict(self.replayed) if self.replayed else None,
+            "refusal": self.refusal,
+            "defect": self.defect,
+            "trace": self.trace,
+            "replays": dict(self.replays),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Outcome:
+        result, replayed = value["result"], value["replayed"]
+        return cls(
+            **{
+                **value,
+                "result": StackResult.from_json(result) if result else None,
+                "replayed": (
+                    ReplayResult(**{**replayed, "story": tuple(replayed["story"])})
+                    if replayed
+                    else None
+                ),
+            }
+        )
+
+    def of(self, name: str) -> PropertyResult:
+        """The result of one property.
+
+        Raises `Refused` or `InternalError` when there is no result at all. A property that the
+        exploration is silent about is unknown: missing evidence is no evidence.
+        """
+        if self.refusal:
+            raise Refused(self.refusal)
+        if self.defect:
+            raise InternalError(self.defect)
+        for one in self.result.properties if self.result else ():
+            if one.name == name:
+                return one
+        return _silent(name)
+
+    def judged(self, expected: Sequence[str]) -> tuple[PropertyResult, ...]:
+        """All verdicts, with an unknown for each expected property that has none."""
+        if self.result is None:
+            reason = (self.refusal or self.defect or "nothing was judged").partition("\n")[0]
+            return tuple(PropertyResult(name, UNKNOWN, reason) for name in expected)
+        found = {one.name for one in self.result.properties}
+        missing = tuple(_silent(name) for name in expected if name not in found)
+        return self.result.properties + missing
+
+
+def _silent(name: str) -> PropertyResult:
+    return PropertyResult(name, UNKNOWN, "the exploration gave no verdict on it")
+
+
+def explore_template(template: Path, name: str, base: Settings, replays: Path) -> Outcome:
+    """Explore one template and write the replay files of what was violated; never raises.
+
+    `name` is what reports call the template. What the user interrupts stays interrupted.
+    """
+    try:
+        from pytest_storagefirst.explore.exploration import explore
+
+        found = explore(template, load_settings(template, base))
+        result = replace(found, template=name)
+        json.dumps(result.to_json())
+        return Outcome(result=result, replays=_write_replays(result, replays))
+    except (Exception, SystemExit) as error:
+        return _failed(error)
+
+
+def replay_schedule(file: Path, base: Settings) -> Outcome:
+    """Run a replay file's schedule once more; never raises."""
+    try:
+        from pytest_storagefirst.explore.replay import replay
+
+        return Outcome(replayed=replay(file, base))
+    except (Exception, SystemExit) as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> Outcome:
+    if isinstance(error, StorageFirstError):
+        return Outcome(refusal=str(error))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    file = frame.filename.rpartition("pytest_storagefirst")
+    place = f"{file[1]}{file[2]}" if file[1] else frame.filename
+    return Outcome(
+        defect=(
+            f"internal error: {type(error).__name__}: {error}\n"
+            f"  at {place}:{frame.lineno} in {frame.name}\n"
+            "This is a defect of pytest-storagefirst and no verdict on the stack. Please report it "
+            "with the template and this text; --full-trace shows where it comes from."
+        ),
+        trace="".join(traceback.format_exception(error)),
+    )
+
+
+def _write_replays(result: StackResult, directory: Path) -> dict[str, str]:
+    written = {}
+    for one in result.properties:
+        if one.witness is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            slug = result.template.replace("\\", "/").strip("/").replace("/", "__")
+            file = directory / f"{slug}-{one.name}.json"
+            file.write_text(json.dumps(one.witness, indent=2) + "\n", encoding="utf-8")
+            written[one.name] = str(file)
+    if written and directory.parent.name == ".storagefirst":
+        # As pytest does with its cache: nobody commits it by accident.
+        (directory.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    return written

@@ -1,0 +1,295 @@
+"""From a template file and settings to a stack that stands: read, deploy, find entries and code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.errors import EntryError, HandlerError, SettingsError
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation.deployed import Deployed, Downstream, Entry
+from pytest_storagefirst.simulation.environment import Code
+from pytest_storagefirst.simulation.world import World
+from pytest_storagefirst.stack.deploy import deploy
+from pytest_storagefirst.stack.template import Template, load_template
+from pytest_storagefirst.stack.topology import Function, Queue, Route, Topology
+
+# What a front door can store in, in this version, by the service in an integration's URI or subtype.
+_STORES = ("sqs", "dynamodb", "s3")
+_READING_SUBTYPES = ("SQS-ReceiveMessage", "SQS-DeleteMessage", "SQS-PurgeQueue")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stack ready to be played on, and what the report says of how it came to stand."""
+
+    deployed: Deployed
+    template: Template
+    notes: tuple[str, ...]
+
+
+class _NoRun:
+    """Between runs: AWS calls of ours are answered by moto, and nobody's handler is at work."""
+
+    current = None
+
+    @staticmethod
+    def ask(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[str, str], bytes]:
+        return lanes.answer(method, url, headers, body)
+
+
+@contextmanager
+def _moto_answers() -> Iterator[None]:
+    boundary.activate(_NoRun())
+    try:
+        yield
+    finally:
+        boundary.activate(None)
+
+
+def prepare(
+    path: Path, settings: Settings, handlers: Mapping[str, Callable[..., Any] | str] | None = None
+) -> Prepared:
+    """Stand a template up in a moto of its own.
+
+    `handlers` replace functions by logical id, as [functions.…] in storagefirst.toml does. Raises
+    StorageFirstError for whatever a user can mend.
+    """
+    template = load_template(path, dict(settings.parameters), dict(settings.imports))
+    world = World(template.region)
+    with _moto_answers(), _seeded_moto(), world.attached():
+        topology = deploy(template)
+        world.mark()
+    overrides = {**settings.functions, **(handlers or {})}
+    code = _code(topology, template, overrides, path.parent)
+    entries = _entries(topology, settings, template)
+    deployed = Deployed(world, topology, code, entries, _downstreams(settings))
+    _check_consumers(deployed, template)
+    return Prepared(deployed, template, tuple(template.notes))
+
+
+@contextmanager
+def _seeded_moto() -> Iterator[None]:
+    """Physical names that moto makes up are the same in every process."""
+    from moto.moto_api._internal import mock_random
+
+    state = mock_random.getstate()
+    mock_random.seed(0)
+    try:
+        yield
+    finally:
+        mock_random.setstate(state)
+
+
+def _code(
+    topology: Topology,
+    template: Template,
+    overrides: Mapping[str, Callable[..., Any] | str],
+    folder: Path,
+) -> dict[str, Code]:
+    known = {function.logical_id for function in topology.functions}
+    unknown = sorted(set(overrides) - known)
+    if unknown:
+        raise SettingsError(
+            "a handler is given for a function that the template doesn't have",
+            where=f"[functions.{unknown[0]}]",
+            found=unknown[0],
+            expected=", ".join(sorted(known)) or "a template with functions",
+        )
+    return {
+        function.logical_id: _code_of(function, template, overrides.get(function.logical_id), folder)
+        for function in topology.functions
+    }
+
+
+def _code_of(
+    function: Function, template: Template, override: Callable[..., Any] | str | None, folder: Path
+) -> Code:
+    if callable(override):
+        return Code(function.logical_id, function.handler, override=override)
+    if isinstance(override, str):
+        module, _, name = override.partition(":")
+        return Code(function.logical_id, f"{module}.{name}", search=(folder.resolve(),))
+    found = template.code.get(function.logical_id)
+    if found is None or (found.root is None and found.inline is None):
+        return Code(function.logical_id, function.handler)
+    root = found.root.resolve() if found.root is not None else None
+    search = tuple(entry.resolve() for entry in ([root] if root else []) + list(found.layers))
+    return Code(function.logical_id, function.handler, search=search, inline=found.inline)
+
+
+def _check_consumers(deployed: Deployed, template: Template) -> None:
+    """Every function that a queue feeds must be Python that lies here, or be replaced."""
+    for mapping in deployed.topology.mappings:
+        function = deployed.function_by_arn(mapping.function_arn)
+        if function is None or deployed.queue_by_arn(mapping.source_arn) is None:
+            continue
+        code = deployed.code[function.logical_id]
+        where = template.where(function.logical_id)
+        remedy = f'write [functions.{function.logical_id}] handler = "module:function" in storagefirst.toml'
+        if code.override is not None or (code.search and code.handler != function.handler):
+            continue
+        if not function.runtime.startswith("python"):
+            raise HandlerError(
+                f"{function.logical_id} is no Python function",
+                where=where,
+                found=function.runtime or "a container image",
+                expected="Runtime: python3.x",
+                remedy=remedy,
+            )
+        if not code.search and code.inline is None:
+            raise HandlerError(
+                f"the code of {function.logical_id} is not on this machine",
+                where=where,
+                found=next((n for n in template.notes if function.logical_id in n), "no local CodeUri"),
+                expected="a CodeUri that is a local folder, or InlineCode",
+                remedy=remedy,
+            )
+
+
+def _stores_in(route: Route) -> str:
+    """The service that a route writes to; "" when it is no way into storage."""
+    integration = route.integration
+    if integration.subtype:
+        reads = integration.subtype in _READING_SUBTYPES
+        return "" if reads else integration.subtype.partition("-")[0].lower()
+    if integration.kind == "AWS" and route.method in ("POST", "PUT", "PATCH", "ANY"):
+        parts = integration.uri.split(":")
+        service = parts[4].rpartition(".")[2] if len(parts) > 4 else ""
+        return "" if service == "lambda" else service
+    return ""
+
+
+def _entries(topology: Topology, settings: Settings, template: Template) -> tuple[Entry, ...]:
+    routes = {route.name: route for route in topology.routes if _stores_in(route)}
+    queues = _fed_from_outside(topology)
+    if settings.entries:
+        return tuple(_chosen(given, topology, routes) for given in settings.entries)
+    usable = {name: route for name, route in routes.items() if _stores_in(route) in _STORES}
+    names = list(usable) or list(queues)
+    if len(names) == 1:
+        name = names[0]
+        if name in usable:
+            return (Entry(name, None, route=usable[name]),)
+        return (Entry(name, None, queue=queues[name]),)
+    if not names:
+        others = [f"{name} (into {_stores_in(route)})" for name, route in routes.items()]
+        raise EntryError(
+            "the stack has no way into storage that can be simulated",
+            where=str(template.path),
+            found=", ".join(others or [route.name for route in topology.routes])
+            or "no API route and no queue that a function reads",
+            expected="an API route with a service integration into SQS, DynamoDB or S3, or an SQS queue "
+            "with an event source mapping",
+            remedy='name one in storagefirst.toml: [[entry]] queue = "LogicalId"',
+        )
+    kind = "route" if usable else "queue"
+    raise EntryError(
+        "the stack has several ways in, and none is chosen",
+        where=str(template.path),
+        found=", ".join(names),
+        expected="one [[entry]] or more in storagefirst.toml",
+        remedy=f'for instance\n            [[entry]]\n            {kind} = "{names[0]}"',
+    )
+
+
+def _fed_from_outside(topology: Topology) -> dict[str, Queue]:
+    """Queues that a function reads and that no other queue's redrive policy feeds."""
+    dead_letters = {queue.dead_letter_arn for queue in topology.queues}
+    sources = {mapping.source_arn for mapping in topology.mappings}
+    return {
+        queue.logical_id: queue
+        for queue in topology.queues
+        if queue.arn in sources and queue.arn not in dead_letters
+    }
+
+
+def _chosen(given: Any, topology: Topology, routes: Mapping[str, Route]) -> Entry:
+    if given.kind == "route":
+        matching = [route for route in topology.routes if _same_route(route.name, given.name)]
+        if not matching:
+            raise EntryError(
+                f"the stack has no route {given.name!r}",
+                where=given.where,
+                found=", ".join(route.name for route in topology.routes) or "no route at all",
+                expected="one of these",
+            )
+        route = matching[0]
+        store = _stores_in(route)
+        if store not in _STORES:
+            raise EntryError(
+                f"{given.name} is no way into storage that can be simulated",
+                where=given.where,
+                found=f"an integration into {store or 'a function or an HTTP backend'}",
+                expected="an integration into " + ", ".join(_STORES),
+            )
+        return Entry(given.name, given.body, route=route)
+    if given.kind == "queue":
+        for queue in topology.queues:
+            if given.name in (queue.logical_id, queue.name):
+                return Entry(given.name, given.body, queue=queue)
+        raise EntryError(
+            f"the stack has no queue {given.name!r}",
+            where=given.where,
+            found=", ".join(queue.logical_id for queue in topology.queues) or "no queue at all",
+            expected="one of these",
+        )
+    raise EntryError(
+        f"an entry of kind {given.kind!r} can't be simulated yet",
+        where=given.where,
+        found=given.name,
+        expected="route or queue",
+    )
+
+
+def _same_route(name: str, wanted: str) -> bool:
+    method, _, path = name.partition(" ")
+    wanted_method, _, wanted_path = wanted.partition(" ")
+    return path.rstrip("/") == wanted_path.rstrip("/") and wanted_method.upper() in (method, "ANY") or (
+        method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/")
+    )
+
+
+def _downstreams(settings: Settings) -> tuple[Downstream, ...]:
+    made = []
+    for given in settings.downstreams:
+        reply = given.reply
+        if reply.text is not None:
+            body, kind = reply.text.encode(), "text/plain"
+        else:
+            body, kind = json.dumps({} if reply.json is None else reply.json).encode(), "application/json"
+        made.append(
+            Downstream(
+                url=given.url,
+                method="" if given.method == "ANY" else given.method.upper(),
+                status=reply.status,
+                headers={"Content-Type": kind, **reply.headers},
+                body=body,
+                idempotency=given.idempotency or "",
+            )
+        )
+    return tuple(made)
+
+
+def import_named(name: str, folder: Path) -> Any:
+    """What "module:name" means to a user whose storagefirst.toml lies in `folder`."""
+    module_name, _, attribute = name.partition(":")
+    before = list(sys.path)
+    sys.path.insert(0, os.fspath(folder))
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"{name!r} can't be imported: {error}",
+            expected='"module:name" importable from the folder of storagefirst.toml',
+        ) from None
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,116 @@
+"""What an exploration found, in builtin types at heart: it crosses process borders as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, VIOLATED
+
+
+@dataclass(frozen=True)
+class PropertyResult:
+    """What all runs of a stack together say of one property.
+
+    `verdict` is "ok", "violated", "unknown" or "not-applicable"; `why` is one line that a user
+    reads. `lost` are the messages that the verdict is about. `story` tells the smallest failing
+    run, a line each. `witness` is the replay document of that run, made of what JSON can hold.
+    """
+
+    name: str
+    verdict: str
+    why: str = ""
+    runs: int = 0
+    faults_tried: int = 0
+    lost: tuple[str, ...] = ()
+    story: tuple[str, ...] = ()
+    witness: dict[str, Any] | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PropertyResult:
+        return cls(**{**value, "lost": tuple(value["lost"]), "story": tuple(value["story"])})
+
+
+@dataclass(frozen=True)
+class StackResult:
+    """One exploration of one template, judged by all its properties.
+
+    `notes` qualify the verdicts and are always told; `inert` names the resources that play no part,
+    "LogicalId (AWS::Type)". `seconds` is real time.
+    """
+
+    template: str
+    properties: tuple[PropertyResult, ...]
+    notes: tuple[str, ...] = ()
+    inert: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtin types only; `from_json` gives an equal result back."""
+        value = asdict(self)
+        value["properties"] = [_listed(one) for one in value["properties"]]
+        return _listed(value)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> StackResult:
+        return cls(
+            template=value["template"],
+            properties=tuple(PropertyResult.from_json(one) for one in value["properties"]),
+            notes=tuple(value["notes"]),
+            inert=tuple(value["inert"]),
+            seconds=value["seconds"],
+        )
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What a replayed schedule shows now. Only the verdict "ok" means that it is fixed."""
+
+    template: str
+    property_name: str
+    verdict: str
+    why: str = ""
+    story: tuple[str, ...] = ()
+
+    @property
+    def still_fails(self) -> bool:
+        return self.verdict == VIOLATED
+
+
+class PropertyFailure(AssertionError):
+    """A property does not hold, or was not shown to hold. pytest prints its text alone."""
+
+
+class Violated(PropertyFailure):
+    """The property was seen broken."""
+
+
+class NotShown(PropertyFailure):
+    """The verdict is unknown, which never passes."""
+
+
+# pytest prints an exception's name with its module unless that is builtins; its own outcomes do so.
+Violated.__module__ = NotShown.__module__ = "builtins"
+
+
+def require(result: PropertyResult | ReplayResult, *, hint: str = "") -> None:
+    """Return for a verdict that passes, else raise a `PropertyFailure` that tells the story.
+
+    `hint` is a last line, such as where the replay file lies.
+    """
+    if result.verdict in (OK, NOT_APPLICABLE):
+        return
+    name = result.name if isinstance(result, PropertyResult) else result.property_name
+    kind = Violated if result.verdict == VIOLATED else NotShown
+    why = result.why or "the run gave no reason"
+    lines = [f"{name}: {why}"]
+    if result.story:
+        lines += ["", *(f"  {line}" for line in result.story)]
+    if hint:
+        lines += ["", hint]
+    raise kind("\n".join(lines))
+
+
+def _listed(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(part) if isinstance(part, tuple) else part for key, part in value.items()}

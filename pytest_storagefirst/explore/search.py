@@ -1,0 +1,61 @@
+"""Beyond single faults: Hypothesis draws workload, plan and choices within what time is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_storagefirst.explore.strategies import schedules_over
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.explore.exploration import Exploration
+
+MOST_EXAMPLES = 100_000
+
+
+class _OutOfTime(BaseException):
+    """Ends the search; no Exception, so that Hypothesis does not take it for a finding."""
+
+
+def search(
+    exploration: Exploration,
+    messages: tuple[Send, ...],
+    counts: Mapping[tuple[str, str], int],
+    seconds: float,
+) -> None:
+    """Draw schedules until the time is over; every run is judged and counted in.
+
+    What a run violates is kept by the exploration, the smallest run of each property; so a search
+    does not end at the first finding.
+    """
+    from hypothesis import HealthCheck, Phase, given, seed, settings, target
+
+    ends = time.perf_counter() + seconds
+
+    @seed(exploration.settings.seed)
+    @settings(
+        max_examples=MOST_EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.target],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        schedules_over(
+            exploration.judge.deployed, messages, counts, exploration.settings.max_faults
+        )
+    )
+    def draw(schedule: Schedule) -> None:
+        if time.perf_counter() > ends:
+            raise _OutOfTime
+        judged = exploration.judge.judge(schedule)
+        exploration.take(judged)
+        history = judged.played.observation.history
+        target(float(sum(event.kind == "delivered" for event in history)))
+
+    try:
+        draw()
+    except _OutOfTime:
+        pass

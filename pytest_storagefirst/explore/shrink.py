@@ -1,0 +1,61 @@
+"""A smaller schedule that still violates: fewer messages, fewer and shorter faults, no choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.ledger.verdict import VIOLATED
+from pytest_storagefirst.simulation.schedule import Schedule
+
+MOST_TRIES = 60
+
+
+def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judged:
+    """The smallest run found, by trying one simplification after the other, that violates `name`."""
+    tries = 0
+    simpler = True
+    while simpler:
+        simpler = False
+        for schedule in _simplified(judged.schedule, bad):
+            tries += 1
+            if tries > MOST_TRIES:
+                return judged
+            again = judge.judge(schedule, bad & frozenset(schedule.messages))
+            if again.verdicts[name].value == VIOLATED and _all_fired(again):
+                judged, simpler = again, True
+                break
+    return judged
+
+
+def _all_fired(judged: Judged) -> bool:
+    observation = judged.played.observation
+    return set(observation.faults_required) <= set(observation.faults_fired)
+
+
+def _simplified(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
+    for index in range(len(schedule.workload)):
+        rest = schedule.workload[:index] + schedule.workload[index + 1 :]
+        if rest and not (bad and not bad & {send.message for send in rest}):
+            yield replace(schedule, workload=rest)
+    for index, fault in enumerate(schedule.plan):
+        yield replace(schedule, plan=schedule.plan[:index] + schedule.plan[index + 1 :])
+        for smaller in (
+            replace(fault, for_ms=0, times=1),
+            replace(fault, times=max(1, fault.times // 2)),
+            replace(fault, number=1),
+            replace(fault, message=""),
+        ):
+            if smaller != fault:
+                plan = (*schedule.plan[:index], smaller, *schedule.plan[index + 1 :])
+                yield replace(schedule, plan=plan)
+    if schedule.choices:
+        yield replace(schedule, choices=())
+        yield replace(schedule, choices=schedule.choices[: len(schedule.choices) // 2])
+    if schedule.concurrency > 1:
+        yield replace(schedule, concurrency=1)
+    if schedule.batch_limit:
+        yield replace(schedule, batch_limit=0)
+    if schedule.redrives != ("after",):
+        yield replace(schedule, redrives=("after",))

@@ -1,0 +1,310 @@
+"""The stack that a test holds: send, inject, run, look, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from pytest_storagefirst.errors import EntryError, SimulationError, TemplateError
+from pytest_storagefirst.explore.exploration import describe_entries
+from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.prepare import Prepared, prepare
+from pytest_storagefirst.explore.result import PropertyResult, require
+from pytest_storagefirst.explore.witness import told
+from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.ledger.effects import Effect
+from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.properties import select
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.simulation.frontdoor import HttpReply
+from pytest_storagefirst.simulation.run import Simulation
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+BLUEPRINTS = Path(__file__).parent.parent / "stack" / "blueprints"
+
+
+class Table:
+    """A table's items as Python values."""
+
+    def __init__(self, name: str, effects: tuple[Effect, ...]) -> None:
+        self.name = name
+        self._effects = effects
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        read = TypeDeserializer().deserialize
+        return [
+            {attribute: read(value) for attribute, value in effect.value.items()}
+            for effect in self._effects
+        ]
+
+    def item(self, **key: Any) -> dict[str, Any] | None:
+        """The item whose attributes have these values; None when there is none."""
+        for item in self.items:
+            if all(item.get(name) == value for name, value in key.items()):
+                return item
+        return None
+
+    def __len__(self) -> int:
+        return len(self._effects)
+
+
+class Stack:
+    """A template stood up in moto, with one run on it that a test drives.
+
+    Between calls the process is as it always was; within one, time is virtual and nothing leaves.
+    """
+
+    def __init__(self, judge: Judge, prepared: Prepared) -> None:
+        self._judge = judge
+        self._prepared = prepared
+        self._simulation = Simulation(judge.deployed, Schedule(()))
+        self._sends: list[Send] = []
+        self._judged: Judged | None = None
+        with self._simulation.running():
+            self._simulation.begin()
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self._judge.deployed.entries)
+
+    @property
+    def history(self) -> tuple[Event, ...]:
+        """What has happened so far."""
+        return tuple(self._simulation.history)
+
+    def send(self, entry: str | None = None, body: Any = None) -> HttpReply:
+        """Send one message through an entry and return what the sender is told.
+
+        Without an entry, the stack's only one; without a body, the entry's own. `{unique}` in the
+        body stands for the message's id. Raises EntryError when the stack has no such entry.
+        """
+        chosen = self._entry(entry)
+        send = Send(f"m{len(self._sends) + 1}", chosen.name, chosen.body if body is None else body)
+        self._sends.append(send)
+        with self._going_on():
+            reply: HttpReply = self._simulation.send(send)
+        return reply
+
+    def inject(self, *faults: str) -> None:
+        """Add faults, by their texts ("Worker: dynamodb.PutItem #1: response-lost").
+
+        Crossings are counted from now on. Raises FaultError for a text that says no fault, or a
+        place that the stack doesn't have.
+        """
+        from pytest_storagefirst.faults.places import check_place
+
+        plan = tuple(parse_fault(text) for text in faults)
+        for fault in plan:
+            check_place(fault, self._places())
+        with self._going_on():
+            self._simulation.inject(plan)
+
+    def run(self, seconds: float | None = None) -> bool:
+        """Run until nothing is left to do, or for so long in virtual time; True when quiet."""
+        with self._going_on():
+            bound_ms = self._simulation.drain_bound_ms() if seconds is None else round(seconds * 1000)
+            quiet = self._simulation.settle(bound_ms)
+        return quiet
+
+    def redrive(self) -> bool:
+        """Move what lies in dead-letter queues back; False when nothing lies there."""
+        with self._going_on():
+            return self._simulation.redrive()
+
+    def heal(self) -> None:
+        """End all faults."""
+        with self._going_on():
+            self._simulation.heal()
+
+    def table(self, name: str) -> Table:
+        """A table by logical id or name, as it is now."""
+        known = {table.logical_id for table in self._judge.deployed.topology.tables}
+        logical = self._judge.deployed.topology.logical_ids.get(name, name)
+        if logical not in known:
+            raise TemplateError(
+                "the stack has no such table", where=name, found=", ".join(sorted(known)) or "none"
+            )
+        return Table(name, tuple(e for e in self._effects() if e.kind == "item" and e.place == logical))
+
+    def effects(self, place: str | None = None) -> tuple[Effect, ...]:
+        """What stands at the system of record, and what has left the stack, as it is now."""
+        return tuple(e for e in self._effects() if place is None or e.place == place)
+
+    def verify(self, *properties: str) -> None:
+        """Heal, drain, redrive, and judge: raise a PropertyFailure that tells the story.
+
+        Without names, all that apply. This ends the run: what the stack holds can still be read, and
+        verified by other properties, but nothing more can be sent.
+        """
+        __tracebackhide__ = True
+        entries = select(properties)
+        judged = self._finish()
+        for entry in entries:
+            require(_result(entry.name, judged))
+
+    def verify_what_struck(self, *properties: str) -> None:
+        """Like `verify`, but faults that found nothing to strike are not asked for."""
+        __tracebackhide__ = True
+        self._simulation.strikes.forget_the_idle()
+        self.verify(*properties)
+
+    def _effects(self) -> tuple[Effect, ...]:
+        if self._judged is not None:
+            return self._judged.played.observation.effects
+        with self._simulation.running():
+            observed = self._simulation.observe()
+        return observed.effects
+
+    def _entry(self, name: str | None) -> Any:
+        entries = self._judge.deployed.entries
+        if name is None and len(entries) == 1:
+            return entries[0]
+        for entry in entries:
+            if entry.name == name:
+                return entry
+        raise EntryError(
+            f"the stack has no entry {name!r}",
+            found=", ".join(entry.name for entry in entries),
+            expected="one of these",
+        )
+
+    def _places(self) -> dict[str, str]:
+        topology = self._judge.deployed.topology
+        places = {function.logical_id: "function" for function in topology.functions}
+        places.update({queue.logical_id: "queue" for queue in topology.queues})
+        places.update({entry.name: "entry" for entry in self._judge.deployed.entries})
+        return places
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        if self._judged is not None:
+            raise SimulationError(
+                "the run has ended with verify()", remedy="open the stack once more for another run"
+            )
+        with self._simulation.running():
+            yield
+        if self._simulation.refusals:
+            raise self._simulation.refusals[0]
+
+    def _finish(self) -> Judged:
+        if self._judged is None:
+            with self._going_on():
+                played = self._simulation.finish()
+            schedule = replace(
+                self._simulation.schedule,
+                workload=tuple(self._sends),
+                plan=self._simulation.strikes.plan,
+            )
+            self._judged = self._judge.judge_played(schedule, played)
+        return self._judged
+
+
+def _result(name: str, judged: Judged) -> PropertyResult:
+    verdict = judged.verdicts[name]
+    return PropertyResult(
+        name,
+        verdict.value,
+        verdict.why,
+        runs=1,
+        faults_tried=len(judged.played.observation.faults_fired),
+        lost=verdict.messages,
+        story=told(judged, verdict),
+    )
+
+
+class _Standing:
+    """A stack that stands in this process, ready for runs."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.judge = Judge(prepared.deployed)
+        entries = describe_entries(self.judge, prepared.deployed.entries)
+        self.judge.deployed = replace(prepared.deployed, entries=entries)
+        self.in_use = False
+        self._counts: dict[tuple[Send, ...], Mapping[tuple[str, str], int]] = {}
+
+    def baseline_counts(self, sends: tuple[Send, ...]) -> Mapping[tuple[str, str], int]:
+        if sends not in self._counts:
+            self._counts[sends] = self.judge.play(Schedule(sends)).counts
+        return self._counts[sends]
+
+
+def judge(schedule: Schedule, properties: tuple[str, ...], settings: Settings) -> list[PropertyResult]:
+    """Play a schedule that `schedules(template)` drew, and say what each property makes of it.
+
+    A fault of the schedule that finds nothing to strike in this run says nothing against the stack,
+    so it is not asked for.
+    """
+    found = standing(schedule.template, load_settings(_path(schedule.template), settings))
+    entries = select(properties)
+    judged = found.judge.judge(schedule)
+    struck = judged.played.observation.faults_fired
+    if len(struck) < len(schedule.plan):
+        plan = tuple(fault for fault in schedule.plan if str(fault) in struck)
+        judged = found.judge.judge(replace(schedule, plan=plan))
+    return [_result(entry.name, judged) for entry in entries]
+
+
+_standing: dict[str, _Standing] = {}
+
+
+def standing(template: str | Path, settings: Settings | None = None) -> _Standing:
+    """The stack of a template, stood up once per process.
+
+    A relative path is looked for from the current folder. Raises StorageFirstError.
+    """
+    path = _path(template)
+    own = settings if settings is not None else load_settings(path)
+    key = repr((str(path.resolve()), own))
+    if key not in _standing:
+        _standing[key] = _Standing(prepare(path, own))
+    return _standing[key]
+
+
+def _path(template: str | Path) -> Path:
+    text = str(template)
+    if not text.startswith("blueprint:"):
+        path = Path(text)
+        if not path.is_file():
+            raise TemplateError(
+                "no such template", where=text, expected=f"a file, seen from {Path.cwd()}"
+            )
+        return path
+    name = text.removeprefix("blueprint:")
+    path = BLUEPRINTS / name / "template.yaml"
+    if not path.is_file():
+        raise TemplateError(
+            f"no blueprint {name!r}",
+            found=text,
+            expected=", ".join(sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))),
+        )
+    return path
+
+
+@contextmanager
+def open_stack(
+    template: str | Path,
+    settings: Settings,
+    handlers: Mapping[str, str | Callable[..., Any]] | None = None,
+) -> Iterator[Stack]:
+    """A stack for one test. Raises StorageFirstError for what the user can mend."""
+    path = _path(template)
+    own = load_settings(path, settings) if str(template).startswith("blueprint:") else settings
+    if handlers:
+        found = _Standing(prepare(path, own, handlers))
+    else:
+        found = standing(path, own)
+        if found.in_use:
+            found = _Standing(prepare(path, own))
+    found.in_use = True
+    try:
+        yield Stack(found.judge, found.prepared)
+    finally:
+        found.in_use = False

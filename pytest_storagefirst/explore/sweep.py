@@ -1,0 +1,121 @@
+"""All single faults: every site that a fault-free run crosses, every fault that can strike there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pytest_storagefirst.faults import catalogue
+from pytest_storagefirst.faults.catalogue import CALL, DELIVERY, HTTP, INVOCATION, REQUEST
+from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.simulation.deployed import Deployed
+
+MOST_NUMBERS = 12  # crossings of one point that are each tried
+
+# Tried once at every crossing. Throttles and 5xx that last one attempt only are what the AWS SDK's
+# retries are for, so a refusal is tried as the one kind that it does not retry.
+_ONCE: dict[str, tuple[tuple[str, str], ...]] = {
+    CALL: (
+        ("refused", "access-denied"),
+        ("response-lost", ""),
+        ("slow", ""),
+        ("partial", ""),
+        ("stale", ""),
+        ("crash-before", ""),
+        ("crash-after", ""),
+    ),
+    HTTP: (
+        ("refused", "connect-timeout"),
+        ("response-lost", ""),
+        ("slow", ""),
+        ("http-500", ""),
+        ("http-429", ""),
+        ("crash-before", ""),
+        ("crash-after", ""),
+    ),
+    INVOCATION: (
+        ("crash", ""),
+        ("timeout", ""),
+        ("throttled", ""),
+        ("init-failed", ""),
+        ("recycled", ""),
+    ),
+    DELIVERY: (
+        ("duplicate", ""),
+        ("reordered", ""),
+        ("delayed", ""),
+        ("visibility-expired", ""),
+        ("ack-lost", ""),
+    ),
+    REQUEST: (
+        ("storage-refused", "throttle"),
+        ("storage-refused", "server-error"),
+        ("storage-refused", "access-denied"),
+        ("gateway-throttled", ""),
+        ("sender-resends", ""),
+    ),
+}
+
+# Tried as outages that outlast the retries in their way, from the first crossing on.
+_LASTING: dict[str, tuple[tuple[str, str], ...]] = {
+    CALL: (
+        ("refused", "throttle"),
+        ("response-lost", ""),
+        ("partial", ""),
+        ("crash-before", ""),
+        ("crash-after", ""),
+    ),
+    HTTP: (("refused", "connect-timeout"), ("response-lost", ""), ("http-500", ""), ("brownout", "")),
+    INVOCATION: (("crash", ""), ("throttled", "")),
+    DELIVERY: (("ack-lost", ""),),
+    REQUEST: (),
+}
+
+
+def single_faults(deployed: Deployed, counts: Mapping[tuple[str, str], int]) -> Iterator[Fault]:
+    """Every fault that can strike the crossings that a fault-free run made, once and lasting."""
+    for (place, point), count in sorted(counts.items()):
+        sort = catalogue.sort_of_point(point)
+        for number in range(1, min(count, MOST_NUMBERS) + 1):
+            for kind, variant in _ONCE[sort]:
+                if _applies(kind, point, place, deployed):
+                    yield Fault(place, point, number, kind, variant)
+    for (place, point), _ in sorted(counts.items()):
+        for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
+            if _applies(kind, point, place, deployed):
+                yield Fault(
+                    place, point, 1, kind, variant, for_ms=outage_ms(deployed, place)
+                )
+
+
+def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:
+    operation = point.rpartition(".")[2]
+    if kind == "partial":
+        return point in catalogue.BATCH_WRITES
+    if kind == "stale":
+        return point in catalogue.EVENTUALLY_CONSISTENT_READS
+    if kind in ("response-lost", "crash-after") and "." in point and not point.startswith("http"):
+        # A lost answer to a read is a refused one; a crash after it, a crash before what follows.
+        return not catalogue.is_read_only(operation)
+    if kind in ("duplicate", "reordered"):
+        return not any(
+            queue.fifo for queue in deployed.topology.queues if queue.logical_id == place
+        )
+    return True
+
+
+def outage_ms(deployed: Deployed, place: str) -> int:
+    """An outage that outlasts the retries in its way.
+
+    Where a DLQ ends them: every receive that it allows, a visibility timeout each. Where none does,
+    retries last as long as the message is kept; three visibility timeouts stand for a long outage.
+    """
+    longest_ms = 0
+    for mapping in deployed.topology.mappings:
+        function = deployed.function_by_arn(mapping.function_arn)
+        queue = deployed.queue_by_arn(mapping.source_arn)
+        if queue is None or function is None:
+            continue
+        receives = (queue.max_receive_count or 2) + 1
+        each = max(queue.visibility_timeout_seconds, 1) + mapping.batching_window_seconds
+        longest_ms = max(longest_ms, (receives * each + 60) * 1000)
+    return longest_ms or 300_000

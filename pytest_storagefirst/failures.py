@@ -1,0 +1,39 @@
+"""How failures are shown: the user's code and our texts, no frames of ours."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from pytest_storagefirst.collect import StorageFirstItem
+from pytest_storagefirst.errors import StorageFirstError
+from pytest_storagefirst.explore.result import PropertyFailure
+
+_PACKAGE = Path(__file__).parent
+_CONTEXTS = contextlib.__file__  # stands between a `with` of the user and us
+
+
+def hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Take this package out of the traceback of an error whose text says all there is to say."""
+    if not isinstance(excinfo.value, StorageFirstError | PropertyFailure):
+        return
+    entry: TracebackType | None = excinfo.tb
+    while entry is not None:
+        while entry.tb_next is not None and _is_ours(entry.tb_next):
+            entry.tb_next = entry.tb_next.tb_next
+        entry = entry.tb_next
+
+
+def _is_ours(entry: TracebackType) -> bool:
+    file = entry.tb_frame.f_code.co_filename
+    return file == _CONTEXTS or Path(file).is_relative_to(_PACKAGE)
+
+
+def place_skip(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
+    """Let a property that does not apply be skipped at its template, not in our code."""
+    if isinstance(item, StorageFirstItem) and report.skipped and isinstance(report.longrepr, tuple):
+        report.longrepr = (str(item.path), None, report.longrepr[2])  # type: ignore[assignment]
+    return report

@@ -1,0 +1,131 @@
+"""Every fault there is, where it can strike, and the AWS or HTTP behaviour that it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Where a fault strikes. A place has points of one sort each:
+CALL = "call"  # function: an AWS call, "dynamodb.PutItem"
+HTTP = "http"  # function: a call that leaves AWS, "http POST https://payments.example/charge"
+INVOCATION = "invocation"  # function: "invocation"
+DELIVERY = "delivery"  # queue: "delivery"
+REQUEST = "request"  # entry: "request"
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """One kind of fault. `variants` are the ways it shows (`refused(throttle)`), first the default.
+
+    `lasts` says whether an outage of it makes sense: then the sweep also tries it for longer than
+    the retries in its way.
+    """
+
+    name: str
+    strikes: tuple[str, ...]
+    stands_for: str
+    variants: tuple[str, ...] = ()
+    lasts: bool = False
+
+
+_KINDS = (
+    FaultKind(
+        "refused",
+        (CALL, HTTP),
+        "the call has no effect: a throttle, a 5xx, a permission taken away, or no connection",
+        ("throttle", "server-error", "access-denied", "connect-timeout"),
+        lasts=True,
+    ),
+    FaultKind(
+        "response-lost",
+        (CALL, HTTP),
+        "the call has its effect and the answer never arrives: a read timeout or a reset",
+        ("timeout", "reset"),
+        lasts=True,
+    ),
+    FaultKind("slow", (CALL, HTTP), "the answer comes after the function's timeout has ended it"),
+    FaultKind(
+        "partial",
+        (CALL,),
+        "a batch API answers HTTP 200 and lists an entry that it did not take",
+        lasts=True,
+    ),
+    FaultKind("stale", (CALL,), "an eventually consistent read shows the state before the last write"),
+    FaultKind(
+        "crash-before", (CALL, HTTP), "the execution environment dies just before the call", lasts=True
+    ),
+    FaultKind(
+        "crash-after",
+        (CALL, HTTP),
+        "the execution environment dies just after the call had its effect",
+        lasts=True,
+    ),
+    FaultKind("http-500", (HTTP,), "the third party answers 500 without doing the work", lasts=True),
+    FaultKind("http-429", (HTTP,), "the third party answers 429 without doing the work", lasts=True),
+    FaultKind("brownout", (HTTP,), "the third party answers every second call with 503", lasts=True),
+    FaultKind(
+        "crash",
+        (INVOCATION,),
+        "the environment dies after the handler's last effect and before its result is taken",
+        lasts=True,
+    ),
+    FaultKind(
+        "timeout", (INVOCATION,), "the function is ended at its timeout, after its last effect", lasts=True
+    ),
+    FaultKind("throttled", (INVOCATION,), "no concurrency is left: Lambda does not invoke", lasts=True),
+    FaultKind("init-failed", (INVOCATION,), "the environment does not come up", lasts=True),
+    FaultKind("recycled", (INVOCATION,), "a new environment serves: module state is gone"),
+    FaultKind("duplicate", (DELIVERY,), "a standard queue delivers a message a second time"),
+    FaultKind("reordered", (DELIVERY,), "a standard queue delivers a message after later ones"),
+    FaultKind("delayed", (DELIVERY,), "a message becomes visible much later"),
+    FaultKind(
+        "visibility-expired", (DELIVERY,), "a message is delivered again while the first is still at work"
+    ),
+    FaultKind("ack-lost", (DELIVERY,), "the delete after a success does not take", lasts=True),
+    FaultKind(
+        "storage-refused",
+        (REQUEST,),
+        "the storage behind the front door refuses: throttle, 5xx or no permission",
+        ("throttle", "server-error", "access-denied"),
+        lasts=True,
+    ),
+    FaultKind("gateway-throttled", (REQUEST,), "the front door itself answers 429"),
+    FaultKind("sender-resends", (REQUEST,), "the sender sees no answer and sends the same again"),
+)
+
+KINDS = {kind.name: kind for kind in _KINDS}
+
+# DESIGN's words for two of them that other points use with the same name.
+ALIASES = {("throttled", REQUEST): "gateway-throttled", ("outage", HTTP): "refused"}
+
+READ_ONLY_PREFIXES = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "Head", "Receive", "Select", "Simulate", "Lookup", "Search", "TransactGet", "Check", "Count", "Batch_Get", "Preview")
+
+BATCH_WRITES = {
+    "sqs.SendMessageBatch",
+    "sqs.DeleteMessageBatch",
+    "sqs.ChangeMessageVisibilityBatch",
+    "dynamodb.BatchWriteItem",
+    "events.PutEvents",
+    "kinesis.PutRecords",
+    "firehose.PutRecordBatch",
+    "sns.PublishBatch",
+    "s3.DeleteObjects",
+}
+
+EVENTUALLY_CONSISTENT_READS = {
+    "dynamodb.GetItem",
+    "dynamodb.Query",
+    "dynamodb.Scan",
+    "dynamodb.BatchGetItem",
+}
+
+
+def is_read_only(operation: str) -> bool:
+    """Whether an AWS operation leaves the world as it was, by AWS's naming of operations."""
+    return operation.startswith(READ_ONLY_PREFIXES) and operation != "GetSessionToken"
+
+
+def sort_of_point(point: str) -> str:
+    """The sort of a point's text: "http POST https://…" is HTTP, "dynamodb.PutItem" is CALL, …"""
+    if point in (INVOCATION, DELIVERY, REQUEST):
+        return point
+    return HTTP if point.startswith("http ") else CALL

@@ -1,0 +1,33 @@
+"""Whether a fault's place is one that a stack has, and of the right sort."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from pytest_storagefirst.errors import FaultError
+from pytest_storagefirst.faults import catalogue
+from pytest_storagefirst.faults.plan import Fault
+
+_SORT_OF_PLACE = {
+    catalogue.CALL: "function",
+    catalogue.HTTP: "function",
+    catalogue.INVOCATION: "function",
+    catalogue.DELIVERY: "queue",
+    catalogue.REQUEST: "entry",
+}
+
+
+def check_place(fault: Fault, places: Mapping[str, str]) -> None:
+    """Raise FaultError unless the stack has the fault's place. `places`: name -> its sort."""
+    wanted = _SORT_OF_PLACE[catalogue.sort_of_point(fault.point)]
+    fitting = [name for name, sort in places.items() if sort == wanted]
+    if fault.place in fitting:
+        return
+    near = difflib.get_close_matches(fault.place, fitting, n=1)
+    raise FaultError(
+        f"the stack has no {wanted} {fault.place!r}",
+        found=str(fault),
+        expected=", ".join(fitting) or f"a stack with a {wanted}",
+        remedy=f"write {near[0]!r}" if near else "",
+    )

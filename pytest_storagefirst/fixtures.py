@@ -1,0 +1,26 @@
+"""The plugin's fixtures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.factory import StorageFirst
+
+
+@pytest.fixture(scope="session")
+def storagefirst(request: pytest.FixtureRequest) -> StorageFirst:
+    """Stands up stacks: `with storagefirst("template.yaml") as stack:`.
+
+    Session-scoped and a factory, so that it goes with Hypothesis's `@given`.
+    """
+    from pytest_storagefirst.factory import StorageFirst
+    from pytest_storagefirst.options import settings_from
+    from pytest_storagefirst.plugin import ACTIVE
+
+    config = request.config
+    config.pluginmanager.import_plugin(ACTIVE)
+    roots = dict.fromkeys((config.rootpath, config.invocation_params.dir))
+    return StorageFirst(tuple(roots), settings_from(config))

@@ -1,0 +1,170 @@
+"""Questions put to a history: who was acknowledged, who was delivered twice, and where one went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from pytest_storagefirst.ledger.events import Event
+
+
+class History:
+    """A run's record, read once and indexed by message and by kind."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.events = tuple(events)
+        self._counts: dict[str, dict[str, int]] = {}
+        for event in self.events:
+            counts = self._counts.setdefault(event.kind, {})
+            for message in event.messages:
+                counts[message] = counts.get(message, 0) + 1
+
+    def ids(self, kind: str) -> frozenset[str]:
+        """The messages to which this happened."""
+        return frozenset(self._counts.get(kind, ()))
+
+    def count(self, kind: str, message: str) -> int:
+        """How often this happened to the message."""
+        return self._counts.get(kind, {}).get(message, 0)
+
+    def of(self, message: str, *kinds: str) -> Iterator[tuple[int, Event]]:
+        """(position, event) of all that happened to a message, in order; of these kinds only."""
+        for position, event in enumerate(self.events):
+            if message in event.messages and (not kinds or event.kind in kinds):
+                yield position, event
+
+    def last(self, message: str, *kinds: str) -> tuple[int, Event] | None:
+        found = None
+        for found in self.of(message, *kinds):  # noqa: B007
+            pass
+        return found
+
+    @property
+    def attempted(self) -> frozenset[str]:
+        """A: every message that a sender tried to send."""
+        answered = self.ids("acknowledged") | self.ids("rejected") | self.ids("indeterminate")
+        return self.ids("attempted") | answered
+
+    @property
+    def acknowledged(self) -> frozenset[str]:
+        """K: the front door said yes for it, at least once."""
+        return self.ids("acknowledged")
+
+    @property
+    def rejected(self) -> frozenset[str]:
+        """R: a definite no to every try; one answer that never came makes it indeterminate."""
+        return self.ids("rejected") - self.ids("acknowledged") - self._unsure
+
+    @property
+    def indeterminate(self) -> frozenset[str]:
+        """I = A - K - R."""
+        return self.attempted - self.acknowledged - self.rejected
+
+    @property
+    def _unsure(self) -> frozenset[str]:
+        answers = Counter[str]()
+        for kind in ("acknowledged", "rejected", "indeterminate"):
+            answers.update(self._counts.get(kind, {}))
+        tries = self._counts.get("attempted", {})
+        unanswered = {message for message, times in tries.items() if times > answers[message]}
+        return self.ids("indeterminate") | unanswered
+
+    @property
+    def redelivered(self) -> frozenset[str]:
+        """Those that one function got more than once, which at-least-once delivery allows."""
+        return frozenset(m for m in self.ids("delivered") if self.deliveries(m) > 1)
+
+    def deliveries(self, message: str) -> int:
+        """How often the function that got it most got it: the links of a chain don't add up."""
+        functions = Counter(event.where for _, event in self.of(message, "delivered"))
+        return max(functions.values(), default=0)
+
+    @property
+    def settled_by_acknowledgement(self) -> frozenset[str]:
+        """Deleted after a successful invocation, or filtered away by the mapping's own criteria.
+
+        All that can be said of a message whose handler leaves no effect. A filtered message is
+        deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering).
+        """
+        return (self.ids("succeeded") & self.ids("deleted")) | self.ids("filtered")
+
+    @property
+    def healed_at(self) -> int | None:
+        """Position of the moment when the last fault ended; None when it is not recorded."""
+        healed = [at for at, event in enumerate(self.events) if event.kind == "healed"]
+        return healed[-1] if healed else None
+
+    def first_effect_at_ms(self, message: str) -> int | None:
+        """When the message first took effect: a call made for it alone, else its first success.
+
+        A call on behalf of a whole batch does not say which of its messages it served.
+        """
+        own = [event for _, event in self.of(message, "effected") if len(event.messages) == 1]
+        if own:
+            return own[0].at_ms
+        for _, event in self.of(message, "succeeded"):
+            return event.at_ms
+        for _, event in self.of(message, "effected"):
+            return event.at_ms
+        return None
+
+    def fate(self, message: str) -> str:
+        """Why nothing holds a message any more, as one clause: "its message was deleted from …"."""
+        ended = self.last(message, "expired", "deleted", "filtered", "deduplicated")
+        if ended is None:
+            if not self.count("stored", message) and not self.count("delivered", message):
+                return "nothing shows that it was ever stored" + self._struck_before(message)
+            position, event = self.last(message) or (0, Event(0, "noted", (), "the run"))
+            return f"the last that is known of it: {event.kind} at {event.where}, {_at(event)}"
+        position, event = ended
+        if event.kind == "expired":
+            return f"its retention in {event.where} ended at {_at(event)}, and nothing took it over"
+        if event.kind == "filtered":
+            return f"the filter of {event.where}'s mapping dropped it at {_at(event)}"
+        if event.kind == "deduplicated":
+            return f"{event.where} dropped it at {_at(event)} as a duplicate of another message"
+        return f"its message was deleted from {event.where} at {_at(event)}" + self._cause(
+            message, position
+        )
+
+    def _cause(self, message: str, position: int) -> str:
+        before = None
+        for at, event in self.of(message, "delivered", "succeeded", "failed", "throttled"):
+            if at > position:
+                break
+            before = event
+        if before is None:
+            return " before any function got it"
+        if before.kind == "succeeded":
+            return f" after {before.where} returned success"
+        if before.kind == "failed":
+            why = f" ({before.detail})" if before.detail else ""
+            return f" although {before.where} had failed{why}"
+        if before.kind == "throttled":
+            return f" although {before.where} was not invoked (throttled)"
+        return f" while {before.where} still worked on it"
+
+    def _struck_before(self, message: str) -> str:
+        answer = self.last(message, "acknowledged")
+        struck = [
+            event
+            for event in self.events[: answer[0] if answer else None]
+            if event.kind == "faulted" and (message in event.messages or not event.messages)
+        ]
+        if not struck:
+            return ""
+        return f"; {struck[-1].where} was struck by “{struck[-1].detail}” at {_at(struck[-1])}"
+
+
+def _at(event: Event) -> str:
+    return seconds(event.at_ms)
+
+
+def seconds(at_ms: int) -> str:
+    """Virtual time as stories print it: seconds with three places."""
+    return f"{at_ms / 1000:.3f}"
+
+
+def times(count: int) -> str:
+    """How often, in words: "once", "twice", "3 times"."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -1,0 +1,199 @@
+"""The command line and the ini file: declared, checked, and turned into `Settings`."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_storagefirst.settings import DEFAULT_BUDGET_SECONDS, DEFAULT_MAX_FAULTS, Settings
+
+TEMPLATE_SUFFIXES = (".yaml", ".yml", ".json", ".template")
+_GLOB_CHARACTERS = frozenset("*?[")
+_TEMPLATES = pytest.StashKey[dict[Path, None]]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option and ini name; all carry the prefix `storagefirst`."""
+    group = parser.getgroup("storagefirst", "storage-first stacks (pytest-storagefirst)")
+    group.addoption(
+        "--storagefirst-report",
+        metavar="DIR",
+        help="write report.json and the replay files into DIR",
+    )
+    group.addoption(
+        "--storagefirst-replay",
+        metavar="FILE",
+        help="run the schedule of a replay file again; without other arguments, that alone",
+    )
+    group.addoption(
+        "--storagefirst-seed",
+        type=_whole_number("a seed", at_least=0),
+        default=0,
+        metavar="N",
+        help="what every choice of an exploration follows from (default: 0)",
+    )
+    group.addoption(
+        "--storagefirst-max-faults",
+        type=_whole_number("a number of faults", at_least=1),
+        default=DEFAULT_MAX_FAULTS,
+        metavar="N",
+        help=f"the most faults in one schedule (default: {DEFAULT_MAX_FAULTS})",
+    )
+    group.addoption(
+        "--storagefirst-budget",
+        type=_seconds,
+        default=DEFAULT_BUDGET_SECONDS,
+        metavar="SECONDS",
+        help="time for each stack beyond the single faults, which are always all tried "
+        f"(default: {DEFAULT_BUDGET_SECONDS:g})",
+    )
+    group.addoption(
+        "--storagefirst-shard",
+        type=_shard,
+        default=(1, 1),
+        metavar="K/N",
+        help="try only part K of N of the faults, K from 1; `1/1` is all of them",
+    )
+    parser.addini(
+        "storagefirst_templates",
+        "templates that a plain pytest judges: paths and globs, relative to rootdir",
+        type="args",
+        default=[],
+    )
+
+
+def settings_from(config: pytest.Config) -> Settings:
+    """What the command line set; the template's own file comes on top (`load_settings`)."""
+    return Settings(
+        seed=config.getoption("storagefirst_seed"),
+        max_faults=config.getoption("storagefirst_max_faults"),
+        budget_seconds=config.getoption("storagefirst_budget"),
+        shard=config.getoption("storagefirst_shard"),
+    )
+
+
+def report_directory(config: pytest.Config) -> Path | None:
+    """Where --storagefirst-report points, seen from where pytest was started; None without it."""
+    given = config.getoption("storagefirst_report")
+    return config.invocation_params.dir / given if given else None
+
+
+def replays_directory(config: pytest.Config) -> Path:
+    """Where replay files are written: in the report, or in .storagefirst beside the ini file."""
+    return (report_directory(config) or config.rootpath / ".storagefirst") / "replays"
+
+
+def replay_file(config: pytest.Config) -> Path | None:
+    """The file that --storagefirst-replay names; None without it."""
+    given = config.getoption("storagefirst_replay")
+    return _absolute(config.invocation_params.dir / given) if given else None
+
+
+def shown_path(config: pytest.Config, path: Path) -> str:
+    """A path as the user would type it where pytest was started."""
+    absolute, here = _absolute(path), config.invocation_params.dir
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
+def configured_templates(config: pytest.Config) -> dict[Path, None]:
+    """The files that `storagefirst_templates` names, in its order."""
+    if _TEMPLATES not in config.stash:
+        config.stash[_TEMPLATES] = {
+            path: None
+            for pattern in config.getini("storagefirst_templates")
+            for path in _matches(config, pattern)
+        }
+    return config.stash[_TEMPLATES]
+
+
+def is_meant(path: Path, parent: pytest.Collector, *, claimed: bool) -> bool:
+    """Whether the user meant this file for us.
+
+    Meant are the replay file, a template given by name on the command line that nothing else
+    collects (`claimed`), and one that `storagefirst_templates` names. No other file is touched,
+    whatever it looks like.
+    """
+    if path == replay_file(parent.config):
+        return True
+    if path.suffix not in TEMPLATE_SUFFIXES:
+        return False
+    given = parent.session.isinitpath(path) and not claimed
+    return given or path in configured_templates(parent.config)
+
+
+def choose_arguments(config: pytest.Config) -> None:
+    """Let a pytest without arguments judge the configured templates, or do the replay alone.
+
+    The templates are named to pytest one by one, since the folders it walks ("tests") need not be
+    where they lie. Raises `pytest.UsageError` for files that don't exist: a template that is
+    quietly not judged would look like one that passed.
+    """
+    replay = replay_file(config)
+    if replay is not None and not replay.is_file():
+        raise pytest.UsageError(
+            f"--storagefirst-replay: {replay} is no file; expected a replay file, as a failing "
+            f"property names it, in {replays_directory(config)}"
+        )
+    chosen_by_user = config.args_source is pytest.Config.ArgsSource.ARGS
+    if replay is not None:
+        config.args = [*config.args, str(replay)] if chosen_by_user else [str(replay)]
+    elif not chosen_by_user:
+        for pattern in config.getini("storagefirst_templates"):
+            if not _matches(config, pattern):
+                raise pytest.UsageError(
+                    f"storagefirst_templates: {pattern!r} names no template in {config.rootpath}; "
+                    f"expected a file that ends in {', '.join(TEMPLATE_SUFFIXES)}"
+                )
+        config.args = [*config.args, *(str(path) for path in configured_templates(config))]
+
+
+def _matches(config: pytest.Config, pattern: str) -> list[Path]:
+    if _GLOB_CHARACTERS.isdisjoint(pattern):
+        names = [pattern]
+    else:
+        names = sorted(glob.glob(pattern, root_dir=config.rootpath, recursive=True))
+    paths = [_absolute(config.rootpath / name) for name in names]
+    return [path for path in paths if path.is_file() and path.suffix in TEMPLATE_SUFFIXES]
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # as pytest makes its own: ".." away, symlinks kept
+
+
+def _whole_number(what: str, *, at_least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = at_least - 1
+        if value < at_least:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not {what}: expected a whole number of at least {at_least}"
+            )
+        return value
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: expected seconds, as in 10 or 2.5")
+    return value
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, whole = text.partition("/")
+    if not (part.isdecimal() and whole.isdecimal() and 1 <= int(part) <= int(whole)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no shard: expected K/N with 1 <= K <= N, as in 1/4"
+        )
+    return int(part), int(whole)

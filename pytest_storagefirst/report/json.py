@@ -1,0 +1,71 @@
+"""report.json, version 1: what a machine reads of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.explore.outcome import Outcome
+
+VERSION = 1
+
+
+def report(
+    outcomes: Mapping[str, Outcome], expected: Mapping[str, Sequence[str]], directory: Path
+) -> dict[str, Any]:
+    """The report as JSON values; `witness` is the replay file's path, seen from `directory`.
+
+    A stack that was refused, or lost on the way, stands in it with the reason in `refused` and
+    every expected property unknown.
+    """
+    return {
+        "version": VERSION,
+        "stacks": [
+            _stack(template, outcome, expected.get(template, ()), directory)
+            for template, outcome in outcomes.items()
+        ],
+    }
+
+
+def write_report(
+    outcomes: Mapping[str, Outcome], expected: Mapping[str, Sequence[str]], directory: Path
+) -> Path:
+    """Write report.json into `directory`, which is made; return its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "report.json"
+    value = report(outcomes, expected, directory)
+    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def _stack(
+    template: str, outcome: Outcome, expected: Sequence[str], directory: Path
+) -> dict[str, Any]:
+    result = outcome.result
+    return {
+        "template": template,
+        "refused": outcome.refusal or outcome.defect or None,
+        "seconds": round(result.seconds, 3) if result else 0.0,
+        "notes": list(result.notes) if result else [],
+        "inert": list(result.inert) if result else [],
+        "properties": [
+            {
+                "name": one.name,
+                "verdict": one.verdict,
+                "why": one.why,
+                "runs": one.runs,
+                "faults_tried": one.faults_tried,
+                "lost": list(one.lost),
+                "witness": _witness(outcome.replays.get(one.name), directory),
+                "story": list(one.story),
+            }
+            for one in outcome.judged(expected)
+        ],
+    }
+
+
+def _witness(file: str | None, directory: Path) -> str | None:
+    return Path(os.path.relpath(file, directory)).as_posix() if file else None

@@ -1,0 +1,192 @@
+"""A run told as a story: what happened when, where the fault struck, and what the ledger says.
+
+It reads only the ledger's words, so that the explorer, a load run and a drill can tell theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.verdict import Verdict
+
+LONGEST_STORY_LINES = 120
+_LONGEST_CYCLE_LINES = 24
+_PHRASES = {
+    "attempted": "{messages} sent to {where}",
+    "acknowledged": "{messages} acknowledged{detail}",
+    "rejected": "{messages} rejected{detail}",
+    "indeterminate": "{messages} left in doubt{detail}",
+    "stored": "{messages} stored in {where}",
+    "deduplicated": "{messages} dropped as a duplicate by {where}",
+    "filtered": "{messages} matched no filter and was deleted from {where}",
+    "called": "{where} calls {bare} for {messages}",
+    "effected": "{where}: {bare} took effect for {messages}",
+    "errored": "{where}: {bare}, for {messages}",
+    "succeeded": "{where} succeeded with {messages}",
+    "failed": "{where} failed with {messages}{colon}",
+    "throttled": "{where} was throttled and not invoked for {messages}",
+    "released": "{messages} visible again in {where}",
+    "deleted": "{messages} deleted from {where}",
+    "dead-lettered": "{messages} moved to {where} from {bare}",
+    "expired": "{messages} expired in {where} and is gone",
+    "redriven": "{messages} redriven from {where} to {bare}",
+    "faulted": "FAULT  {bare}",
+    "healed": "all faults end",
+    "noted": "{prefix}{bare}",
+}
+_COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+")
+
+
+def story(
+    history: Iterable[Event],
+    names: Mapping[str, str],
+    verdict: Verdict,
+    plan: Sequence[str] = (),
+    account: Account | None = None,
+) -> tuple[str, ...]:
+    """The lines of a run's story, made for people.
+
+    Times are seconds of virtual time. `names` maps ids that the system gave to names ("<m1>"),
+    which stand in their place. `plan` holds the texts of the faults; one that never struck is told.
+    Cycles that repeat (a message that fails again and again) are told once, with how often and
+    until when.
+    """
+    events = _merge(list(history))
+    told = [_Told(event.at_ms, _renamed(_phrase(event), names)) for event in events]
+    struck = {event.detail for event in events if event.kind == "faulted"}
+    lines = _with_times(_fold(told))
+    if len(lines) > LONGEST_STORY_LINES:
+        tail = LONGEST_STORY_LINES // 3
+        head = LONGEST_STORY_LINES - tail
+        left_out = len(lines) - head - tail
+        lines = [*lines[:head], f"… {left_out} lines left out …", *lines[-tail:]]
+    lines += [f"never struck: {fault}" for fault in plan if fault not in struck]
+    if account is not None:
+        lines.append(_ledger(account))
+    lines.append(
+        _renamed(f"{verdict.value}: {verdict.why}" if verdict.why else verdict.value, names)
+    )
+    return tuple(lines)
+
+
+class _Told(NamedTuple):
+    at_ms: int | None  # None: the line carries no time of its own
+    text: str
+
+    @property
+    def shape(self) -> str:
+        """The text without what counts up from cycle to cycle."""
+        return _COUNTER.sub("", self.text)
+
+
+def _phrase(event: Event) -> str:
+    if event.kind == "delivered":
+        return _delivery(event)
+    detail = event.detail
+    numbered = re.search(r"(\d+)$", detail)
+    text = _PHRASES.get(event.kind, "{where} {messages} " + event.kind + "{detail}").format(
+        messages=_listing(event.messages),
+        where=event.where,
+        bare=detail,
+        detail=f" ({detail})" if detail else "",
+        colon=f": {detail}" if detail else "",
+        prefix=f"{event.where}: " if event.where else "",
+    )
+    if event.kind == "attempted" and numbered and int(numbered.group(1)) > 1:
+        text += f" (request {numbered.group(1)})"
+    return re.sub(r",? (for|with) $", "", text).strip()
+
+
+def _delivery(event: Event) -> str:
+    """ "Worker invocation 1 got m1 (receive 2)", from the detail "receive 2, invocation 1"."""
+    invocation = re.search(r"invocation (\d+)", event.detail)
+    receive = re.search(r"receive (\d+)", event.detail)
+    text = f"{event.where} invocation {invocation.group(1)}" if invocation else event.where
+    text = f"{text} got {_listing(event.messages)}".rstrip()
+    if receive and int(receive.group(1)) > 1:
+        text += f" (receive {receive.group(1)})"
+    if not invocation and not receive and event.detail:
+        text += f" ({event.detail})"
+    return text
+
+
+def _merge(events: Sequence[Event]) -> list[Event]:
+    """Say once what several messages met at once, and tell a call and its effect as one thing."""
+    merged: list[Event] = []
+    for event in events:
+        last = merged[-1] if merged else None
+        if last is not None and last.messages and event.messages:
+            same_moment = (last.at_ms, last.where, last.detail) == (
+                event.at_ms,
+                event.where,
+                event.detail,
+            )
+            if (
+                same_moment
+                and last.kind == event.kind
+                and not set(last.messages) & set(event.messages)
+            ):
+                merged[-1] = last._replace(messages=last.messages + event.messages)
+                continue
+            if same_moment and (last.kind, event.kind) == ("called", "effected"):
+                merged[-1] = event
+                continue
+        merged.append(event)
+    return merged
+
+
+def _fold(lines: list[_Told]) -> list[_Told]:
+    """Tell a cycle once when it comes three times or more, the shortest cycle first."""
+    shapes = [line.shape for line in lines]
+    folded: list[_Told] = []
+    at = 0
+    while at < len(lines):
+        length, repeats = _cycle(shapes, at)
+        folded += lines[at : at + length]
+        at += length
+        if repeats:
+            at += length * repeats
+            until = (lines[at - 1].at_ms or 0) / 1000
+            folded.append(_Told(None, f"… the same {repeats} times more, until {until:.3f}"))
+    return folded
+
+
+def _cycle(shapes: Sequence[str], at: int) -> tuple[int, int]:
+    """(length, repeats beyond the first) of the cycle that begins here; (1, 0) without one."""
+    for length in range(1, min(_LONGEST_CYCLE_LINES, (len(shapes) - at) // 3) + 1):
+        first = shapes[at : at + length]
+        repeats = 0
+        while shapes[at + length * (repeats + 1) : at + length * (repeats + 2)] == first:
+            repeats += 1
+        if repeats >= 2:
+            return length, repeats
+    return 1, 0
+
+
+def _with_times(lines: Sequence[_Told]) -> list[str]:
+    times = ["" if line.at_ms is None else f"{line.at_ms / 1000:.3f}" for line in lines]
+    width = max(map(len, times), default=0)
+    return [f"{time:>{width}}  {line.text}" for time, line in zip(times, lines, strict=True)]
+
+
+def _ledger(account: Account) -> str:
+    processed = account.acknowledged & account.processed
+    return (
+        f"acknowledged {len(account.acknowledged)} = processed {len(processed)}"
+        f" + stranded {len(account.stranded)} + lost {len(account.lost)}"
+    )
+
+
+def _listing(messages: Sequence[str]) -> str:
+    return " ".join(messages)
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    for identifier in sorted(names, key=len, reverse=True):
+        if identifier:
+            text = text.replace(identifier, names[identifier])
+    return text

@@ -1,0 +1,66 @@
+"""The lines of the terminal's summary, as data: pytest's own writer colours them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_storagefirst.explore.outcome import Outcome
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
+
+_COLOUR = {OK: "green", VIOLATED: "red", UNKNOWN: "yellow"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line, with pytest's names for how it looks."""
+
+    text: str
+    markup: Mapping[str, bool] = field(default_factory=dict)
+
+
+def stack_lines(
+    template: str, outcome: Outcome, expected: Sequence[str], *, verbose: bool
+) -> list[Line]:
+    """A line on what was tried and found, and what qualifies it; `verbose` adds inert resources."""
+    judged = outcome.judged(expected)
+    verdicts = []
+    for verdict in (VIOLATED, UNKNOWN, OK, NOT_APPLICABLE):
+        names = [one.name for one in judged if one.verdict == verdict]
+        if names:
+            told = f"{len(names)}" if verdict in (OK, NOT_APPLICABLE) else ", ".join(names)
+            verdicts.append(f"{verdict}: {told}")
+    worst = next(
+        (one for one in (VIOLATED, UNKNOWN, OK) if any(two.verdict == one for two in judged)), ""
+    )
+    result = outcome.result
+    if result is None:
+        tried = "refused" if outcome.refusal else "not judged"
+    else:
+        runs = max((one.runs for one in judged), default=0)
+        faults = max((one.faults_tried for one in judged), default=0)
+        tried = f"{_count(runs, 'run')}, {_count(faults, 'fault')} tried in {result.seconds:.1f} s"
+    markup = {_COLOUR[worst]: True} if worst else {}
+    lines = [Line(f"{template}: {tried}; {'; '.join(verdicts) or 'nothing judged'}", markup)]
+    if result is not None:
+        lines += [Line(f"  note: {note}") for note in result.notes]
+        if result.inert and verbose:
+            lines.append(Line(f"  plays no part: {', '.join(result.inert)}"))
+    return lines
+
+
+def replay_lines(file: str, outcome: Outcome) -> list[Line]:
+    """Whether what a replay file shows is fixed."""
+    replayed = outcome.replayed
+    if replayed is None:
+        return [Line(f"{file}: not replayed", {"yellow": True})]
+    about = f"{file}: {replayed.property_name} of {replayed.template}"
+    if replayed.still_fails:
+        return [Line(f"{about} still fails: {replayed.why}", {"red": True})]
+    if replayed.verdict == OK:
+        return [Line(f"{about} is fixed", {"green": True})]
+    return [Line(f"{about} is {replayed.verdict}: {replayed.why}", {"yellow": True})]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,85 @@
+"""What a user set for a template: a frozen `Settings`.
+
+Ground floor: it knows neither pytest nor AWS, so that every floor above can be handed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+ENTRY_KINDS = ("route", "queue", "topic", "bucket", "bus", "stream", "table")
+DEFAULT_BUDGET_SECONDS = 10.0
+DEFAULT_MAX_FAULTS = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A way in that the user named: `kind` is one of `ENTRY_KINDS`, `name` a route or a logical id.
+
+    In `body` the text "{unique}" stands for each message's own id. `strategy` is "module:name" of a
+    Hypothesis strategy of bodies. `where` says which line of which file it comes from.
+    """
+
+    kind: str
+    name: str
+    body: Any = None
+    strategy: str | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a downstream answers: `json` and `text` exclude each other."""
+
+    status: int = 200
+    json: Any = None
+    text: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """An HTTP third party. `idempotency` names the body's field that makes repeats count once."""
+
+    url: str
+    method: str = "ANY"
+    reply: Reply = Reply()
+    idempotency: str | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a user can set for one template, from the command line and its configuration file.
+
+    `properties` empty means all that apply. `functions` maps a logical id to a handler that stands
+    in for it, "module:function" or the function itself. `budget_seconds` is real time a stack.
+    `shard` is (K, N), K from 1. `sources` says where a value was written ("parameters.Stage" ->
+    "storagefirst.toml:3"), for the texts of errors. It pickles as long as its functions do.
+    """
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    imports: Mapping[str, str] = field(default_factory=dict)
+    properties: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    downstreams: tuple[Downstream, ...] = ()
+    functions: Mapping[str, str | Callable[..., Any]] = field(default_factory=dict)
+    circuit: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    max_faults: int = DEFAULT_MAX_FAULTS
+    budget_seconds: float = DEFAULT_BUDGET_SECONDS
+    shard: tuple[int, int] = (1, 1)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def where(self, name: str) -> str:
+        """The file and line that `name` ("parameters.Stage") was set in; "" when it was not."""
+        return self.sources.get(name, "")
+
+
+def nearest(name: str, valid: Iterable[str], instead: str = "write") -> str:
+    """The remedy for a name that is none of `valid`: the closest one, or "" when none is close."""
+    close = get_close_matches(name, list(valid), n=1)
+    return f'{instead} "{close[0]}"' if close else ""

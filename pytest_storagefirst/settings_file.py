@@ -1,0 +1,330 @@
+"""storagefirst.toml, or `[tool.storagefirst]` in pyproject.toml, read into `Settings`.
+
+Schedules, replays and the command read a template's settings through this, as a pytest run does.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.ledger.properties import registered
+from pytest_storagefirst.settings import (
+    ENTRY_KINDS,
+    Downstream,
+    Entry,
+    Reply,
+    Settings,
+    nearest,
+)
+
+FILE_NAME = "storagefirst.toml"
+
+
+def load_settings(template: Path, base: Settings | None = None) -> Settings:
+    """`base` with what the template's configuration says on top.
+
+    That is storagefirst.toml beside the template, else `[tool.storagefirst]` of the nearest
+    pyproject.toml above it that has one. Raises `SettingsError` for a file that can't be read, and
+    for every unknown key or wrong value.
+    """
+    settings = base or Settings()
+    directory = template.absolute().parent
+    own = directory / FILE_NAME
+    if own.is_file():
+        table, document = _parse(own)
+        return _apply(settings, table, document)
+    for parent in (directory, *directory.parents):
+        project = parent / "pyproject.toml"
+        if project.is_file():
+            table, document = _parse(project)
+            section = table.get("tool", {}).get("storagefirst")
+            if section is not None:
+                return _apply(settings, section, replace(document, prefix=("tool", "storagefirst")))
+    return settings
+
+
+# --- one file, and the lines in it ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A TOML text, kept to find the line of a key: `tomllib` doesn't tell."""
+
+    name: str
+    text: str
+    prefix: tuple[str, ...] = ()
+
+    def where(self, *path: str | int, value: str = "") -> str:
+        """The file and line of a key. The search is textual: a neighbour's line at worst."""
+        lines = [line.partition(" #")[0] for line in self.text.splitlines()]
+        found = 0
+        whole = (*self.prefix, *path)
+        for position, part in enumerate(whole):
+            if isinstance(part, int):
+                continue
+            after = whole[position + 1] if position + 1 < len(whole) else None
+            key = re.escape(part)
+            matches: list[int] = []
+            if isinstance(after, int):  # the nth [[part]]
+                header = re.compile(rf"^\s*\[\[(.*\.)?\s*{key}\s*\]\]")
+                matches = [at for at, line in enumerate(lines) if header.search(line)][after:]
+            if not matches:
+                anywhere = re.compile(rf"""(?<![\w-])["']?{key}["']?\s*[=\].]""")
+                matches = [at for at in range(found, len(lines)) if anywhere.search(lines[at])]
+            if not matches:
+                break
+            found = matches[0]
+        if value:
+            quoted = re.compile(rf"""["']{re.escape(value)}["']""")
+            found = next((at for at in range(found, len(lines)) if quoted.search(lines[at])), found)
+        return f"{self.name}:{found + 1}"
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], _Document]:
+    here = Path.cwd()
+    name = path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "can't be read", where=name, found=str(error), expected="a TOML file in UTF-8"
+        ) from None
+    try:
+        return tomllib.loads(text), _Document(name, text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        at = line.group(1) if line else str(len(text.splitlines()) or 1)
+        raise SettingsError(
+            "is no valid TOML", where=f"{name}:{at}", found=str(error), expected="TOML 1.0"
+        ) from None
+
+
+# --- from table to Settings -------------------------------------------------------------------
+
+
+def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
+    read = _Reader(document)
+    top = read.table(
+        (),
+        table,
+        ("parameters", "imports", "properties", "entry", "downstream", "functions", "circuit"),
+    )
+    sources: dict[str, str] = {}
+    for section in ("parameters", "imports", "functions"):
+        for key in read.table((section,), top.get(section, {})):
+            sources[f"{section}.{key}"] = document.where(section, key)
+    for key in ("properties", "circuit"):
+        if key in top:
+            sources[key] = document.where(key)
+    return replace(
+        settings,
+        parameters={
+            key: read.parameter(("parameters", key), value)
+            for key, value in top.get("parameters", {}).items()
+        },
+        imports={
+            key: read.text(("imports", key), value) for key, value in top.get("imports", {}).items()
+        },
+        properties=_properties(read, top["properties"]) if "properties" in top else (),
+        entries=tuple(
+            _entry(read, ("entry", number), value)
+            for number, value in enumerate(read.tables(("entry",), top.get("entry", [])))
+        ),
+        downstreams=tuple(
+            _downstream(read, ("downstream", number), value)
+            for number, value in enumerate(read.tables(("downstream",), top.get("downstream", [])))
+        ),
+        functions={
+            key: _handler(read, ("functions", key), value)
+            for key, value in top.get("functions", {}).items()
+        },
+        circuit=read.table(
+            ("circuit",),
+            top.get("circuit", {}),
+            ("table", "key", "state", "closed", "open", "half_open"),
+        ),
+        sources={**settings.sources, **sources},
+    )
+
+
+def _properties(read: _Reader, value: Any) -> tuple[str, ...]:
+    names = tuple(registered())
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise read.wrong(("properties",), value, "a list of one or more of " + ", ".join(names))
+    for name in value:
+        if name not in names:
+            raise SettingsError(
+                "no such property",
+                where=read.document.where("properties", value=name),
+                found=f'"{name}"',
+                expected="one of " + ", ".join(names),
+                remedy=nearest(name, names),
+            )
+    return tuple(name for name in names if name in value)
+
+
+def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
+    table = read.table(path, value, (*ENTRY_KINDS, "body", "strategy"))
+    where = read.document.where(*path)
+    kinds = [kind for kind in ENTRY_KINDS if kind in table]
+    if len(kinds) != 1:
+        raise SettingsError(
+            "an entry is one way in",
+            where=where,
+            found=" and ".join(kinds) or "none",
+            expected="exactly one of " + ", ".join(ENTRY_KINDS),
+            remedy='write for example route = "POST /orders", or queue = "LogicalId"',
+        )
+    name = read.text((*path, kinds[0]), table[kinds[0]])
+    if kinds[0] == "route" and not re.fullmatch(r"\$default|[A-Z]+ /\S*", name):
+        raise read.wrong(
+            (*path, "route"),
+            name,
+            'a method and a path, as in "POST /orders"',
+            'write "METHOD /path"',
+        )
+    return Entry(
+        kind=kinds[0],
+        name=name,
+        body=read.json((*path, "body"), table.get("body")),
+        strategy=read.reference((*path, "strategy"), table["strategy"])
+        if "strategy" in table
+        else None,
+        where=where,
+    )
+
+
+def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
+    table = read.table(path, value, ("url", "method", "reply", "idempotency"))
+    if "url" not in table:
+        raise SettingsError(
+            "a downstream needs its url",
+            where=read.document.where(*path),
+            expected='url = "https://…"',
+            found="keys " + (", ".join(table) or "none"),
+        )
+    url = read.text((*path, "url"), table["url"])
+    if not re.match(r"https?://[^/\s]", url):
+        raise read.wrong((*path, "url"), url, "an http:// or https:// URL")
+    method = read.text((*path, "method"), table.get("method", "ANY")).upper()
+    reply = read.table(
+        (*path, "reply"), table.get("reply", {}), ("status", "json", "body", "headers")
+    )
+    status = reply.get("status", 200)
+    if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
+        raise read.wrong((*path, "reply", "status"), status, "an HTTP status, 100 to 599")
+    if "json" in reply and "body" in reply:
+        raise read.wrong((*path, "reply"), reply, "json or body, not both", "drop one of them")
+    return Downstream(
+        url=url,
+        method=method,
+        reply=Reply(
+            status=status,
+            json=read.json((*path, "reply", "json"), reply.get("json")),
+            text=read.text((*path, "reply", "body"), reply["body"]) if "body" in reply else None,
+            headers={
+                name: read.text((*path, "reply", "headers", name), text)
+                for name, text in read.table(
+                    (*path, "reply", "headers"), reply.get("headers", {})
+                ).items()
+            },
+        ),
+        idempotency=(
+            read.text((*path, "idempotency"), table["idempotency"])
+            if "idempotency" in table
+            else None
+        ),
+        where=read.document.where(*path),
+    )
+
+
+def _handler(read: _Reader, path: tuple[str | int, ...], value: Any) -> str:
+    table = read.table(path, value, ("handler",))
+    if "handler" not in table:
+        raise SettingsError(
+            "a replaced function needs its handler",
+            where=read.document.where(*path),
+            found="no handler",
+            expected='handler = "module:function"',
+        )
+    return read.reference((*path, "handler"), table["handler"])
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Checks values of one document; each error names file, line and key."""
+
+    document: _Document
+
+    def wrong(
+        self, path: tuple[str | int, ...], value: Any, expected: str, remedy: str = ""
+    ) -> SettingsError:
+        return SettingsError(
+            f"{_dotted(path)} has a value that can't be used",
+            where=self.document.where(*path),
+            found=repr(value),
+            expected=expected,
+            remedy=remedy,
+        )
+
+    def table(
+        self, path: tuple[str | int, ...], value: Any, valid: tuple[str, ...] | None = None
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.wrong(path, value, "a table")
+        for key in value:
+            if valid is not None and key not in valid:
+                raise SettingsError(
+                    f"unknown key {_dotted((*path, key))}",
+                    where=self.document.where(*path, key),
+                    found=key,
+                    expected="one of " + ", ".join(valid),
+                    remedy=nearest(key, valid),
+                )
+        return value
+
+    def tables(self, path: tuple[str | int, ...], value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.wrong(path, value, f"an array of tables, written [[{path[-1]}]]")
+        return value
+
+    def text(self, path: tuple[str | int, ...], value: Any) -> str:
+        if not isinstance(value, str) or not value:
+            raise self.wrong(path, value, "a text that is not empty")
+        return value
+
+    def parameter(self, path: tuple[str | int, ...], value: Any) -> str:
+        """CloudFormation's parameters are texts; a list is joined with commas."""
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, str | int | float):
+            return str(value)
+        if isinstance(value, list) and all(isinstance(part, str | int) for part in value):
+            return ",".join(self.parameter(path, part) for part in value)
+        raise self.wrong(path, value, "a text, a number, true, false, or a list of these")
+
+    def reference(self, path: tuple[str | int, ...], value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[\w.]+:[\w.]+", value):
+            raise self.wrong(path, value, '"module:name", as in "tests.doubles:worker"')
+        return value
+
+    def json(self, path: tuple[str | int, ...], value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self.json((*path, key), part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [self.json(path, part) for part in value]
+        if value is None or isinstance(value, str | int | float):
+            return value
+        raise self.wrong(path, value, "what JSON can hold (a TOML date can't be sent)", "quote it")
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "the file"

@@ -1,0 +1,84 @@
+"""The final read: what stands at the system of record when a run is over."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.ledger.effects import Effect
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+
+def effects(simulation: Simulation) -> tuple[Effect, ...]:
+    """Every item, object and waiting message of the stack that a run has made or changed."""
+    return (*_items(simulation), *_objects(simulation), *_messages(simulation))
+
+
+def _logical(simulation: Simulation, physical: str) -> str:
+    return simulation.deployed.topology.logical_ids.get(physical, physical)
+
+
+def _items(simulation: Simulation) -> Iterator[Effect]:
+    for name, table in sorted(simulation.deployed.world.backend("dynamodb").tables.items()):
+        place = _logical(simulation, name)
+        keys = [key for key in (table.hash_key_attr, table.range_key_attr) if key]
+        for item in table.all_items():
+            attributes = {attribute: _plain(value.to_json()) for attribute, value in item.attrs.items()}
+            yield Effect(
+                "item",
+                place,
+                {key: attributes[key] for key in keys if key in attributes},
+                attributes,
+            )
+
+
+def _plain(value: Any) -> Any:
+    """A DynamoDB value with its sets in one order, so that equal values look equal."""
+    if isinstance(value, dict):
+        if len(value) == 1:
+            kind, inner = next(iter(value.items()))
+            if kind in ("SS", "NS", "BS"):
+                return {kind: sorted(inner)}
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if hasattr(value, "to_json"):
+        return _plain(value.to_json())
+    return value
+
+
+def _objects(simulation: Simulation) -> Iterator[Effect]:
+    for name, bucket in sorted(simulation.deployed.world.backend("s3").buckets.items()):
+        place = _logical(simulation, name)
+        for key_name in sorted(bucket.keys.keys()):
+            key = bucket.keys[key_name]
+            if not hasattr(key, "value"):
+                continue  # a delete marker
+            yield Effect("object", place, key_name, _content(key.value))
+
+
+def _content(raw: bytes) -> Any:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(raw).decode()}
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _messages(simulation: Simulation) -> Iterator[Effect]:
+    """What waits in queues that nothing in the stack reads and no redrive policy feeds."""
+    deployed = simulation.deployed
+    for queue in deployed.topology.queues:
+        if deployed.mappings_of(queue) or queue.arn in deployed.dead_letter_arns:
+            continue
+        for message in simulation.store(queue).stored_messages:
+            yield Effect("message", queue.logical_id, None, _content(message.body.encode()))

@@ -1,0 +1,248 @@
+"""Lambda: which environment serves an invocation, how long it may take, how it ends.
+
+Rules from the Lambda developer guide: lambda-runtime-environment, lambda-concurrency,
+configuration-timeout, python-exceptions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import greenlet
+
+from pytest_storagefirst.errors import HandlerError, SimulationError
+from pytest_storagefirst.simulation import isolation
+from pytest_storagefirst.simulation.context import LambdaContext
+from pytest_storagefirst.simulation.environment import Environment, variables_of
+from pytest_storagefirst.stack.topology import Function
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+START_MS = 1  # from the decision to invoke until the handler's first line
+RETURN_MS = 1
+MOST_INVOCATIONS = 500  # of one run with few messages; more than that is a loop that never ends
+
+_INVOCATION_FAULTS = frozenset({"throttled", "init-failed", "recycled", "crash", "timeout"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an invocation ended: "succeeded" with its result, "failed" or "throttled" with why."""
+
+    kind: str
+    result: Any = None
+    error: str = ""
+    payload: str = "null"
+
+
+@dataclass(eq=False)
+class Invocation:
+    function: Function
+    environment: Environment
+    number: int
+    event: Any
+    messages: tuple[str, ...]
+    started_ms: int
+    on_done: Callable[[Outcome], None]
+    source: str
+    greenlet: greenlet.greenlet | None = None
+    done: bool = False
+    ends_with: str = ""  # "crash" or "timeout": instead of its own result
+    crossing: Any = None  # the call under way, for the faults of its attempts
+    running_loop: Any = None  # asyncio's, which belongs to the thread and must follow the greenlet
+    crossings_when_dead: int = 0
+    deadline: Any = None
+
+
+class Functions:
+    """All functions of a run: their environments, and the invocations under way."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._environments: dict[str, list[Environment]] = {}
+        self._made: dict[str, int] = {}
+        self.invocations: list[Invocation] = []
+        self.limit = MOST_INVOCATIONS
+
+    def invoke(
+        self,
+        function: Function,
+        event: Any,
+        messages: tuple[str, ...],
+        on_done: Callable[[Outcome], None],
+        source: str = "",
+    ) -> None:
+        """Start one invocation; `on_done` is called, in the hub, when it has ended.
+
+        `source` says in the history where its event came from.
+        """
+        simulation = self._simulation
+        place = function.logical_id
+        simulation.strikes.cross(place, "invocation", messages)
+        strike = simulation.due(place, "invocation", messages, _INVOCATION_FAULTS)
+        kind = ""
+        if strike is not None:
+            kind = strike.fault.kind
+            simulation.strike(strike, messages)
+        if kind == "throttled" or self._no_concurrency(function):
+            simulation.record("throttled", messages, place)
+            on_done(Outcome("throttled", error="throttled"))
+            return
+        if kind == "recycled":
+            self._environments[place] = []
+        environment = self._environment(function)
+        invocation = Invocation(
+            function=function,
+            environment=environment,
+            number=len(self.invocations) + 1,
+            event=event,
+            messages=messages,
+            started_ms=simulation.now_ms,
+            on_done=on_done,
+            source=source,
+            ends_with=kind if kind in ("crash", "timeout", "init-failed") else "",
+        )
+        self.invocations.append(invocation)
+        environment.busy = True
+        if len(self.invocations) > self.limit:
+            simulation.stop(f"more than {self.limit} invocations")
+            return
+        invocation.greenlet = greenlet.greenlet(lambda: self._body(invocation), parent=simulation.hub)
+        simulation.invocation_of[invocation.greenlet] = invocation
+        simulation.scheduler.resume_at(simulation.now_ms + START_MS, invocation.greenlet)
+        deadline_ms = simulation.now_ms + START_MS + function.timeout_seconds * 1000
+        invocation.deadline = simulation.scheduler.at(
+            deadline_ms, lambda: self._time_out(invocation)
+        )
+
+    def busy(self, function: Function) -> int:
+        return sum(env.busy for env in self._environments.get(function.logical_id, ()))
+
+    def _no_concurrency(self, function: Function) -> bool:
+        reserved = function.reserved_concurrency
+        return reserved is not None and self.busy(function) >= reserved
+
+    def _environment(self, function: Function) -> Environment:
+        environments = self._environments.setdefault(function.logical_id, [])
+        for environment in environments:
+            if environment.alive and not environment.busy:
+                return environment
+        ordinal = self._made.get(function.logical_id, 0)
+        self._made[function.logical_id] = ordinal + 1
+        code = self._simulation.deployed.code[function.logical_id]
+        environment = Environment(
+            code=code,
+            variables=variables_of(
+                function.name,
+                self._simulation.deployed.topology.region,
+                function.memory_megabytes,
+                function.handler,
+                code.root,
+                function.environment,
+            ),
+            ordinal=ordinal,
+        )
+        environments.append(environment)
+        return environment
+
+    def _body(self, invocation: Invocation) -> None:
+        """What the invocation's greenlet runs."""
+        simulation = self._simulation
+        environment = invocation.environment
+        place = invocation.function.logical_id
+        try:
+            if invocation.ends_with == "init-failed":
+                environment.alive = False
+                self._finish(invocation, Outcome("failed", error="init failed"))
+                return
+            if environment.handler is None:
+                environment.initialise()
+            handler = environment.handler
+            assert handler is not None
+            context = self._context(invocation)
+            simulation.record("delivered", invocation.messages, place, invocation.source)
+            result = handler(invocation.event, context)
+            payload = json.dumps(result)
+        except greenlet.GreenletExit:
+            raise
+        except (HandlerError, SimulationError) as error:
+            simulation.refuse(error)
+            self._finish(invocation, Outcome("failed", error=type(error).__name__))
+            return
+        except SystemExit:
+            environment.alive = False
+            self._finish(invocation, Outcome("failed", error="Runtime.ExitError"))
+            return
+        except BaseException as error:
+            first_time = environment.handler is None
+            if first_time:
+                environment.alive = False
+                simulation.init_errors.setdefault(place, error)
+            simulation.errors.append((place, error))
+            name = type(error).__name__
+            message = str(error)
+            self._finish(
+                invocation,
+                Outcome(
+                    "failed",
+                    error=name,
+                    payload=json.dumps({"errorType": name, "errorMessage": message}),
+                ),
+            )
+            return
+        if not environment.alive:
+            return
+        if invocation.ends_with == "crash":
+            self.kill(invocation, "crash")
+            return
+        if invocation.ends_with == "timeout":
+            simulation.scheduler.wait()
+            return
+        simulation.scheduler.pause(RETURN_MS)
+        self._finish(invocation, Outcome("succeeded", result=json.loads(payload), payload=payload))
+
+    def _context(self, invocation: Invocation) -> LambdaContext:
+        simulation = self._simulation
+        function = invocation.function
+        deadline_ms = invocation.started_ms + START_MS + function.timeout_seconds * 1000
+        return LambdaContext(
+            function_name=function.name,
+            invoked_function_arn=function.arn,
+            aws_request_id=simulation.new_id(),
+            memory_limit_in_mb=str(function.memory_megabytes),
+            remaining=lambda: deadline_ms - simulation.now_ms,
+            log_group_name=f"/aws/lambda/{function.name}",
+        )
+
+    def _time_out(self, invocation: Invocation) -> None:
+        if not invocation.done:
+            self.kill(invocation, "timeout")
+
+    def kill(self, invocation: Invocation, why: str) -> None:
+        """End the invocation and its environment here and now; nothing of it acts any more."""
+        invocation.environment.alive = False
+        self._finish(invocation, Outcome("failed", error=why))
+        if not self._simulation.scheduler.in_hub():
+            self._simulation.abandon()
+
+    def _finish(self, invocation: Invocation, outcome: Outcome) -> None:
+        if invocation.done:
+            return
+        invocation.done = True
+        invocation.environment.busy = False
+        if invocation.deadline is not None:
+            invocation.deadline.cancelled = True
+        place = invocation.function.logical_id
+        if not invocation.environment.alive:
+            isolation.abandon(invocation.environment)
+            self._environments[place] = [
+                env for env in self._environments.get(place, ()) if env is not invocation.environment
+            ]
+        self._simulation.record(outcome.kind, invocation.messages, place, outcome.error)
+        self._simulation.scheduler.at(
+            self._simulation.now_ms, lambda: invocation.on_done(outcome)
+        )

@@ -1,0 +1,157 @@
+"""The two ways from a handler's call to moto's state.
+
+The slow lane is botocore's own: sign, send, parse, retry; moto answers where the network would. The
+fast lane leaves botocore before it signs and hands the parameters straight to moto's response class;
+it serves JSON protocols whose operations change nothing but data. A call that fails in the fast lane
+has had no effect and goes the slow way again, so that errors are made in one place only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+FAST_OPERATIONS = {
+    "dynamodb": frozenset(
+        {
+            "PutItem",
+            "GetItem",
+            "UpdateItem",
+            "DeleteItem",
+            "Query",
+            "Scan",
+            "BatchWriteItem",
+            "BatchGetItem",
+            "TransactWriteItems",
+        }
+    ),
+    "sqs": frozenset(
+        {
+            "SendMessage",
+            "SendMessageBatch",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "ChangeMessageVisibility",
+            "GetQueueUrl",
+            "GetQueueAttributes",
+        }
+    ),
+}
+
+_ACCOUNT = "123456789012"
+# A binary attribute is base64 in JSON and bytes in the parsed answer: leave those to botocore.
+_BINARY = re.compile(rb'"(?:B|BS|BinaryValue)"')
+_FAST_SUCCESS = SimpleNamespace(status_code=200, headers={}, content=b"")
+
+
+@lru_cache(maxsize=8)
+def _response_class(service: str) -> Any:
+    if service == "dynamodb":
+        from moto.dynamodb.responses import DynamoHandler
+
+        return DynamoHandler
+    from moto.sqs.responses import SQSResponse
+
+    return SQSResponse
+
+
+@lru_cache(maxsize=256)
+def _action(operation: str) -> str:
+    from moto.core.utils import camelcase_to_underscores
+
+    return str(camelcase_to_underscores(operation))
+
+
+@lru_cache(maxsize=256)
+def _serializer(service: str, operation: str) -> Any:
+    from moto.core.utils import get_service_model
+    from moto.core.serialize import get_serializer_class
+
+    model = get_service_model(service)
+    return get_serializer_class(service, "json")(operation_model=model.operation_model(operation))
+
+
+def fast(service: str, operation: str, request_dict: Any, region: str) -> tuple[Any, Any] | None:
+    """The (http, parsed) pair that botocore would have made, or None when the slow lane must serve."""
+    operations = FAST_OPERATIONS.get(service)
+    if operations is None or operation not in operations:
+        return None
+    body = request_dict["body"]
+    if not isinstance(body, bytes) or _BINARY.search(body):
+        return None
+    handler = _response_class(service)()
+    handler.region = region
+    handler.partition = "aws"
+    handler.current_account = _ACCOUNT
+    handler.uri_match = {}
+    handler.params = handler.body = json.loads(body)
+    handler.headers = {"X-Amz-Target": f"x.{operation}"}
+    handler.querystring = {"Action": [operation]}
+    handler.response_headers = {}
+    try:
+        result = getattr(handler, _action(operation))()
+        text = _serializer(service, operation).serialize(result.result)["body"]
+    except Exception:
+        return None
+    parsed = json.loads(text) if text else {}
+    parsed["ResponseMetadata"] = {
+        "RequestId": "00000000-0000-4000-8000-000000000000",
+        "HTTPStatusCode": 200,
+        "HTTPHeaders": {},
+        "RetryAttempts": 0,
+    }
+    return _FAST_SUCCESS, parsed
+
+
+class NotAnswered(Exception):
+    """moto knows no such service or operation; nothing else is ever asked."""
+
+
+@lru_cache(maxsize=4096)
+def _route(clean_url: str) -> Any:
+    """moto's handler for a URL, found once: it compiles and scans all patterns for every call."""
+    from moto import backend_index, backends
+    from moto.core.base_backend import BackendDict
+
+    for service, pattern in backend_index.backend_url_patterns:
+        if not pattern.match(clean_url):
+            continue
+        backend_dict = backends.get_backend(service)
+        if isinstance(backend_dict, BackendDict):
+            regions = backend_dict[_ACCOUNT]
+            backend = regions["us-east-1" if "us-east-1" in regions else "aws"]
+        else:
+            backend = backend_dict["global"]
+        for url, method in backend.urls.items():
+            if re.match(url, clean_url):
+                return method
+    return None
+
+
+def answer(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[str, str], bytes]:
+    """What moto answers to a raw request to an AWS endpoint: status, headers, body.
+
+    Raises NotAnswered when it doesn't know the call.
+    """
+    from moto.core.exceptions import HTTPException
+    from moto.core.request import Request
+    from moto.core.utils import get_equivalent_url_in_aws_domain
+
+    parsed, _ = get_equivalent_url_in_aws_domain(url)
+    handle = _route(f"{parsed.scheme}://{parsed.netloc}{parsed.path}")
+    if handle is None:
+        raise NotAnswered(f"{method} {parsed.scheme}://{parsed.netloc}{parsed.path}")
+    if hasattr(body, "read"):
+        body = body.read()
+    request = Request.from_primitives(method, url, headers, body)
+    try:
+        status, answered, text = handle(request, request.raw_url, request.headers)
+    except HTTPException as error:
+        status, answered, text = error.code, dict(error.get_headers()), error.get_body()
+    except NotImplementedError as error:
+        raise NotAnswered(str(error) or f"{method} {url}") from None
+    content = text.encode() if isinstance(text, str) else bytes(text or b"")
+    return int(status), {str(name): str(value) for name, value in dict(answered).items()}, content

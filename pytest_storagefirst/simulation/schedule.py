@@ -1,0 +1,95 @@
+"""All that a run depends on: the same schedule gives the same history, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_storagefirst.faults.plan import Plan, parse_plan
+
+UNIQUE = "{unique}"
+
+
+@dataclass(frozen=True)
+class Send:
+    """One message to send: its id ("m1"), the entry's name, the body with {unique} where its id goes."""
+
+    message: str
+    entry: str
+    body: Any = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Workload, plan and choices.
+
+    `choices` decide who goes first wherever two invocations could; `concurrency` is how many
+    invocations a mapping may have at once and `batch_limit` how many messages it takes at most, both
+    within what the stack itself allows. `one_by_one` sends each message when the one before has been
+    dealt with. `redrives` says when dead-lettered messages are moved back: "during" the faults,
+    "after" they ended, once for each mention.
+    """
+
+    workload: tuple[Send, ...]
+    plan: Plan = ()
+    choices: tuple[int, ...] = ()
+    seed: int = 0
+    concurrency: int = 1
+    batch_limit: int = 0
+    one_by_one: bool = False
+    redrives: tuple[str, ...] = ("after",)
+    template: str = ""  # where the stack comes from, for schedules that Hypothesis drew
+
+    def to_json(self) -> dict[str, Any]:
+        """As a replay file holds it."""
+        return {
+            "workload": [
+                {"message": send.message, "entry": send.entry, "body": send.body}
+                for send in self.workload
+            ],
+            "plan": [str(fault) for fault in self.plan],
+            "choices": list(self.choices),
+            "seed": self.seed,
+            "concurrency": self.concurrency,
+            "batch_limit": self.batch_limit,
+            "one_by_one": self.one_by_one,
+            "redrives": list(self.redrives),
+        }
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> Schedule:
+        """Raises KeyError, TypeError or FaultError when the document is not one of ours."""
+        return Schedule(
+            workload=tuple(
+                Send(str(send["message"]), str(send["entry"]), send["body"])
+                for send in document["workload"]
+            ),
+            plan=parse_plan(document["plan"]),
+            choices=tuple(int(choice) for choice in document["choices"]),
+            seed=int(document["seed"]),
+            concurrency=int(document["concurrency"]),
+            batch_limit=int(document["batch_limit"]),
+            one_by_one=bool(document["one_by_one"]),
+            redrives=tuple(str(moment) for moment in document["redrives"]),
+        )
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(send.message for send in self.workload))
+
+
+def render(body: Any, token: str) -> Any:
+    """The body with `token` wherever it says {unique}."""
+    if isinstance(body, str):
+        return body.replace(UNIQUE, token)
+    if isinstance(body, dict):
+        return {render(name, token): render(value, token) for name, value in body.items()}
+    if isinstance(body, list):
+        return [render(value, token) for value in body]
+    return body
+
+
+def as_text(body: Any) -> str:
+    """The request's body as it goes over the wire."""
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)

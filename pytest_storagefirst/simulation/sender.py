@@ -1,0 +1,168 @@
+"""Those who send: one request at a time through an entry, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.errors import EntryError
+from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.frontdoor import (
+    BackendCall,
+    BackendFailure,
+    GatewayContext,
+    HttpReply,
+    HttpRequest,
+    acknowledged,
+    answer,
+    backend_call,
+    match_route,
+    service_reply,
+    throttled,
+)
+from pytest_storagefirst.simulation.schedule import Send, as_text, render
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+ANSWER_MS = 8  # from the request until the sender has its answer
+
+_REQUEST_FAULTS = frozenset({"storage-refused", "gateway-throttled", "sender-resends"})
+
+
+class Sender:
+    """Sends the messages of a workload. `sending` is whose request is at the front door now."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._requests: dict[str, int] = {}
+        self.sending: tuple[str, ...] = ()
+        self.sent_bodies: dict[str, Any] = {}
+        self.copies: dict[str, int] = {}  # how often each message was sent and stored
+
+    def send(self, send: Send) -> HttpReply:
+        """Send a message; a sender that resends does it again at once. Returns the last reply."""
+        simulation = self._simulation
+        try:
+            entry = simulation.deployed.entry(send.entry)
+        except StopIteration:
+            raise EntryError(
+                f"the stack has no entry {send.entry!r}",
+                found=", ".join(entry.name for entry in simulation.deployed.entries) or "none",
+            ) from None
+        body = render(send.body, simulation.token(send.message))
+        self.sent_bodies[send.message] = body
+        ids = (send.message,)
+        simulation.strikes.cross(entry.name, "request", ids)
+        simulation.record("attempted", ids, entry.name)
+        strike = simulation.due(entry.name, "request", ids, _REQUEST_FAULTS)
+        fault = strike.fault if strike is not None else None
+        if strike is not None:
+            simulation.strike(strike, ids)
+        if fault is not None and fault.kind == "sender-resends":
+            self._request(entry, send.message, body, "", told=False)
+            simulation.record("indeterminate", ids, entry.name, "no answer; the sender sends again")
+            return self._request(entry, send.message, body, "", told=True)
+        if fault is not None and fault.kind == "gateway-throttled":
+            reply = throttled(entry.route) if entry.route is not None else HttpReply(429)
+            self._tell(entry, send.message, reply, False)
+            return reply
+        refused = (fault.variant or "throttle") if fault is not None else ""
+        return self._request(entry, send.message, body, refused, told=True)
+
+    def _request(self, entry: Entry, message: str, body: Any, refused: str, *, told: bool) -> HttpReply:
+        self.sending = (message,)
+        try:
+            if entry.route is not None:
+                reply, said_yes = self._through_route(entry, body, refused)
+            else:
+                reply = self._to_queue(entry, message, body, refused)
+                said_yes = reply.status < 300
+        finally:
+            self.sending = ()
+        if told:
+            self._tell(entry, message, reply, said_yes)
+        return reply
+
+    def _tell(self, entry: Entry, message: str, reply: HttpReply, said_yes: bool) -> None:
+        if said_yes:
+            kind = "acknowledged"
+        elif 400 <= reply.status < 500:
+            kind = "rejected"
+        else:
+            kind = "indeterminate"
+        self._simulation.record(kind, (message,), entry.name, str(reply.status))
+
+    def _through_route(self, entry: Entry, body: Any, refused: str) -> tuple[HttpReply, bool]:
+        simulation = self._simulation
+        route = entry.route
+        assert route is not None
+        path = route.path
+        method = "POST" if route.method == "ANY" else route.method
+        topology = simulation.deployed.topology
+        request = HttpRequest(
+            method, _filled(path, simulation), {"Content-Type": "application/json"}, {}, as_text(body)
+        )
+        context = GatewayContext(
+            topology.account, topology.region, simulation.new_id(), simulation.wall_ms
+        )
+        same_api = [other for other in topology.routes if other.api_id == route.api_id]
+        matched = match_route(same_api, method, request.path)
+        parameters = matched[1] if matched is not None else {}
+        call = backend_call(route, request, parameters, context)
+        if isinstance(call, HttpReply):
+            return call, acknowledged(route, call, call.body)
+        backend = self._perform(call, refused)
+        reply = answer(route, request, context, backend)
+        backend_body = backend.body if isinstance(backend, HttpReply) else ""
+        return reply, acknowledged(route, reply, backend_body)
+
+    def _perform(self, call: BackendCall, refused: str) -> HttpReply | BackendFailure:
+        simulation = self._simulation
+        if call.refused is not None:
+            return call.refused
+        if refused:
+            status, headers, body = boundary.refusal(call.service, refused, call.url)
+            return HttpReply(status, headers, body.decode())
+        if call.service not in boundary.STATE_SERVICES:
+            simulation.deployed.world.about_to_change(call.service)
+        if call.service == "sqs" and call.operation == "SendMessage" and call.parameters is not None:
+            sent = lanes.fast(
+                "sqs",
+                "SendMessage",
+                {"body": json.dumps(call.parameters).encode()},
+                simulation.deployed.topology.region,
+            )
+            if sent is not None:
+                return service_reply(call, simulation.new_id(), sent[1])
+        status, headers, content = simulation.ask(call.method, call.url, call.headers, call.body)
+        return HttpReply(status, headers, content.decode("utf-8", "replace"))
+
+    def _to_queue(self, entry: Entry, message: str, body: Any, refused: str) -> HttpReply:
+        queue = entry.queue
+        assert queue is not None
+        if refused:
+            status, headers, content = boundary.refusal("sqs", refused, queue.url)
+            return HttpReply(status, headers, content.decode())
+        parameters = {"QueueUrl": queue.url, "MessageBody": as_text(body)}
+        if queue.fifo:
+            parameters["MessageGroupId"] = entry.group
+            if not queue.content_based_deduplication:
+                parameters["MessageDeduplicationId"] = self._simulation.token(message)
+        said = json.dumps(parameters).encode()
+        sent = lanes.fast("sqs", "SendMessage", {"body": said}, self._simulation.deployed.topology.region)
+        if sent is not None:
+            return HttpReply(200, {}, json.dumps(sent[1]))
+        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.SendMessage"}
+        status, answered, content = self._simulation.ask(
+            "POST", f"https://sqs.{self._simulation.deployed.topology.region}.amazonaws.com/", headers, said
+        )
+        return HttpReply(status, answered, content.decode("utf-8", "replace"))
+
+
+def _filled(path: str, simulation: Simulation) -> str:
+    """A path with each {parameter} filled by the message's own id."""
+    token = simulation.token(simulation.sender.sending[0])
+    parts = [token if part.startswith("{") else part for part in path.split("/")]
+    return "/".join(parts)

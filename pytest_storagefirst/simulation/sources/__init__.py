@@ -1,0 +1,1 @@
+"""What delivers messages to functions: one module an event source."""

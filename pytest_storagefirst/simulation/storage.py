@@ -1,0 +1,172 @@
+"""The stack's queues as a run sees them: whose message is where, and what happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.ledger.effects import Held
+from pytest_storagefirst.simulation import queue_moves
+from pytest_storagefirst.stack.topology import Queue
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+_STATES = {"waiting": "visible", "in flight": "in flight", "delayed": "delayed"}
+
+
+class Storage:
+    """Names every message by the test's id, writes history, and tells pollers of changes."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._backend: Any = None
+        self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
+        self.stored_texts: dict[str, list[str]] = {}
+        self.groups: dict[tuple[str, str], list[str]] = {}
+
+    def open(self) -> None:
+        from pytest_storagefirst.simulation.queue_seams import seams
+
+        self._backend = self._simulation.deployed.world.backend("sqs")
+        seams.now_ms = lambda: self._simulation.scheduler.wall_ms
+        seams.observer = self._observe
+
+    def close(self) -> None:
+        from pytest_storagefirst.simulation.queue_seams import Seams, seams
+
+        seams.now_ms = Seams().now_ms
+        seams.observer = None
+
+    def reseed(self, seed: int) -> None:
+        self._backend.reseed(seed)
+
+    def store(self, queue: Queue) -> Any:
+        return self._backend.queues[queue.name]
+
+    def receive(self, store: Any, most: int, visibility_timeout_seconds: int | None) -> list[Any]:
+        received: list[Any] = self._backend.receive(store, most, visibility_timeout_seconds)
+        return received
+
+    def record_of(self, message: Any, queue: Queue) -> dict[str, Any]:
+        record: dict[str, Any] = message.event_record(self.store(queue))
+        for message_id in self.ids_of([message]):
+            self._simulation.name(message_id, record["receiptHandle"], f"<{message_id}.receipt>")
+        return record
+
+    def acknowledge(self, store: Any, message: Any) -> None:
+        """Delete as a mapping does after success; a receipt that is too old deletes nothing."""
+        from moto.sqs.exceptions import SQSException
+
+        try:
+            store.delete_message(message.receipt_handle)
+        except SQSException:
+            self._simulation.record(
+                "noted", self.ids_of([message]), self._place(store.name), "the receipt had expired"
+            )
+
+    def postpone(self, store: Any, messages: Sequence[Any], until_wall_ms: int) -> None:
+        """Take a delivery back as if it had not been: these become visible at `until_wall_ms`."""
+        for message in messages:
+            store.postpone(message.id, until_wall_ms)
+
+    def receive_again(self, store: Any, batch: Sequence[Any]) -> list[Any]:
+        """A second receive of the same messages: of those still there a true one, of those gone the
+        copy that an at-least-once queue may still deliver (standard-queues-at-least-once-delivery)."""
+        from moto.sqs.exceptions import SQSException
+
+        again = []
+        for message in batch:
+            if store.message(message.id) is None:
+                copy = message.copy()
+                copy.approximate_receive_count += 1
+                again.append(copy)
+                continue
+            try:
+                store.change_visibility(message.receipt_handle, 0)
+            except SQSException:
+                continue
+            received = self.receive(store, 1, None)
+            again.extend(received)
+        return again
+
+    def redrive(self) -> bool:
+        """Start a move task for every DLQ that holds something; False when none does."""
+        moved = False
+        for arn in sorted(self._simulation.deployed.dead_letter_arns):
+            queue = self._simulation.deployed.queue_by_arn(arn)
+            if queue is None or not self.store(queue).stored_messages:
+                continue
+            if self._simulation.deployed.mappings_of(queue):
+                continue  # its own consumer takes care of it
+            queue_moves.start(self._backend, arn)
+            moved = True
+        return moved
+
+    def ids_of(self, messages: Iterable[Any]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for message in messages:
+            for message_id in self._message_of.get(message.id, ()):
+                found[message_id] = None
+        return tuple(found)
+
+    def held(self) -> tuple[Held, ...]:
+        """What the stack's queues still hold at the end."""
+        held = []
+        epoch_ms = self._simulation.scheduler.epoch_ms
+        dead_letter_arns = self._simulation.deployed.dead_letter_arns
+        for queue in self._simulation.deployed.topology.queues:
+            for message in self.store(queue).stored_messages:
+                state = _STATES.get(message.state, "visible")
+                if queue.arn in dead_letter_arns:
+                    state = "dead-lettered"
+                elif not self._simulation.deployed.mappings_of(queue):
+                    state = "set aside"  # nothing in the stack reads there
+                until_ms = message.sent_timestamp + queue.retention_seconds * 1000 - epoch_ms
+                for message_id in self.ids_of([message]) or ("",):
+                    held.append(Held(message_id, queue.logical_id, state, until_ms))
+        return tuple(held)
+
+    def _place(self, queue_name: str) -> str:
+        queue = self._simulation.deployed.queue_by_name(queue_name)
+        return queue.logical_id if queue is not None else queue_name
+
+    def _observe(self, kind: str, store: Any, message: Any, detail: str) -> None:
+        simulation = self._simulation
+        place = self._place(store.name)
+        if kind == "stored":
+            self._attribute(message)
+            ids = self.ids_of([message])
+            for message_id in ids:
+                self.stored_texts.setdefault(message_id, []).append(message.body)
+                if message.group_id is not None and store.fifo_queue:
+                    self.groups.setdefault((place, message.group_id), []).append(message_id)
+            simulation.record("stored", ids, place)
+            simulation.wake(store.name)
+        elif kind == "redriven":
+            ids = self._message_of.get(message.previous_id or message.origin_id, ())
+            self._adopt(message, ids)
+            simulation.record("redriven", ids, place, self._place(detail))
+            simulation.wake(detail)
+        elif kind == "dead-lettered":
+            simulation.record(
+                "dead-lettered", self.ids_of([message]), place, self._place(detail)
+            )
+            simulation.wake(store.name)
+        elif kind in ("deleted", "expired", "deduplicated"):
+            simulation.record(kind, self.ids_of([message]), place)
+        elif kind == "released":
+            simulation.wake(store.name)
+
+    def _attribute(self, message: Any) -> None:
+        """Whose message it is: the tokens in its body tell; else the sender or handler at work."""
+        simulation = self._simulation
+        ids = simulation.messages_in(message.body) or simulation.sender.sending
+        if not ids and simulation.current is not None:
+            ids = simulation.current.messages
+        self._adopt(message, ids)
+
+    def _adopt(self, message: Any, ids: tuple[str, ...]) -> None:
+        self._message_of[message.id] = ids
+        if len(ids) == 1:
+            self._simulation.name(ids[0], message.id, f"<{ids[0]}.messageId>")

@@ -1,0 +1,130 @@
+"""What answers a handler's HTTP calls: the downstreams that the user described, or 200 {}."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation.deployed import Downstream
+from pytest_storagefirst.simulation.wire import (
+    ConnectionResetAfterEffect,
+    ConnectTimeout,
+    HttpAnswer,
+    HttpCall,
+    ReadTimeout,
+)
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+_KINDS = frozenset({"refused", "response-lost", "slow", "http-500", "http-429", "brownout"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_STATUS = {"http-500": 500, "http-429": 429, "brownout": 503}
+# A call with no matching [[downstream]]; its answer says nothing.
+_UNKNOWN = Downstream("")
+
+
+def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
+    """Answer one HTTP call of a handler, as the plan's faults let it."""
+    invocation = simulation.current
+    if invocation is None or _is_aws(call.url):
+        return _from_aws(simulation, call)
+    simulation.stop_the_dead(invocation)
+    place = invocation.function.logical_id
+    messages = simulation.concerned(invocation, {"body": call.body, "url_path": call.url})
+    point = point_of(simulation, call)
+    number = simulation.strikes.cross(place, point, messages)
+    crossing = boundary.Crossing("http", call.method, point, number, messages)
+    simulation.record("called", messages, place, crossing.label)
+    boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
+    simulation.scheduler.pause(boundary.BEFORE_MS)
+    simulation.stop_the_dead(invocation)
+    strike = simulation.due(place, point, messages, _KINDS)
+    kind = strike.fault.kind if strike is not None else ""
+    if strike is not None:
+        simulation.strike(strike, messages)
+        if kind == "brownout" and strike.struck % 2 == 0:
+            kind = ""  # every second call gets through
+    if kind == "refused":
+        simulation.record("errored", messages, place, f"{crossing.label}: no connection")
+        raise ConnectTimeout(call.url)
+    if kind in _STATUS:
+        simulation.record("errored", messages, place, f"{crossing.label}: HTTP {_STATUS[kind]}")
+        return HttpAnswer(_STATUS[kind], {"Content-Type": "application/json"}, b"{}")
+    downstream = _downstream(simulation, call)
+    if call.method not in _READING:
+        simulation.record("effected", messages, place, crossing.label)
+        simulation.emit(point, _said(call), _idempotency_key(call, downstream))
+    if kind == "slow":
+        simulation.scheduler.sleep(invocation.function.timeout_seconds * 1000 + 1000)
+    simulation.scheduler.pause(boundary.AFTER_MS)
+    simulation.stop_the_dead(invocation)
+    if kind == "response-lost":
+        simulation.record("errored", messages, place, f"{crossing.label}: no answer")
+        raise (
+            ConnectionResetAfterEffect(call.url)
+            if strike is not None and strike.fault.variant == "reset"
+            else ReadTimeout(call.url)
+        )
+    boundary.crash(simulation, invocation, crossing, boundary.CRASHES_AFTER)
+    if downstream.status >= 400:
+        simulation.record("errored", messages, place, f"{crossing.label}: HTTP {downstream.status}")
+    return HttpAnswer(downstream.status, dict(downstream.headers), downstream.body)
+
+
+def point_of(simulation: Simulation, call: HttpCall) -> str:
+    """The call's point: method and URL without query, ids replaced by the messages' names."""
+    split = urlsplit(call.url)
+    path = split.path
+    for raw, name in simulation.names.items():
+        if raw in path:
+            path = path.replace(raw, name)
+    return f"http {call.method} {split.scheme}://{split.netloc}{path}"
+
+
+def _downstream(simulation: Simulation, call: HttpCall) -> Downstream:
+    fitting = [
+        downstream
+        for downstream in simulation.deployed.downstreams
+        if call.url.startswith(downstream.url)
+        and (not downstream.method or downstream.method == call.method)
+    ]
+    return max(fitting, key=lambda downstream: len(downstream.url), default=_UNKNOWN)
+
+
+def _said(call: HttpCall) -> Any:
+    text = call.body.decode("utf-8", "replace")
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = text
+    query = urlsplit(call.url).query
+    return {"query": query, "body": body} if query else body
+
+
+def _idempotency_key(call: HttpCall, downstream: Downstream) -> str | None:
+    for name, value in call.headers.items():
+        if name.lower() == "idempotency-key":
+            return str(value)
+    if downstream.idempotency:
+        said = _said(call)
+        body = said.get("body", said) if isinstance(said, dict) else said
+        if isinstance(body, dict) and downstream.idempotency in body:
+            return json.dumps(body[downstream.idempotency])
+    return None
+
+
+def _is_aws(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+def _from_aws(simulation: Simulation, call: HttpCall) -> HttpAnswer:
+    """A presigned URL, or an endpoint called by hand."""
+    try:
+        status, headers, body = simulation.ask(call.method, call.url, dict(call.headers), call.body)
+    except lanes.NotAnswered:
+        return HttpAnswer(404, {}, b"")
+    return HttpAnswer(status, headers, body)

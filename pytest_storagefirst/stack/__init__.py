@@ -1,0 +1,1 @@
+"""What is deployed: a template read, resolved, stood up in moto, and its topology found."""

@@ -1,0 +1,91 @@
+"""moto's CloudFormation engine, made to create resources by the handlers of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from botocore.exceptions import ClientError, ParamValidationError
+
+from ...errors import TemplateError
+from ..expressions import without_dynamic_references
+from . import account, apigateway, apigatewayv2, awslambda, dynamodb, messaging, sqs, storage
+from .model import Handler, Making, Resource
+
+HANDLERS: dict[str, Handler] = {
+    **account.HANDLERS,
+    **apigateway.HANDLERS,
+    **apigatewayv2.HANDLERS,
+    **awslambda.HANDLERS,
+    **dynamodb.HANDLERS,
+    **messaging.HANDLERS,
+    **sqs.HANDLERS,
+    **storage.HANDLERS,
+}
+
+
+class Engine:
+    """Stands where moto looks for the class of a resource type.
+
+    `failure` keeps the error that ended a deployment: botocore may wrap or retry what moto raises.
+    """
+
+    def __init__(self, making: Callable[[str, str], Making]) -> None:
+        self._making = making
+        self.failure: TemplateError | None = None
+
+    def create_from_cloudformation_json(
+        self,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **identity: Any,
+    ) -> Resource:
+        kind, logical_id = identity["ResourceType"], identity["LogicalId"]
+        making = self._making(logical_id, kind)
+        properties = without_dynamic_references(cloudformation_json.get("Properties", {}))
+        try:
+            return HANDLERS.get(kind, account.inert)(making, properties)
+        except TemplateError as error:
+            self.failure = error
+            raise
+        except ParamValidationError as error:
+            problem = str(error).removeprefix("Parameter validation failed:").strip()
+            self.failure = TemplateError(f"AWS refuses {kind}: {problem}", where=making.where)
+            raise self.failure from None
+        except ClientError as error:
+            refusal = error.response["Error"]
+            self.failure = TemplateError(
+                f"AWS refuses {kind}: {refusal.get('Code')}: {refusal.get('Message')}",
+                where=making.where,
+            )
+            raise self.failure from None
+        except Exception as error:
+            self.failure = TemplateError(
+                f"{kind} can't be stood up in moto",
+                where=making.where,
+                found=f"{type(error).__name__}: {error}",
+                expected="the form that AWS documents for this type",
+            )
+            raise self.failure from error
+
+
+@contextmanager
+def engine(making: Callable[[str, str], Making]) -> Iterator[Engine]:
+    """moto's CloudFormation with our resource types while the block runs, and nothing left after.
+
+    A bucket's notifications don't send S3's test event: nothing may be in a queue after deployment.
+    """
+    from moto.cloudformation import parsing
+    from moto.s3 import notifications
+
+    ours = Engine(making)
+    with (
+        mock.patch.object(parsing, "resource_class_from_type", return_value=ours),
+        mock.patch.object(parsing, "resource_name_property_from_type", return_value=None),
+        mock.patch.object(notifications, "send_test_event", return_value=None),
+    ):
+        yield ours

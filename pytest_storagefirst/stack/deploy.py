@@ -1,0 +1,81 @@
+"""Standing a template up in moto. moto has to be active."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from ..errors import TemplateError
+from .template import DEFAULT_STACK_NAME, Template
+from .topology import Topology
+
+
+def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology:
+    """Create the template's stack in moto and find its topology.
+
+    Ids that moto makes are the same for the same stack name in every process. Raises
+    `TemplateError` with the logical id when AWS, as moto plays it, would refuse a resource.
+    """
+    import boto3
+    from moto.moto_api._internal import mock_random
+
+    from .cloudformation.engine import engine
+    from .cloudformation.model import Making
+    from .discovery import discover
+
+    session = boto3.Session(
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        aws_session_token="testing",
+        region_name=template.region,
+    )
+    clients: dict[str, Any] = {}
+
+    def client(service: str) -> Any:
+        if service not in clients:
+            clients[service] = session.client(service)
+        return clients[service]
+
+    def making(logical_id: str, kind: str) -> Making:
+        return Making(
+            logical_id=logical_id,
+            kind=kind,
+            stack_name=stack_name,
+            account=template.account,
+            region=template.region,
+            where=template.where(logical_id),
+            client=client,
+            external=frozenset(template.external),
+        )
+
+    mock_random.seed(zlib.crc32(stack_name.encode()))
+    body = {
+        "Resources": {
+            logical_id: {"Type": resource["Type"], "Properties": resource["Properties"]}
+            for logical_id, resource in template.body["Resources"].items()
+        }
+    }
+    with engine(making) as running:
+        try:
+            client("cloudformation").create_stack(
+                StackName=stack_name,
+                TemplateBody=json.dumps(body),
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
+        except Exception as error:
+            if running.failure is not None:
+                raise running.failure from None
+            raise TemplateError(
+                "the stack can't be stood up in moto",
+                where=str(template.path),
+                found=f"{type(error).__name__}: {error}",
+            ) from error
+    try:
+        return discover(stack_name, session)
+    except Exception as error:
+        raise TemplateError(
+            "the stack stands, but its topology can't be found",
+            where=str(template.path),
+            found=f"{type(error).__name__}: {error}",
+        ) from error

@@ -1,0 +1,205 @@
+"""Finding the topology of a deployed stack through AWS APIs alone: moto, an emulator or AWS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .discovery_routes import http_routes, rest_routes
+from .resource_types import plays_a_part
+from .topology import (
+    Bucket,
+    EventSourceMapping,
+    Function,
+    Queue,
+    Route,
+    Table,
+    Topology,
+)
+
+
+def discover(stack_name: str, session: Any) -> Topology:
+    """The stack's topology, asked of CloudFormation and then of each service.
+
+    `session` is a boto3 session with region and credentials. Raises botocore's errors, which say
+    what the account refuses.
+    """
+    finder = _Finder(stack_name, session)
+    return finder.topology()
+
+
+_ARNS = {  # of types whose physical id is a name
+    "AWS::Events::EventBus": "arn:aws:events:{region}:{account}:event-bus/{name}",
+    "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
+    "AWS::Kinesis::Stream": "arn:aws:kinesis:{region}:{account}:stream/{name}",
+    "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+}
+
+
+class _Finder:
+    def __init__(self, stack_name: str, session: Any) -> None:
+        self.stack_name = stack_name
+        self.session = session
+        self.clients: dict[str, Any] = {}
+        self.logical_ids: dict[str, str] = {}
+        self.resources: list[tuple[str, str, str]] = []  # logical id, type, physical id
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = self.session.client(service)
+        return self.clients[service]
+
+    def named(self, logical_id: str, *names: str | None) -> None:
+        """Remember the names that a resource goes by. The first resource keeps a name."""
+        for name in names:
+            if name:
+                self.logical_ids.setdefault(name, logical_id)
+
+    def of_type(self, *kinds: str) -> list[tuple[str, str]]:
+        return [(logical, physical) for logical, kind, physical in self.resources if kind in kinds]
+
+    def topology(self) -> Topology:
+        stack = self.client("cloudformation").describe_stacks(StackName=self.stack_name)
+        account = stack["Stacks"][0]["StackId"].split(":")[4]
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        for page in pages.paginate(StackName=self.stack_name):
+            for resource in page["StackResourceSummaries"]:
+                logical, kind = resource["LogicalResourceId"], resource["ResourceType"]
+                self.resources.append((logical, kind, resource.get("PhysicalResourceId", "")))
+        queues = [self._queue(*one) for one in self.of_type("AWS::SQS::Queue")]
+        functions = [self._function(*one) for one in self.of_type("AWS::Lambda::Function")]
+        kinds = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+        tables = [self._table(*one) for one in self.of_type(*kinds)]
+        buckets = [Bucket(*one) for one in self.of_type("AWS::S3::Bucket")]
+        for logical, kind, physical in self.resources:
+            if plays_a_part(kind) and not kind.endswith("::Stage"):
+                self.named(logical, physical)
+            if kind in _ARNS:
+                region = self.session.region_name
+                arn = _ARNS[kind].format(region=region, account=account, name=physical)
+                self.named(logical, arn)
+        mappings = [
+            mapping
+            for one in self.of_type("AWS::Lambda::EventSourceMapping")
+            if (mapping := self._mapping(*one)) is not None
+        ]
+        return Topology(
+            stack_name=self.stack_name,
+            account=account,
+            region=self.session.region_name,
+            queues=tuple(queues),
+            functions=tuple(functions),
+            mappings=tuple(mappings),
+            tables=tuple(tables),
+            buckets=tuple(buckets),
+            routes=tuple(self._routes()),
+            logical_ids=self.logical_ids,
+            inert=tuple(
+                f"{logical} ({kind})"
+                for logical, kind, _ in self.resources
+                if not plays_a_part(kind)
+            ),
+        )
+
+    def _queue(self, logical_id: str, url: str) -> Queue:
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        attributes = answer["Attributes"]
+        redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+        arn = attributes["QueueArn"]
+        name = arn.split(":")[-1]
+        self.named(logical_id, arn, url, name)
+        receives = redrive.get("maxReceiveCount")
+        return Queue(
+            logical_id=logical_id,
+            name=name,
+            url=url,
+            arn=arn,
+            fifo=attributes.get("FifoQueue") == "true",
+            visibility_timeout_seconds=int(attributes.get("VisibilityTimeout", 30)),
+            retention_seconds=int(attributes.get("MessageRetentionPeriod", 345_600)),
+            delay_seconds=int(attributes.get("DelaySeconds", 0)),
+            content_based_deduplication=attributes.get("ContentBasedDeduplication") == "true",
+            dead_letter_arn=redrive.get("deadLetterTargetArn"),
+            max_receive_count=int(receives) if receives is not None else None,
+            encrypted_with=attributes.get("KmsMasterKeyId") or None,
+            policy=attributes.get("Policy") or None,
+        )
+
+    def _function(self, logical_id: str, name: str) -> Function:
+        answer = self.client("lambda").get_function(FunctionName=name)
+        configuration = answer["Configuration"]
+        self.named(logical_id, configuration["FunctionArn"], name)
+        reserved = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        return Function(
+            logical_id=logical_id,
+            name=name,
+            arn=configuration["FunctionArn"],
+            handler=configuration.get("Handler") or "",
+            runtime=configuration.get("Runtime") or "",
+            timeout_seconds=int(configuration.get("Timeout", 3)),
+            memory_megabytes=int(configuration.get("MemorySize", 128)),
+            environment=dict(configuration.get("Environment", {}).get("Variables", {})),
+            layer_arns=tuple(layer["Arn"] for layer in configuration.get("Layers") or []),
+            role_arn=configuration.get("Role") or "",
+            reserved_concurrency=int(reserved) if reserved is not None else None,
+            package_type=configuration.get("PackageType") or "Zip",
+        )
+
+    def _table(self, logical_id: str, name: str) -> Table:
+        table = self.client("dynamodb").describe_table(TableName=name)["Table"]
+        self.named(logical_id, table["TableArn"], name, table.get("LatestStreamArn"))
+        keys = sorted(table["KeySchema"], key=lambda key: key["KeyType"])  # HASH before RANGE
+        return Table(
+            logical_id=logical_id,
+            name=name,
+            arn=table["TableArn"],
+            key_names=tuple(key["AttributeName"] for key in keys),
+            stream_arn=table.get("LatestStreamArn"),
+        )
+
+    def _mapping(self, logical_id: str, uuid: str) -> EventSourceMapping | None:
+        """None for a source that plays no part, which has no mapping in moto."""
+        client = self.client("lambda")
+        try:
+            mapping = client.get_event_source_mapping(UUID=uuid)
+        except client.exceptions.ResourceNotFoundException:
+            return None
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "ResourceNotFoundException"):
+                raise
+            return None
+        if not mapping.get("EventSourceArn"):
+            return None
+        function = mapping["FunctionArn"].split(":")
+        filters = (mapping.get("FilterCriteria") or {}).get("Filters") or []
+        concurrency = (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency")
+        return EventSourceMapping(
+            logical_id=logical_id,
+            uuid=uuid,
+            function_arn=":".join(function[:7]),
+            source_arn=mapping["EventSourceArn"],
+            batch_size=int(mapping["BatchSize"]),
+            batching_window_seconds=int(mapping.get("MaximumBatchingWindowInSeconds") or 0),
+            reports_batch_item_failures="ReportBatchItemFailures"
+            in (mapping.get("FunctionResponseTypes") or []),
+            maximum_concurrency=int(concurrency) if concurrency is not None else None,
+            filters=tuple(one["Pattern"] for one in filters),
+            enabled=mapping.get("State") not in ("Disabled", "Disabling"),
+            qualifier="".join(function[7:]),
+        )
+
+    def _routes(self) -> list[Route]:
+        routes: list[Route] = []
+        stages = {
+            kind: [physical for _, physical in self.of_type(kind)]
+            for kind in ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage")
+        }
+        for logical, api in self.of_type("AWS::ApiGateway::RestApi"):
+            routes += rest_routes(
+                self.client("apigateway"), logical, api, stages["AWS::ApiGateway::Stage"]
+            )
+        for logical, api in self.of_type("AWS::ApiGatewayV2::Api"):
+            routes += http_routes(
+                self.client("apigatewayv2"), logical, api, stages["AWS::ApiGatewayV2::Stage"]
+            )
+        return routes

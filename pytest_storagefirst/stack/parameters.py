@@ -1,0 +1,135 @@
+"""Template parameters: overrides and defaults, by type.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import TemplateError
+from .document import Document
+from .expressions import scalar_text
+from .invented import invented_value
+
+
+def parameter_values(
+    document: Document,
+    declared: Any,
+    given: Mapping[str, Any],
+    notes: list[str],
+    region: str,
+    account: str,
+) -> dict[str, Any]:
+    """Each declared parameter's value.
+
+    A parameter of an SSM type takes a given value as it is; without one a value is invented from
+    its default's name, and noted. Raises `TemplateError` for an unknown name, a missing value, and
+    a value that the declaration doesn't allow.
+    """
+    if declared is None:
+        declared = {}
+    if not isinstance(declared, dict):
+        raise TemplateError("Parameters is no mapping", where=document.where("Parameters"))
+    for name in given:
+        if name not in declared:
+            close = difflib.get_close_matches(name, list(declared), 1)
+            raise TemplateError(
+                f"the template has no parameter {name}",
+                where=str(document.path),
+                expected="one of: " + ", ".join(declared) if declared else "no parameters at all",
+                remedy=f"did you mean {close[0]}?" if close else "",
+            )
+    values: dict[str, Any] = {}
+    for name, declaration in declared.items():
+        if not isinstance(declaration, dict):
+            raise TemplateError(f"parameter {name} is no mapping", where=document.where(name))
+        values[name] = _value(document, name, declaration, given, notes, region, account)
+    return values
+
+
+def _value(
+    document: Document,
+    name: str,
+    declaration: dict[str, Any],
+    given: Mapping[str, Any],
+    notes: list[str],
+    region: str,
+    account: str,
+) -> Any:
+    kind = str(declaration.get("Type", "String"))
+    default = declaration.get("Default")
+    if name in given:
+        raw = given[name]
+    elif default is not None:
+        raw = default
+    else:
+        raise TemplateError(
+            f"parameter {name} has no value",
+            where=document.where(name),
+            found="no default",
+            expected=f"a value of type {kind}",
+            remedy=f'write parameters = {{ {name} = "…" }} in storagefirst.toml',
+        )
+    if kind.startswith("AWS::SSM::Parameter::Value") and name not in given:
+        invented = invented_value(scalar_text(raw).strip("/"), region, account)
+        notes.append(f"parameter {name} is {raw} in SSM: '{invented}' is used")
+        return [invented] if "List<" in kind else invented
+    is_list = kind == "CommaDelimitedList" or "List<" in kind
+    parts = _parts(raw) if is_list else [scalar_text(raw)]
+    for part in parts:
+        _check(document, name, declaration, part, given=name in given)
+    if kind in ("Number", "List<Number>"):
+        numbers = [_number(document, name, part) for part in parts]
+        return numbers if is_list else numbers[0]
+    return parts if is_list else parts[0]
+
+
+def _parts(raw: Any) -> list[str]:
+    if isinstance(raw, list):
+        return [scalar_text(part) for part in raw]
+    text = scalar_text(raw)
+    return [part.strip() for part in text.split(",")] if text else []
+
+
+def _number(document: Document, name: str, text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise TemplateError(
+            f"parameter {name} is no number", where=document.where(name), found=repr(text)
+        ) from None
+
+
+def _check(
+    document: Document, name: str, declaration: dict[str, Any], value: str, *, given: bool
+) -> None:
+    allowed = declaration.get("AllowedValues")
+    if isinstance(allowed, list) and value not in [scalar_text(one) for one in allowed]:
+        raise TemplateError(
+            f"parameter {name} has a value that is not allowed",
+            where=document.where(name),
+            found=repr(value),
+            expected="one of: " + ", ".join(scalar_text(one) for one in allowed),
+        )
+    pattern = declaration.get("AllowedPattern")
+    if not given or not isinstance(pattern, str):
+        return
+    try:
+        matches = re.fullmatch(pattern, value) is not None
+    except re.error:  # Java's dialect knows more than Python's
+        return
+    if not matches:
+        raise TemplateError(
+            f"parameter {name} has a value that is not allowed",
+            where=document.where(name),
+            found=repr(value),
+            expected=f"AllowedPattern {pattern}",
+        )

@@ -1,0 +1,120 @@
+"""A project to run pytest in, with an engine whose verdicts the test writes down.
+
+The plugin's shell (collecting, sharing, reporting) is tested apart from exploring: these tests put
+the functions below in place of those of `explore.exploration`, `explore.replay`, `explore.stack`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENGINE = """
+import json, os, sys, time, types
+from pathlib import Path
+from contextlib import contextmanager
+from pytest_storagefirst.errors import FaultError, TemplateError
+from pytest_storagefirst.explore.result import PropertyResult, ReplayResult, StackResult
+from pytest_storagefirst.ledger.properties import registered
+
+HERE = Path(__file__).parent
+STORY = ("0.000  m1 sent to POST /orders", "0.031  FAULT  Worker: crash")
+
+def behaviour():
+    return json.loads((HERE / "behaviour.json").read_text())
+
+def explore(template, settings):
+    with open(HERE / "explored.log", "a") as log:
+        log.write(json.dumps([template.name, settings.seed, settings.max_faults,
+            settings.budget_seconds, settings.shard, settings.parameters]) + "\\n")
+    told = behaviour().get(template.name, {})
+    if told.get("die") and len((HERE / "explored.log").read_text().splitlines()) <= told["die"]:
+        os._exit(17)
+    if told.get("refuse"):
+        raise TemplateError("has no Resources", where=f"{template.name}:1", remedy="write some")
+    if told.get("crash"):
+        {}["a key of ours"]
+    if told.get("exit"):
+        sys.exit("a handler left")
+    results = []
+    for name in settings.properties or registered():
+        if name in told.get("silent", ()):
+            continue
+        verdict, why = told.get(name, ["ok", ""])
+        failing = verdict == "violated"
+        results.append(PropertyResult(name, verdict, why, runs=214, faults_tried=71,
+            lost=("m1",) if failing else (),
+            story=STORY if failing else (),
+            witness={"schedule": [name]} if failing else None))
+    return StackResult("ignored", tuple(results), notes=tuple(told.get("notes", ())),
+        inert=("Alarm (AWS::CloudWatch::Alarm)",), seconds=1.25)
+
+def replay(file, settings):
+    told = behaviour()["replay"]
+    if told == "refuse":
+        raise TemplateError("is no replay file", where=file.name)
+    return ReplayResult("template.yaml", "no-message-loss", *told)
+
+def judge(schedule, properties, settings):
+    return [PropertyResult(name, *schedule) for name in properties or ["no-message-loss"]]
+
+@contextmanager
+def open_stack(template, settings, handlers=None):
+    def inject(text):
+        raise FaultError("this is not a fault", found=text)
+    yield types.SimpleNamespace(
+        template=template, settings=settings, handlers=handlers, inject=inject)
+
+for module, names in {
+    "exploration": [explore], "replay": [replay], "stack": [judge, open_stack]
+}.items():
+    fake = types.ModuleType(f"pytest_storagefirst.explore.{module}")
+    for function in names:
+        setattr(fake, function.__name__, function)
+    sys.modules[fake.__name__] = fake
+"""
+
+
+class Project:
+    """A folder with templates, and pytest runs in it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        pytester.makeconftest(ENGINE)
+        self.behaves({})
+
+    def behaves(self, behaviour: dict[str, Any]) -> None:
+        """What the engine says, by template name; all properties hold where nothing is said."""
+        (self.path / "behaviour.json").write_text(json.dumps(behaviour))
+
+    def write(self, name: str, text: str = "Resources: {}\n") -> Path:
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def run(self, *arguments: str) -> pytest.RunResult:
+        """pytest in a process of its own, with the plugin asked for by name."""
+        return self.pytester.runpytest_subprocess("-p", "storagefirst", *arguments)
+
+    def run_plainly(self, *arguments: str) -> pytest.RunResult:
+        """pytest in a process of its own, as installed."""
+        return self.pytester.runpytest_subprocess(*arguments)
+
+    def explorations(self) -> list[list[Any]]:
+        """One entry for each exploration that was begun, in any process."""
+        log = self.path / "explored.log"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def report(self, directory: str = "out") -> dict[str, Any]:
+        value: dict[str, Any] = json.loads((self.path / directory / "report.json").read_text())
+        return value
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    return Project(pytester)

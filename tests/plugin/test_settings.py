@@ -1,0 +1,67 @@
+"""Options, ini and storagefirst.toml, seen from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_options_reach_the_exploration(project):
+    project.write("template.yaml")
+    project.write("storagefirst.toml", 'parameters = { Stage = "test" }\nproperties = ["drains"]\n')
+
+    result = project.run(
+        "template.yaml",
+        "--storagefirst-seed=7",
+        "--storagefirst-max-faults=3",
+        "--storagefirst-budget=2.5",
+        "--storagefirst-shard=1/4",
+    )
+
+    result.assert_outcomes(passed=1)
+    assert project.explorations() == [["template.yaml", 7, 3, 2.5, [1, 4], {"Stage": "test"}]]
+
+
+def test_settings_cross_to_the_workers(project):
+    project.write("template.yaml")
+
+    project.run("-n2", "template.yaml", "--storagefirst-seed=7").assert_outcomes(passed=6)
+
+    assert [seed for _, seed, *_ in project.explorations()] == [7]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--storagefirst-seed=x", "'x' is not a seed: expected a whole number of at least 0"),
+        ("--storagefirst-max-faults=0", "'0' is not a number of faults: *at least 1"),
+        ("--storagefirst-budget=soon", "'soon' is no time: expected seconds, as in 10 or 2.5"),
+        ("--storagefirst-shard=5/4", "'5/4' is no shard: expected K/N with 1 <= K <= N, as in 1/4"),
+    ],
+)
+def test_a_wrong_option_is_told_with_what_was_expected(project, option, text):
+    result = project.run(option)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{option.partition('=')[0]}: {text}"])
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_mistake_in_the_file_fails_with_its_text_alone(project, workers):
+    project.write("template.yaml")
+    project.write("storagefirst.toml", '\nproperties = ["drains", "no-mesage-loss"]\n')
+
+    result = project.run(workers, "template.yaml", "--storagefirst-report=out")
+
+    assert result.ret != 0
+    assert result.parseoutcomes().get("errors", 0) + result.parseoutcomes().get("error", 0) >= 1
+    result.stdout.fnmatch_lines(
+        [
+            "storagefirst.toml:2: no such property",
+            '  found:    "no-mesage-loss"',
+            "  expected: one of no-message-loss, *",
+            '  do:       write "no-message-loss"',
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    stack = project.report()["stacks"][0]
+    assert stack["refused"].startswith("storagefirst.toml:2: no such property")

@@ -1,0 +1,298 @@
+"""How verdicts, refusals and defects of ours become pytest's outcomes, texts and report.json."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
+REPORT_SCHEMA = {
+    "type": "object",
+    "required": ["version", "stacks"],
+    "properties": {
+        "version": {"const": 1},
+        "stacks": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["template", "properties"],
+                "properties": {
+                    "template": {"type": "string"},
+                    "properties": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": [
+                                *("name", "verdict", "runs", "faults_tried"),
+                                *("lost", "witness", "story"),
+                            ],
+                            "properties": {
+                                "verdict": {
+                                    "enum": ["ok", "violated", "unknown", "not-applicable"]
+                                },
+                                "runs": {"type": "integer"},
+                                "faults_tried": {"type": "integer"},
+                                "lost": {"type": "array", "items": {"type": "string"}},
+                                "witness": {"type": ["string", "null"]},
+                                "story": {"type": "array", "items": {"type": "string"}},
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def properties(project, stack=0):
+    report = project.report()
+    jsonschema.validate(report, REPORT_SCHEMA)
+    return {one["name"]: one for one in report["stacks"][stack]["properties"]}
+
+
+@WORKERS
+def test_all_four_verdicts(project, workers):
+    project.write("template.yaml")
+    project.behaves(
+        {
+            "template.yaml": {
+                "no-message-loss": ["violated", "m1 was acknowledged and is lost"],
+                "poison-isolated": ["unknown", "the fault never fired; give it more budget"],
+                "order-preserved": ["not-applicable", "no FIFO queue"],
+                "notes": ["any other call got 200 {}"],
+            }
+        }
+    )
+
+    result = project.run(workers, "-ra", "template.yaml", "--storagefirst-report=out")
+
+    result.assert_outcomes(passed=3, failed=2, skipped=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "*_ no-message-loss of template.yaml _*",
+            "no-message-loss: m1 was acknowledged and is lost",
+            "",
+            "  0.000  m1 sent to POST /orders",
+            "  0.031  FAULT  Worker: crash",
+            "",
+            "again: pytest -p storagefirst"
+            " --storagefirst-replay=out/replays/template.yaml-no-message-loss.json",
+        ]
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "poison-isolated: the fault never fired; give it more budget",
+            "*= storagefirst =*",
+            "template.yaml: 214 runs, 71 faults tried in *;"
+            " violated: no-message-loss; unknown: poison-isolated; ok: 3; not-applicable: 1",
+            "  note: any other call got 200 {}",
+            "replay of no-message-loss: out/replays/template.yaml-no-message-loss.json",
+            "report: out/report.json",
+            "SKIPPED ?1? template.yaml: no FIFO queue",
+            "FAILED template.yaml::no-message-loss - Violated: no-message-loss: m1 was*",
+            "FAILED template.yaml::poison-isolated - NotShown: poison-isolated: the*",
+        ],
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*pytest_storagefirst*")
+    found = properties(project)
+    assert [one["verdict"] for one in found.values()] == [
+        *("violated", "ok", "unknown", "ok", "not-applicable", "ok")
+    ]
+    loss = found["no-message-loss"]
+    assert (loss["runs"], loss["faults_tried"], loss["lost"]) == (214, 71, ["m1"])
+    assert loss["story"][0] == "0.000  m1 sent to POST /orders"
+    assert json.loads((project.path / "out" / loss["witness"]).read_text()) == {
+        "schedule": ["no-message-loss"]
+    }
+    assert found["drains"]["witness"] is None
+
+
+def test_replay_files_lie_beside_the_ini_file_without_a_report(project):
+    project.write("deep/template.yaml")
+    project.behaves({"template.yaml": {"drains": ["violated", "it spins"]}})
+
+    result = project.run("deep/template.yaml")
+
+    result.assert_outcomes(passed=5, failed=1)
+    file = project.path / ".storagefirst" / "replays" / "deep__template.yaml-drains.json"
+    assert json.loads(file.read_text()) == {"schedule": ["drains"]}
+    assert (project.path / ".storagefirst" / ".gitignore").read_text() == "*\n"
+    assert sorted(path.name for path in project.path.glob("*.json")) == ["behaviour.json"]
+
+
+@WORKERS
+def test_a_refusal_fails_with_its_text_alone(project, workers):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"refuse": True}})
+
+    result = project.run(workers, "template.yaml", "--storagefirst-report=out")
+
+    result.assert_outcomes(failed=6)
+    result.stdout.fnmatch_lines(
+        [
+            "template.yaml:1: has no Resources",
+            "  do:       write some",
+            "template.yaml: refused; unknown: no-message-loss, *",
+            "FAILED template.yaml::* - Refused: template.yaml:1: has no*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*.py:*")
+    assert len(project.explorations()) == 1
+    assert {one["verdict"] for one in properties(project).values()} == {"unknown"}
+    assert project.report()["stacks"][0]["refused"].startswith("template.yaml:1: has no Resources")
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        ("crash", "internal error: KeyError: 'a key of ours'"),
+        ("exit", "internal error: SystemExit: a handler left"),
+    ],
+)
+def test_a_defect_of_ours_never_passes(project, workers, fault, line):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {fault: True}})
+
+    result = project.run(workers, "template.yaml", "--storagefirst-report=out")
+
+    result.assert_outcomes(failed=6)
+    result.stdout.fnmatch_lines(
+        [line, "  at *conftest.py:* in explore", "This is a defect of pytest-storagefirst*"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    assert {one["verdict"] for one in properties(project).values()} == {"unknown"}
+
+
+def test_the_whole_traceback_of_a_defect_is_there_for_who_asks(project):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"crash": True}})
+
+    result = project.run("template.yaml::drains", "--full-trace")
+
+    result.stdout.fnmatch_lines(["*storagefirst traceback*", "Traceback (most recent call last):"])
+
+
+@WORKERS
+def test_a_property_that_the_engine_is_silent_about_is_unknown(project, workers):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"silent": ["drains"]}})
+
+    result = project.run(workers, "template.yaml", "--storagefirst-report=out")
+
+    result.assert_outcomes(passed=5, failed=1)
+    assert properties(project)["drains"]["verdict"] == "unknown"
+
+
+def test_when_the_exploring_worker_dies_another_takes_over(project):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"die": 1}})
+
+    result = project.run("-n2", "template.yaml", "--storagefirst-report=out")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] == 1  # the item that the dead worker held
+    assert outcomes["passed"] == 5
+    assert len(project.explorations()) == 2
+    assert properties(project)["drains"]["verdict"] == "ok"
+
+
+def test_a_stack_whose_every_worker_died_is_unknown(project):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"die": 1000}})
+
+    result = project.run("-n2", "template.yaml", "--storagefirst-report=out")
+
+    assert result.ret != 0
+    assert "passed" not in result.parseoutcomes()
+    assert {one["verdict"] for one in properties(project).values()} == {"unknown"}
+    assert "not explored" in project.report()["stacks"][0]["refused"]
+
+
+def test_a_stack_that_was_not_reached_is_unknown(project):
+    project.write("a.yaml")
+    project.write("b.yaml")
+    project.behaves({"a.yaml": {"drains": ["violated", "it spins"]}})
+
+    project.run("-x", "a.yaml", "b.yaml", "--storagefirst-report=out")
+
+    assert [stack["template"] for stack in project.report()["stacks"]] == ["a.yaml", "b.yaml"]
+    assert properties(project, 0)["drains"]["verdict"] == "violated"
+    assert {one["verdict"] for one in properties(project, 1).values()} == {"unknown"}
+
+
+def test_a_report_was_asked_for_and_there_was_nothing_to_judge(project):
+    project.write("test_a.py", "def test_a(): pass\n")
+
+    project.run("--storagefirst-report=out").assert_outcomes(passed=1)
+
+    assert project.report() == {"version": 1, "stacks": []}
+
+
+def test_inert_resources_are_named_when_asked(project):
+    project.write("template.yaml")
+
+    project.run("template.yaml").stdout.no_fnmatch_line("*AWS::CloudWatch::Alarm*")
+    project.run("-v", "template.yaml").stdout.fnmatch_lines(
+        ["  plays no part: Alarm (AWS::CloudWatch::Alarm)"]
+    )
+
+
+# --- replay --------------------------------------------------------------------------------------
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    ("verdict", "why", "passes", "told"),
+    [
+        ("ok", "", True, "is fixed"),
+        ("violated", "m1 is lost", False, "still fails: m1 is lost"),
+        ("unknown", "the fault never fired", False, "is unknown: the fault never fired"),
+    ],
+)
+def test_a_replay_passes_only_when_it_is_fixed(project, workers, verdict, why, passes, told):
+    project.write("witness.json", "{}")
+    project.write("test_a.py", "def test_a(): pass\n")
+    project.behaves({"replay": [verdict, why, ["0.000  m1 sent"]]})
+
+    result = project.run(workers, "-v", "--storagefirst-replay=witness.json")
+
+    result.assert_outcomes(passed=int(passes), failed=int(not passes))
+    result.stdout.fnmatch_lines(
+        [f"witness.json: no-message-loss of template.yaml {told}"]
+        if passes
+        else ["  0.000  m1 sent", f"witness.json: no-message-loss of template.yaml {told}"]
+    )
+
+
+def test_a_replay_adds_to_what_is_asked_for(project):
+    project.write("witness.json", "{}")
+    project.write("template.yaml")
+    project.behaves({"replay": ["ok", ""]})
+
+    result = project.run("template.yaml", "--storagefirst-replay=witness.json")
+
+    result.assert_outcomes(passed=7)
+
+
+def test_a_replay_that_is_refused_fails(project):
+    project.write("witness.json", "not even JSON")
+    project.behaves({"replay": "refuse"})
+
+    result = project.run("--storagefirst-replay=witness.json")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["witness.json: is no replay file", "witness.json: not replayed"])
+
+
+def test_a_replay_file_that_is_missing(project):
+    result = project.run("--storagefirst-replay=witness.json")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--storagefirst-replay: *witness.json is no file; expected*"])

@@ -1,0 +1,133 @@
+"""Stories: one line for each thing that happened, cycles folded, the ledger at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.events import KINDS, Event
+from pytest_storagefirst.ledger.verdict import Verdict
+from pytest_storagefirst.report.narrative import LONGEST_STORY_LINES, story
+
+LOST = Verdict("violated", "m1 was acknowledged and is lost", ("m1",))
+
+
+def test_a_message_is_lost():
+    history = [
+        Event(0, "attempted", ("m1",), "POST /orders", "1"),
+        Event(0, "stored", ("m1",), "Orders", "<m1.messageId>"),
+        Event(12, "acknowledged", ("m1",), "POST /orders", "200"),
+        Event(20, "delivered", ("m1",), "Worker", "receive 1, invocation 1"),
+        Event(20, "delivered", ("m2",), "Worker", "receive 1, invocation 1"),
+        Event(21, "called", ("m2",), "Worker", "dynamodb.PutItem #1"),
+        Event(21, "effected", ("m2",), "Worker", "dynamodb.PutItem #1"),
+        Event(31, "called", ("m1",), "Worker", "dynamodb.PutItem #2"),
+        Event(31, "faulted", ("m1",), "Worker", "Worker: dynamodb.PutItem #2: refused(throttle)"),
+        Event(31, "errored", ("m1",), "Worker", "dynamodb.PutItem #2: ThrottlingException"),
+        Event(32, "succeeded", ("m1", "m2"), "Worker", ""),
+        Event(32, "deleted", ("m1", "m2"), "Orders", ""),
+        Event(120_000, "healed", (), ""),
+    ]
+    account = Account(
+        attempted=frozenset({"m1", "m2"}),
+        acknowledged=frozenset({"m1", "m2"}),
+        processed=frozenset({"m2"}),
+        lost=frozenset({"m1"}),
+    )
+
+    plan = ["Worker: dynamodb.PutItem #2: refused(throttle)"]
+
+    assert story(history, {}, LOST, plan, account) == (
+        "  0.000  m1 sent to POST /orders",
+        "  0.000  m1 stored in Orders",
+        "  0.012  m1 acknowledged (200)",
+        "  0.020  Worker invocation 1 got m1 m2",
+        "  0.021  Worker: dynamodb.PutItem #1 took effect for m2",
+        "  0.031  Worker calls dynamodb.PutItem #2 for m1",
+        "  0.031  FAULT  Worker: dynamodb.PutItem #2: refused(throttle)",
+        "  0.031  Worker: dynamodb.PutItem #2: ThrottlingException, for m1",
+        "  0.032  Worker succeeded with m1 m2",
+        "  0.032  m1 m2 deleted from Orders",
+        "120.000  all faults end",
+        "acknowledged 2 = processed 1 + stranded 0 + lost 1",
+        "violated: m1 was acknowledged and is lost",
+    )
+
+
+def cycles(number, *, first=0):
+    for turn in range(first, first + number):
+        at = turn * 30_000
+        yield Event(
+            at, "delivered", ("m1",), "Worker", f"receive {turn + 1}, invocation {turn + 1}"
+        )
+        yield Event(at, "called", ("m1",), "Worker", f"dynamodb.PutItem #{turn + 1}")
+        yield Event(at + 5, "failed", ("m1",), "Worker", "KeyError")
+        yield Event(at + 30_000, "released", ("m1",), "Orders")
+
+
+def test_a_cycle_is_told_once():
+    assert story(cycles(5), {}, LOST)[:-1] == (
+        " 0.000  Worker invocation 1 got m1",
+        " 0.000  Worker calls dynamodb.PutItem #1 for m1",
+        " 0.005  Worker failed with m1: KeyError",
+        "30.000  m1 visible again in Orders",
+        "        … the same 4 times more, until 150.000",
+    )
+
+
+def test_what_comes_twice_is_told_twice():
+    lines = story(cycles(2, first=1), {}, LOST)
+
+    assert len(lines) == 9
+    assert not any("…" in line for line in lines)
+
+
+def test_a_cycle_that_differs_is_told_apart():
+    history = [*cycles(4), Event(130_000, "dead-lettered", ("m1",), "OrdersDLQ", "Orders")]
+
+    assert story(history, {}, LOST)[-2] == "130.000  m1 moved to OrdersDLQ from Orders"
+
+
+def test_ids_of_the_system_are_told_by_their_names():
+    history = [Event(0, "noted", (), "Worker", "wrote 4f1c")]
+
+    assert story(history, {"4f1c": "<m1.messageId>"}, Verdict("unknown", "4f1c?"))[-2:] == (
+        "0.000  Worker: wrote <m1.messageId>",
+        "unknown: <m1.messageId>?",
+    )
+
+
+def test_a_fault_that_never_struck_is_told():
+    assert story([], {}, Verdict("unknown"), ["Worker: invocation #9: crash"]) == (
+        "never struck: Worker: invocation #9: crash",
+        "unknown",
+    )
+
+
+def test_a_story_without_end_is_cut_in_the_middle():
+    history = [Event(at, "noted", (), "", f"thing{'x' * at}") for at in range(500)]
+
+    lines = story(history, {}, LOST)
+
+    assert len(lines) == LONGEST_STORY_LINES + 2
+    assert "… 380 lines left out …" in lines
+    assert lines[-2].startswith("0.499  thing")
+
+
+def test_a_second_request_is_told_as_one():
+    history = [Event(0, "attempted", ("m1",), "POST /orders", "request 2")]
+
+    assert story(history, {}, LOST)[0] == "0.000  m1 sent to POST /orders (request 2)"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("messages", [("m1",), ()])
+@pytest.mark.parametrize("detail", ["", "detail"])
+def test_every_kind_has_a_phrase(kind, messages, detail):
+    line = story([Event(0, kind, messages, "Place", detail)], {}, LOST)[0]
+
+    assert line.startswith("0.000  ")
+    assert line == line.rstrip()
+    assert "{" not in line
+    if kind != "healed":
+        assert "Place" in line or detail in line

@@ -1,0 +1,188 @@
+"""storagefirst.toml and [tool.storagefirst]: what they mean, and what each mistake is told."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.settings import Downstream, Entry, Reply, Settings
+from pytest_storagefirst.settings_file import load_settings
+
+DESIGNED = """\
+parameters = { Stage = "test", Count = 3, Flag = true, Zones = ["a", "b"] }
+imports = { "network-VpcId" = "vpc-1" }
+properties = ["drains", "no-message-loss"]
+
+[[entry]]
+route = "POST /orders"
+body = { orderId = "{unique}", lines = [{ sku = "x", amount = 12 }] }
+
+[[entry]]
+queue = "OrdersQueue"
+strategy = "tests.strategies:orders"
+
+[[downstream]]
+url = "https://payments.example/charge"
+method = "post"
+idempotency = "chargeId"
+reply = { status = 201, json = { ok = true }, headers = { x-a = "b" } }
+
+[[downstream]]
+url = "https://mail.example"
+
+[functions.Worker]
+handler = "tests.doubles:worker"
+
+[circuit]
+table = "CircuitTable"
+key = { id = "payments" }
+half_open = "HALF_OPEN"
+"""
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def load(text: str, name: str = "storagefirst.toml") -> Settings:
+        Path(name).write_text(text, encoding="utf-8")
+        return load_settings(tmp_path / "template.yaml")
+
+    return load
+
+
+def test_all_that_the_design_shows(load):
+    settings = load(DESIGNED)
+
+    assert settings.parameters == {"Stage": "test", "Count": "3", "Flag": "true", "Zones": "a,b"}
+    assert settings.imports == {"network-VpcId": "vpc-1"}
+    assert settings.properties == ("no-message-loss", "drains")
+    assert settings.entries == (
+        Entry(
+            kind="route",
+            name="POST /orders",
+            body={"orderId": "{unique}", "lines": [{"sku": "x", "amount": 12}]},
+            where="storagefirst.toml:5",
+        ),
+        Entry(
+            kind="queue",
+            name="OrdersQueue",
+            strategy="tests.strategies:orders",
+            where="storagefirst.toml:9",
+        ),
+    )
+    assert settings.downstreams == (
+        Downstream(
+            url="https://payments.example/charge",
+            method="POST",
+            reply=Reply(status=201, json={"ok": True}, headers={"x-a": "b"}),
+            idempotency="chargeId",
+            where="storagefirst.toml:13",
+        ),
+        Downstream(url="https://mail.example", where="storagefirst.toml:19"),
+    )
+    assert settings.functions == {"Worker": "tests.doubles:worker"}
+    assert settings.circuit == {
+        "table": "CircuitTable",
+        "key": {"id": "payments"},
+        "half_open": "HALF_OPEN",
+    }
+    assert settings.where("parameters.Stage") == "storagefirst.toml:1"
+    assert settings.where("functions.Worker") == "storagefirst.toml:22"
+    assert settings.where("parameters.Other") == ""
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_without_a_file_the_base_stands(tmp_path):
+    base = Settings(seed=7)
+
+    assert load_settings(tmp_path / "template.yaml", base) is base
+
+
+def test_the_command_line_stands_under_the_file(load, tmp_path):
+    load('properties = ["drains"]')
+
+    settings = load_settings(tmp_path / "template.yaml", Settings(seed=7, shard=(1, 4)))
+
+    assert (settings.seed, settings.shard, settings.properties) == (7, (1, 4), ("drains",))
+
+
+def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stack = tmp_path / "stacks" / "orders"
+    stack.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n\n[[tool.storagefirst.entry]]\nqueue = "Q"\n'
+    )
+    (tmp_path / "stacks" / "pyproject.toml").write_text("[tool.other]\n")
+
+    above = load_settings(stack / "template.yaml")
+    (stack / "storagefirst.toml").write_text('properties = ["drains"]')
+    own = load_settings(stack / "template.yaml")
+
+    assert above.entries == (Entry("queue", "Q", where="pyproject.toml:4"),)
+    assert (own.entries, own.properties) == ((), ("drains",))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "found", "says"),
+    [
+        ("parameter = {}", 1, "parameter", 'write "parameters"'),
+        ("\n\nproperties = [\n 'drains',\n 'drain']", 5, '"drain"', 'write "drains"'),
+        ("properties = []", 1, "[]", "one or more of no-message-loss"),
+        ("properties = 'drains'", 1, "'drains'", "one or more of no-message-loss"),
+        ("parameters = 3", 1, "3", "a table"),
+        ("[parameters]\nA = { b = 1 }", 2, "{'b': 1}", "a text, a number"),
+        ("[imports]\nA = 1", 2, "1", "a text that is not empty"),
+        ("[entry]\nqueue = 'Q'", 1, "{'queue': 'Q'}", "written [[entry]]"),
+        ("[[entry]]\nbody = {}", 1, "none", "exactly one of route, queue"),
+        ("[[entry]]\nqueue = 'Q'\nroute = 'GET /'", 1, "route and queue", "exactly one of"),
+        ("[[entry]]\nqueue = 'Q'\n[[entry]]\nqueue = 'R'\nboddy = {}", 5, "boddy", 'write "body"'),
+        ("[[entry]]\nroute = 'orders'", 2, "'orders'", 'write "METHOD /path"'),
+        ("[[entry]]\nqueue = ''", 2, "''", "a text that is not empty"),
+        ("[[entry]]\nqueue = 'Q'\nstrategy = 'orders'", 3, "'orders'", '"module:name"'),
+        ("[[entry]]\nqueue = 'Q'\nbody = { at = 2026-01-01 }", 3, "datetime.date", "quote it"),
+        ("[[downstream]]\nmethod = 'GET'", 1, "keys method", 'url = "https://…"'),
+        ("[[downstream]]\nurl = 'payments'", 2, "'payments'", "an http:// or https:// URL"),
+        ("[[downstream]]\nurl = 'http://a'\nreply = { status = 99 }", 3, "99", "100 to 599"),
+        ("[[downstream]]\nurl = 'http://a'\nreply = { stat = 1 }", 3, "stat", 'write "status"'),
+        (
+            "[[downstream]]\nurl = 'http://a'\nreply = { json = 1, body = 'a' }",
+            *(3, "{'json': 1, 'body': 'a'}", "json or body, not both"),
+        ),
+        ("[functions.Worker]\nhandle = 'a:b'", 2, "handle", 'write "handler"'),
+        ("[functions.Worker]", 1, "no handler", 'handler = "module:function"'),
+        ("[functions.Worker]\nhandler = 'worker'", 2, "'worker'", '"module:name"'),
+        ("[circuit]\nhalf-open = 'H'", 2, "half-open", 'write "half_open"'),
+        ("a = 1\nb = = 2", 2, "Invalid value", "TOML 1.0"),
+        ("a = [1,", 1, "end of document", "TOML 1.0"),
+    ],
+)
+def test_mistakes(load, text, line, found, says):
+    with pytest.raises(SettingsError) as raised:
+        load(text)
+
+    error = raised.value
+    assert error.where == f"storagefirst.toml:{line}"
+    assert found in error.found
+    assert says in f"{error.expected} {error.remedy}"
+
+
+def test_a_file_that_is_no_text(load, tmp_path):
+    (tmp_path / "storagefirst.toml").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(SettingsError, match=r"storagefirst\.toml: can't be read"):
+        load_settings(tmp_path / "template.yaml")
+
+
+def test_a_mistake_in_pyproject_names_the_key_in_its_place(load):
+    with pytest.raises(SettingsError) as raised:
+        load(
+            "[tool.other]\nproperty = 1\n[tool.storagefirst]\nproperty = 1\n", name="pyproject.toml"
+        )
+
+    assert raised.value.where == "pyproject.toml:4"
+    assert raised.value.remedy == 'write "properties"'

@@ -1,0 +1,24 @@
+"""Stores each offer once; a message that fails is reported and comes back alone."""
+
+import json
+import logging
+import os
+
+import boto3
+
+logger = logging.getLogger()
+table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+
+
+def handler(event, context):
+    failures = []
+    for record in event["Records"]:
+        try:
+            offer = json.loads(record["body"])
+            table.put_item(Item={"offerId": offer["offerId"], "price": offer["price"]})
+        except TypeError:
+            logger.warning("%s is no offer", record["messageId"])
+        except Exception:
+            logger.exception("%s failed", record["messageId"])
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
