@@ -28,6 +28,14 @@ def collector_for(path: Path, parent: pytest.Collector) -> pytest.File:
     return kind.from_parent(parent, path=path)
 
 
+def collect_also(session: pytest.Session, paths: list[Path]) -> Iterator[pytest.Item]:
+    """The items of files outside of pytest's walk; what `--ignore` names stays ignored."""
+    for path in paths:
+        hooks = session.gethookproxy(path.parent)
+        if not hooks.pytest_ignore_collect(collection_path=path, config=session.config):
+            yield from session.genitems(collector_for(path, session))
+
+
 class TemplateFile(pytest.File):
     """A template; its items stand in the order of the properties, whichever were chosen."""
 

@@ -17,10 +17,9 @@ def storagefirst(request: pytest.FixtureRequest) -> StorageFirst:
     Session-scoped and a factory, so that it goes with Hypothesis's `@given`.
     """
     from pytest_storagefirst.factory import StorageFirst
-    from pytest_storagefirst.options import settings_from
-    from pytest_storagefirst.plugin import ACTIVE
+    from pytest_storagefirst.options import ACTIVE_PLUGIN, settings_from
 
     config = request.config
-    config.pluginmanager.import_plugin(ACTIVE)
+    config.pluginmanager.import_plugin(ACTIVE_PLUGIN)
     roots = dict.fromkeys((config.rootpath, config.invocation_params.dir))
     return StorageFirst(tuple(roots), settings_from(config))

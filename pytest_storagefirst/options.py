@@ -12,6 +12,7 @@ import pytest
 
 from pytest_storagefirst.settings import DEFAULT_BUDGET_SECONDS, DEFAULT_MAX_FAULTS, Settings
 
+ACTIVE_PLUGIN = "pytest_storagefirst.active"  # registered when there is something to judge
 TEMPLATE_SUFFIXES = (".yaml", ".yml", ".json", ".template")
 _GLOB_CHARACTERS = frozenset("*?[")
 _TEMPLATES = pytest.StashKey[dict[Path, None]]()
@@ -126,12 +127,11 @@ def is_meant(path: Path, parent: pytest.Collector, *, claimed: bool) -> bool:
     return given or path in configured_templates(parent.config)
 
 
-def choose_arguments(config: pytest.Config) -> None:
-    """Let a pytest without arguments judge the configured templates, or do the replay alone.
+def check_files(config: pytest.Config) -> None:
+    """Raise `pytest.UsageError` for files that the run is to judge and that don't exist.
 
-    The templates are named to pytest one by one, since the folders it walks ("tests") need not be
-    where they lie. Raises `pytest.UsageError` for files that don't exist: a template that is
-    quietly not judged would look like one that passed.
+    A template that is quietly not judged would look like one that passed. A replay without other
+    arguments is made the only thing to run.
     """
     replay = replay_file(config)
     if replay is not None and not replay.is_file():
@@ -139,17 +139,38 @@ def choose_arguments(config: pytest.Config) -> None:
             f"--storagefirst-replay: {replay} is no file; expected a replay file, as a failing "
             f"property names it, in {replays_directory(config)}"
         )
-    chosen_by_user = config.args_source is pytest.Config.ArgsSource.ARGS
+    if _user_chose(config):
+        return
     if replay is not None:
-        config.args = [*config.args, str(replay)] if chosen_by_user else [str(replay)]
-    elif not chosen_by_user:
-        for pattern in config.getini("storagefirst_templates"):
-            if not _matches(config, pattern):
-                raise pytest.UsageError(
-                    f"storagefirst_templates: {pattern!r} names no template in {config.rootpath}; "
-                    f"expected a file that ends in {', '.join(TEMPLATE_SUFFIXES)}"
-                )
-        config.args = [*config.args, *(str(path) for path in configured_templates(config))]
+        config.args = [str(replay)]
+        return
+    for pattern in config.getini("storagefirst_templates"):
+        if not _matches(config, pattern):
+            raise pytest.UsageError(
+                f"storagefirst_templates: {pattern!r} names no template in {config.rootpath}; "
+                f"expected a file that ends in {', '.join(TEMPLATE_SUFFIXES)}"
+            )
+
+
+def not_yet_collected(config: pytest.Config, items: list[pytest.Item]) -> list[Path]:
+    """The files that are to be judged and that pytest's walk did not come by.
+
+    A plain pytest may walk other folders ("tests") or leave the template's out ("build"). As
+    arguments they would not do: pytest 8 runs nothing of a folder when a file in it is named too.
+    """
+    replay = replay_file(config)
+    if replay is not None:
+        wanted = [replay]
+    elif _user_chose(config):
+        wanted = []
+    else:
+        wanted = list(configured_templates(config))
+    found = {item.path for item in items} if wanted else set()
+    return [path for path in wanted if path not in found]
+
+
+def _user_chose(config: pytest.Config) -> bool:
+    return config.args_source is pytest.Config.ArgsSource.ARGS
 
 
 def _matches(config: pytest.Config, pattern: str) -> list[Path]:

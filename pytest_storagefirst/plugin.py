@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from pytest_storagefirst.fixtures import storagefirst as storagefirst
-from pytest_storagefirst.options import add_options, choose_arguments, is_meant
-
-ACTIVE = "pytest_storagefirst.active"
+from pytest_storagefirst.options import (
+    ACTIVE_PLUGIN,
+    add_options,
+    check_files,
+    is_meant,
+    not_yet_collected,
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,9 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    choose_arguments(config)
+    check_files(config)
     if config.getoption("storagefirst_report"):
-        config.pluginmanager.import_plugin(ACTIVE)
+        config.pluginmanager.import_plugin(ACTIVE_PLUGIN)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,8 +41,20 @@ def pytest_collect_file(
         return collectors
     from pytest_storagefirst.collect import collector_for
 
-    parent.config.pluginmanager.import_plugin(ACTIVE)
+    parent.config.pluginmanager.import_plugin(ACTIVE_PLUGIN)
     return [*collectors, collector_for(file_path, parent)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    missed = not_yet_collected(config, items)
+    if missed:
+        from pytest_storagefirst.collect import collect_also
+
+        config.pluginmanager.import_plugin(ACTIVE_PLUGIN)
+        items += collect_also(session, missed)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,5 +62,5 @@ def pytest_configure_node(node: Any) -> None:
     """An xdist worker is about to start; what it will find is not known here."""
     from pytest_storagefirst.session import share_with_worker
 
-    node.config.pluginmanager.import_plugin(ACTIVE)
+    node.config.pluginmanager.import_plugin(ACTIVE_PLUGIN)
     share_with_worker(node.config, node.workerinput)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.attribution import take_account
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.oracle import Oracle
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
 from pytest_storagefirst.ledger.verdict import Verdict
-from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.run import Played, play
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -51,7 +51,9 @@ class Judge:
             redrivable=any(queue.dead_letter_arn for queue in mapped),
         )
 
-    def play(self, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False) -> Played:
+    def play(
+        self, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False
+    ) -> Played:
         self.runs += 1
         return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
 
@@ -73,7 +75,9 @@ class Judge:
             verdict = crashed("the account", error)
             return Judged(schedule, played, None, dict.fromkeys(self.names, verdict))
         context = self._context(schedule, played, bad)
-        return Judged(schedule, played, account, judge_all(account, observation, context, self.names))
+        return Judged(
+            schedule, played, account, judge_all(account, observation, context, self.names)
+        )
 
     def _allowed(self, schedule: Schedule, observation: Observation) -> dict[str, int]:
         """How often an effect may stand: twice where the sender itself asked twice.
@@ -91,10 +95,13 @@ class Judge:
             message
             for event in observation.history
             if event.kind in ("stored", "deduplicated")
-            and any(queue.fifo and queue.logical_id == event.where for queue in self.deployed.topology.queues)
+            and any(
+                queue.fifo and queue.logical_id == event.where
+                for queue in self.deployed.topology.queues
+            )
             for message in event.messages
         }
-        return {message: 2 for message in resent - dropped}
+        return dict.fromkeys(resent - dropped, 2)
 
     def _context(self, schedule: Schedule, played: Played, bad: frozenset[str]) -> Context:
         groups = tuple(ids for ids in played.groups.values() if len(ids) > 1)

@@ -105,7 +105,9 @@ def _code(
             expected=", ".join(sorted(known)) or "a template with functions",
         )
     return {
-        function.logical_id: _code_of(function, template, overrides.get(function.logical_id), folder)
+        function.logical_id: _code_of(
+            function, template, overrides.get(function.logical_id), folder
+        )
         for function in topology.functions
     }
 
@@ -149,7 +151,9 @@ def _check_consumers(deployed: Deployed, template: Template) -> None:
             raise HandlerError(
                 f"the code of {function.logical_id} is not on this machine",
                 where=where,
-                found=next((n for n in template.notes if function.logical_id in n), "no local CodeUri"),
+                found=next(
+                    (n for n in template.notes if function.logical_id in n), "no local CodeUri"
+                ),
                 expected="a CodeUri that is a local folder, or InlineCode",
                 remedy=remedy,
             )
@@ -253,8 +257,10 @@ def _chosen(given: Any, topology: Topology, routes: Mapping[str, Route]) -> Entr
 def _same_route(name: str, wanted: str) -> bool:
     method, _, path = name.partition(" ")
     wanted_method, _, wanted_path = wanted.partition(" ")
-    return path.rstrip("/") == wanted_path.rstrip("/") and wanted_method.upper() in (method, "ANY") or (
-        method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/")
+    return (
+        (path.rstrip("/") == wanted_path.rstrip("/")
+        and wanted_method.upper() in (method, "ANY"))
+        or (method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/"))
     )
 
 
@@ -265,7 +271,10 @@ def _downstreams(settings: Settings) -> tuple[Downstream, ...]:
         if reply.text is not None:
             body, kind = reply.text.encode(), "text/plain"
         else:
-            body, kind = json.dumps({} if reply.json is None else reply.json).encode(), "application/json"
+            body, kind = (
+                json.dumps({} if reply.json is None else reply.json).encode(),
+                "application/json",
+            )
         made.append(
             Downstream(
                 url=given.url,

@@ -109,7 +109,9 @@ class Stack:
     def run(self, seconds: float | None = None) -> bool:
         """Run until nothing is left to do, or for so long in virtual time; True when quiet."""
         with self._going_on():
-            bound_ms = self._simulation.drain_bound_ms() if seconds is None else round(seconds * 1000)
+            bound_ms = (
+                self._simulation.drain_bound_ms() if seconds is None else round(seconds * 1000)
+            )
             quiet = self._simulation.settle(bound_ms)
         return quiet
 
@@ -131,7 +133,9 @@ class Stack:
             raise TemplateError(
                 "the stack has no such table", where=name, found=", ".join(sorted(known)) or "none"
             )
-        return Table(name, tuple(e for e in self._effects() if e.kind == "item" and e.place == logical))
+        return Table(
+            name, tuple(e for e in self._effects() if e.kind == "item" and e.place == logical)
+        )
 
     def effects(self, place: str | None = None) -> tuple[Effect, ...]:
         """What stands at the system of record, and what has left the stack, as it is now."""
@@ -236,7 +240,9 @@ class _Standing:
         return self._counts[sends]
 
 
-def judge(schedule: Schedule, properties: tuple[str, ...], settings: Settings) -> list[PropertyResult]:
+def judge(
+    schedule: Schedule, properties: tuple[str, ...], settings: Settings
+) -> list[PropertyResult]:
     """Play a schedule that `schedules(template)` drew, and say what each property makes of it.
 
     A fault of the schedule that finds nothing to strike in this run says nothing against the stack,
@@ -283,7 +289,9 @@ def _path(template: str | Path) -> Path:
         raise TemplateError(
             f"no blueprint {name!r}",
             found=text,
-            expected=", ".join(sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))),
+            expected=", ".join(
+                sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))
+            ),
         )
     return path
 

@@ -64,7 +64,12 @@ _LASTING: dict[str, tuple[tuple[str, str], ...]] = {
         ("crash-before", ""),
         ("crash-after", ""),
     ),
-    HTTP: (("refused", "connect-timeout"), ("response-lost", ""), ("http-500", ""), ("brownout", "")),
+    HTTP: (
+        ("refused", "connect-timeout"),
+        ("response-lost", ""),
+        ("http-500", ""),
+        ("brownout", ""),
+    ),
     INVOCATION: (("crash", ""), ("throttled", "")),
     DELIVERY: (("ack-lost", ""),),
     REQUEST: (),
@@ -82,9 +87,7 @@ def single_faults(deployed: Deployed, counts: Mapping[tuple[str, str], int]) -> 
     for (place, point), _ in sorted(counts.items()):
         for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
             if _applies(kind, point, place, deployed):
-                yield Fault(
-                    place, point, 1, kind, variant, for_ms=outage_ms(deployed, place)
-                )
+                yield Fault(place, point, 1, kind, variant, for_ms=outage_ms(deployed, place))
 
 
 def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:

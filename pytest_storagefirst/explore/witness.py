@@ -52,16 +52,23 @@ def read_witness(file: Path) -> tuple[Path, str, frozenset[str], Schedule]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ReplayError("the replay file can't be read", where=str(file), found=error.strerror or str(error)) from None
+        raise ReplayError(
+            "the replay file can't be read", where=str(file), found=error.strerror or str(error)
+        ) from None
     except ValueError as error:
         raise ReplayError(
-            "the replay file is no JSON", where=str(file), found=str(error), expected="a file that a failing run wrote"
+            "the replay file is no JSON",
+            where=str(file),
+            found=str(error),
+            expected="a file that a failing run wrote",
         ) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ReplayError(
             "this is no replay file of pytest-storagefirst",
             where=str(file),
-            found=f"format {document.get('format')!r}" if isinstance(document, dict) else type(document).__name__,
+            found=f"format {document.get('format')!r}"
+            if isinstance(document, dict)
+            else type(document).__name__,
             expected=f'"format": "{FORMAT}"',
         )
     if document.get("version") != VERSION:
@@ -78,7 +85,10 @@ def read_witness(file: Path) -> tuple[Path, str, frozenset[str], Schedule]:
         template = Path(str(document["template"]))
     except (KeyError, TypeError, ValueError, FaultError) as error:
         raise ReplayError(
-            "the replay file is damaged", where=str(file), found=f"{type(error).__name__}: {error}", expected="a whole file"
+            "the replay file is damaged",
+            where=str(file),
+            found=f"{type(error).__name__}: {error}",
+            expected="a whole file",
         ) from None
     return template, name, bad, schedule
 

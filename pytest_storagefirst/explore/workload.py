@@ -111,9 +111,14 @@ def _likely_value(name: str) -> Any:
     lowered = name.lower()
     if lowered.endswith("id") or "key" in lowered or "uuid" in lowered:
         return UNIQUE
-    if any(word in lowered for word in ("amount", "price", "quantity", "total", "count", "qty", "number", "age")):
+    if any(
+        word in lowered
+        for word in ("amount", "price", "quantity", "total", "count", "qty", "number", "age")
+    ):
         return 12
-    if lowered.endswith("s") and any(word in lowered for word in ("items", "lines", "products", "records")):
+    if lowered.endswith("s") and any(
+        word in lowered for word in ("items", "lines", "products", "records")
+    ):
         return []
     if "email" in lowered:
         return "someone@example.com"

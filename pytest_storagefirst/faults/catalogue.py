@@ -49,9 +49,14 @@ _KINDS = (
         "a batch API answers HTTP 200 and lists an entry that it did not take",
         lasts=True,
     ),
-    FaultKind("stale", (CALL,), "an eventually consistent read shows the state before the last write"),
     FaultKind(
-        "crash-before", (CALL, HTTP), "the execution environment dies just before the call", lasts=True
+        "stale", (CALL,), "an eventually consistent read shows the state before the last write"
+    ),
+    FaultKind(
+        "crash-before",
+        (CALL, HTTP),
+        "the execution environment dies just before the call",
+        lasts=True,
     ),
     FaultKind(
         "crash-after",
@@ -59,9 +64,15 @@ _KINDS = (
         "the execution environment dies just after the call had its effect",
         lasts=True,
     ),
-    FaultKind("http-500", (HTTP,), "the third party answers 500 without doing the work", lasts=True),
-    FaultKind("http-429", (HTTP,), "the third party answers 429 without doing the work", lasts=True),
-    FaultKind("brownout", (HTTP,), "the third party answers every second call with 503", lasts=True),
+    FaultKind(
+        "http-500", (HTTP,), "the third party answers 500 without doing the work", lasts=True
+    ),
+    FaultKind(
+        "http-429", (HTTP,), "the third party answers 429 without doing the work", lasts=True
+    ),
+    FaultKind(
+        "brownout", (HTTP,), "the third party answers every second call with 503", lasts=True
+    ),
     FaultKind(
         "crash",
         (INVOCATION,),
@@ -69,16 +80,23 @@ _KINDS = (
         lasts=True,
     ),
     FaultKind(
-        "timeout", (INVOCATION,), "the function is ended at its timeout, after its last effect", lasts=True
+        "timeout",
+        (INVOCATION,),
+        "the function is ended at its timeout, after its last effect",
+        lasts=True,
     ),
-    FaultKind("throttled", (INVOCATION,), "no concurrency is left: Lambda does not invoke", lasts=True),
+    FaultKind(
+        "throttled", (INVOCATION,), "no concurrency is left: Lambda does not invoke", lasts=True
+    ),
     FaultKind("init-failed", (INVOCATION,), "the environment does not come up", lasts=True),
     FaultKind("recycled", (INVOCATION,), "a new environment serves: module state is gone"),
     FaultKind("duplicate", (DELIVERY,), "a standard queue delivers a message a second time"),
     FaultKind("reordered", (DELIVERY,), "a standard queue delivers a message after later ones"),
     FaultKind("delayed", (DELIVERY,), "a message becomes visible much later"),
     FaultKind(
-        "visibility-expired", (DELIVERY,), "a message is delivered again while the first is still at work"
+        "visibility-expired",
+        (DELIVERY,),
+        "a message is delivered again while the first is still at work",
     ),
     FaultKind("ack-lost", (DELIVERY,), "the delete after a success does not take", lasts=True),
     FaultKind(
@@ -97,7 +115,25 @@ KINDS = {kind.name: kind for kind in _KINDS}
 # DESIGN's words for two of them that other points use with the same name.
 ALIASES = {("throttled", REQUEST): "gateway-throttled", ("outage", HTTP): "refused"}
 
-READ_ONLY_PREFIXES = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "Head", "Receive", "Select", "Simulate", "Lookup", "Search", "TransactGet", "Check", "Count", "Batch_Get", "Preview")
+READ_ONLY_PREFIXES = (
+    "Get",
+    "List",
+    "Describe",
+    "Query",
+    "Scan",
+    "BatchGet",
+    "Head",
+    "Receive",
+    "Select",
+    "Simulate",
+    "Lookup",
+    "Search",
+    "TransactGet",
+    "Check",
+    "Count",
+    "Batch_Get",
+    "Preview",
+)
 
 BATCH_WRITES = {
     "sqs.SendMessageBatch",

@@ -1,10 +1,10 @@
 """A fault as data, its text, and plans.
 
-    Worker: dynamodb.PutItem #1: response-lost
-    Worker: dynamodb.PutItem #2 under m1: refused(throttle) for 90 s
-    Worker: invocation #1: crash 3 times
-    OrdersQueue: delivery #1: duplicate
-    POST /orders: request #2: storage-refused(server-error)
+Worker: dynamodb.PutItem #1: response-lost
+Worker: dynamodb.PutItem #2 under m1: refused(throttle) for 90 s
+Worker: invocation #1: crash 3 times
+OrdersQueue: delivery #1: duplicate
+POST /orders: request #2: storage-refused(server-error)
 """
 
 from __future__ import annotations

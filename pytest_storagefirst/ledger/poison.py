@@ -74,10 +74,13 @@ def _over_budget(message: str, observation: Observation, context: Context, histo
     """Set aside, but after more receives than its queue's redrive policy allows."""
     budget = context.max_receive_count
     receives = 0
+    consumer = ""
     for _, event in history.of(message, "delivered", "throttled", "dead-lettered"):
         if event.kind == "dead-lettered":
             break
-        receives += 1
+        # What the consumer goes on to invoke gets the message too; that is no receive.
+        consumer = consumer or event.where
+        receives += event.where == consumer
     copies = max(1, history.count("stored", message))
     # A fault may deliver a message that was not received again.
     if budget is None or observation.faults_fired or receives <= budget * copies:

@@ -163,7 +163,9 @@ def attempt(simulation: Any, request: Any) -> Any:
     invocation = simulation.current
     crossing = invocation.crossing if invocation is not None else None
     if crossing is None:
-        status, headers, body = simulation.ask(request.method, request.url, request.headers, request.body)
+        status, headers, body = simulation.ask(
+            request.method, request.url, request.headers, request.body
+        )
         return AWSResponse(request.url, status, headers, MockRawResponse(body))
     simulation.stop_the_dead(invocation)
     place = invocation.function.logical_id
@@ -225,7 +227,9 @@ def _answer(
 
 
 def _ask(simulation: Any, request: Any, body: Any) -> tuple[int, Any, bytes]:
-    answered: tuple[int, Any, bytes] = simulation.ask(request.method, request.url, request.headers, body)
+    answered: tuple[int, Any, bytes] = simulation.ask(
+        request.method, request.url, request.headers, body
+    )
     return answered
 
 
@@ -273,10 +277,18 @@ def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], 
     if service in ("s3", "sns", "ses", "iam", "sts"):
         error = f"<Code>{code}</Code><Message>{message}</Message>"
         inner = error if service == "s3" else f"<Type>Sender</Type>{error}"
-        body = f"<Error>{inner}</Error>" if service == "s3" else f"<ErrorResponse><Error>{inner}</Error></ErrorResponse>"
+        body = (
+            f"<Error>{inner}</Error>"
+            if service == "s3"
+            else f"<ErrorResponse><Error>{inner}</Error></ErrorResponse>"
+        )
         return status, {"Content-Type": "text/xml"}, body.encode()
     headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-ErrorType": code}
-    return status, headers, json.dumps({"__type": code, "message": message, "Message": message}).encode()
+    return (
+        status,
+        headers,
+        json.dumps({"__type": code, "message": message, "Message": message}).encode(),
+    )
 
 
 _REFUSALS: dict[str, dict[str, tuple[int, str]]] = {

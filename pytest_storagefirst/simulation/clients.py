@@ -37,14 +37,21 @@ def _watch(client: Any, key: Hashable) -> None:
             continue
 
         def marking(*args: Any, _original: Callable[..., Any] = original, **kwargs: Any) -> Any:
-            _pool.pop(key, None)
+            # With an id of its own a hook is registered once, however often: boto3 does so itself.
+            if kwargs.get("unique_id") is None:
+                _pool.pop(key, None)
             return _original(*args, **kwargs)
 
         setattr(emitter, name, marking)
 
 
 def pooled(
-    environment: Environment, make: Callable[..., Any], what: str, session: Any, args: Any, kwargs: Any
+    environment: Environment,
+    make: Callable[..., Any],
+    what: str,
+    session: Any,
+    args: Any,
+    kwargs: Any,
 ) -> Any:
     """The client or resource that this environment asks for, from the pool when it was made before."""
     if environment.making_client:  # a resource makes its own client; it is kept with the resource

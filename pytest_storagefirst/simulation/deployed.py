@@ -66,7 +66,9 @@ class Deployed:
         }
 
     def queue_by_name(self, name: str) -> Queue | None:
-        queues = self._index("queues", lambda: {queue.name: queue for queue in self.topology.queues})
+        queues = self._index(
+            "queues", lambda: {queue.name: queue for queue in self.topology.queues}
+        )
         found: Queue | None = queues.get(name)
         return found
 

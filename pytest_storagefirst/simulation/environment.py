@@ -200,7 +200,12 @@ class Environment:
 
 
 def variables_of(
-    name: str, region: str, memory_megabytes: int, handler: str, root: Path | None, own: Mapping[str, str]
+    name: str,
+    region: str,
+    memory_megabytes: int,
+    handler: str,
+    root: Path | None,
+    own: Mapping[str, str],
 ) -> dict[str, str]:
     """The environment variables that Lambda defines, and the function's own (configuration-envvars)."""
     kept = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
@@ -322,7 +327,9 @@ class Stage:
 
     def _show_modules(self, environment: Environment) -> None:
         own = _top_level_names(environment.search)
-        hidden = [name for name in own if name in sys.modules and name not in environment.module_names]
+        hidden = [
+            name for name in own if name in sys.modules and name not in environment.module_names
+        ]
         for name in hidden:
             prefix = name + "."
             for loaded in [name, *(other for other in sys.modules if other.startswith(prefix))]:

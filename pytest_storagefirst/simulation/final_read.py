@@ -27,7 +27,9 @@ def _items(simulation: Simulation) -> Iterator[Effect]:
         place = _logical(simulation, name)
         keys = [key for key in (table.hash_key_attr, table.range_key_attr) if key]
         for item in table.all_items():
-            attributes = {attribute: _plain(value.to_json()) for attribute, value in item.attrs.items()}
+            attributes = {
+                attribute: _plain(value.to_json()) for attribute, value in item.attrs.items()
+            }
             yield Effect(
                 "item",
                 place,

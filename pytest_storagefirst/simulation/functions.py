@@ -111,7 +111,9 @@ class Functions:
         if len(self.invocations) > self.limit:
             simulation.stop(f"more than {self.limit} invocations")
             return
-        invocation.greenlet = greenlet.greenlet(lambda: self._body(invocation), parent=simulation.hub)
+        invocation.greenlet = greenlet.greenlet(
+            lambda: self._body(invocation), parent=simulation.hub
+        )
         simulation.invocation_of[invocation.greenlet] = invocation
         simulation.scheduler.resume_at(simulation.now_ms + START_MS, invocation.greenlet)
         deadline_ms = simulation.now_ms + START_MS + function.timeout_seconds * 1000
@@ -240,9 +242,9 @@ class Functions:
         if not invocation.environment.alive:
             isolation.abandon(invocation.environment)
             self._environments[place] = [
-                env for env in self._environments.get(place, ()) if env is not invocation.environment
+                env
+                for env in self._environments.get(place, ())
+                if env is not invocation.environment
             ]
         self._simulation.record(outcome.kind, invocation.messages, place, outcome.error)
-        self._simulation.scheduler.at(
-            self._simulation.now_ms, lambda: invocation.on_done(outcome)
-        )
+        self._simulation.scheduler.at(self._simulation.now_ms, lambda: invocation.on_done(outcome))

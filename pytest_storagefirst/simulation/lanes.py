@@ -67,8 +67,8 @@ def _action(operation: str) -> str:
 
 @lru_cache(maxsize=256)
 def _serializer(service: str, operation: str) -> Any:
-    from moto.core.utils import get_service_model
     from moto.core.serialize import get_serializer_class
+    from moto.core.utils import get_service_model
 
     model = get_service_model(service)
     return get_serializer_class(service, "json")(operation_model=model.operation_model(operation))

@@ -17,7 +17,14 @@ from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.faults.plan import Plan
 from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.ledger.events import Event
-from pytest_storagefirst.simulation import boundary, final_read, isolation, lanes, third_parties, wire
+from pytest_storagefirst.simulation import (
+    boundary,
+    final_read,
+    isolation,
+    lanes,
+    third_parties,
+    wire,
+)
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Stage
 from pytest_storagefirst.simulation.functions import Functions, Invocation
@@ -98,7 +105,7 @@ class Simulation:
         with (
             self.deployed.world.attached(),
             isolation.isolated(self, self.schedule.seed),
-            wire.intercept(lambda call: third_parties.answer(self, call)),
+            wire.intercepted(lambda call: third_parties.answer(self, call)),
         ):
             self.queues.open()
             self.scheduler.start(self.enter)
@@ -405,7 +412,9 @@ class Simulation:
 
     # -- moto ---------------------------------------------------------------------------------
 
-    def ask(self, method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[str, str], bytes]:
+    def ask(
+        self, method: str, url: str, headers: Any, body: Any
+    ) -> tuple[int, dict[str, str], bytes]:
         """What AWS answers to a raw request, moto standing for AWS."""
         if self.current is not None and is_invoke(method, url):
             return answer_invoke(self, url, headers, body)

@@ -71,7 +71,9 @@ class Sender:
         refused = (fault.variant or "throttle") if fault is not None else ""
         return self._request(entry, send.message, body, refused, told=True)
 
-    def _request(self, entry: Entry, message: str, body: Any, refused: str, *, told: bool) -> HttpReply:
+    def _request(
+        self, entry: Entry, message: str, body: Any, refused: str, *, told: bool
+    ) -> HttpReply:
         self.sending = (message,)
         try:
             if entry.route is not None:
@@ -102,7 +104,11 @@ class Sender:
         method = "POST" if route.method == "ANY" else route.method
         topology = simulation.deployed.topology
         request = HttpRequest(
-            method, _filled(path, simulation), {"Content-Type": "application/json"}, {}, as_text(body)
+            method,
+            _filled(path, simulation),
+            {"Content-Type": "application/json"},
+            {},
+            as_text(body),
         )
         context = GatewayContext(
             topology.account, topology.region, simulation.new_id(), simulation.wall_ms
@@ -127,7 +133,11 @@ class Sender:
             return HttpReply(status, headers, body.decode())
         if call.service not in boundary.STATE_SERVICES:
             simulation.deployed.world.about_to_change(call.service)
-        if call.service == "sqs" and call.operation == "SendMessage" and call.parameters is not None:
+        if (
+            call.service == "sqs"
+            and call.operation == "SendMessage"
+            and call.parameters is not None
+        ):
             sent = lanes.fast(
                 "sqs",
                 "SendMessage",
@@ -151,12 +161,20 @@ class Sender:
             if not queue.content_based_deduplication:
                 parameters["MessageDeduplicationId"] = self._simulation.token(message)
         said = json.dumps(parameters).encode()
-        sent = lanes.fast("sqs", "SendMessage", {"body": said}, self._simulation.deployed.topology.region)
+        sent = lanes.fast(
+            "sqs", "SendMessage", {"body": said}, self._simulation.deployed.topology.region
+        )
         if sent is not None:
             return HttpReply(200, {}, json.dumps(sent[1]))
-        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.SendMessage"}
+        headers = {
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": "AmazonSQS.SendMessage",
+        }
         status, answered, content = self._simulation.ask(
-            "POST", f"https://sqs.{self._simulation.deployed.topology.region}.amazonaws.com/", headers, said
+            "POST",
+            f"https://sqs.{self._simulation.deployed.topology.region}.amazonaws.com/",
+            headers,
+            said,
         )
         return HttpReply(status, answered, content.decode("utf-8", "replace"))
 

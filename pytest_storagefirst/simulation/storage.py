@@ -149,9 +149,7 @@ class Storage:
             simulation.record("redriven", ids, place, self._place(detail))
             simulation.wake(detail)
         elif kind == "dead-lettered":
-            simulation.record(
-                "dead-lettered", self.ids_of([message]), place, self._place(detail)
-            )
+            simulation.record("dead-lettered", self.ids_of([message]), place, self._place(detail))
             simulation.wake(store.name)
         elif kind in ("deleted", "expired", "deduplicated"):
             simulation.record(kind, self.ids_of([message]), place)

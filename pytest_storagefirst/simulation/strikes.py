@@ -105,7 +105,8 @@ class Strikes:
     def all_exhausted(self) -> bool:
         """No fault will strike again, whatever happens."""
         return self.healed or all(
-            strike.struck >= strike.fault.times and not strike.fault.for_ms for strike in self._strikes
+            strike.struck >= strike.fault.times and not strike.fault.for_ms
+            for strike in self._strikes
         )
 
     def last_end_ms(self) -> int:

@@ -50,13 +50,10 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
         )
 
     mock_random.seed(zlib.crc32(stack_name.encode()))
-    body = {
-        "Resources": {
-            logical_id: {"Type": resource["Type"], "Properties": resource["Properties"]}
-            for logical_id, resource in template.body["Resources"].items()
-        }
-    }
-    with engine(making) as running:
+    resources = template.body["Resources"]
+    body = {"Resources": {name: {"Type": one["Type"]} for name, one in resources.items()}}
+    properties = {name: one["Properties"] for name, one in resources.items()}
+    with engine(making, properties) as running:
         try:
             client("cloudformation").create_stack(
                 StackName=stack_name,

@@ -82,12 +82,15 @@ def _read_json(path: Path, text: str) -> Document:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
+        refusal = TemplateError(
+            f"this is not valid JSON: {error.msg}", where=f"{path}:{error.lineno}"
+        )
+        if path.suffix == ".json":
+            raise refusal from None
         try:
-            value, lines = _read_yaml(path, text)
+            value, lines = _read_yaml(path, text)  # YAML may begin with a brace, too
         except TemplateError:
-            raise TemplateError(
-                f"this is not valid JSON: {error.msg}", where=f"{path}:{error.lineno}"
-            ) from None
+            raise refusal from None
         return Document(path, value, lines)
     except RecursionError:
         raise _too_deep(path, 1) from None
@@ -112,7 +115,8 @@ def _check_depth(path: Path, value: Any) -> None:
 def _lines_of_json(value: Any, text: str) -> dict[str, int]:
     if not isinstance(value, dict):
         return {}
-    names = {name for section in value.values() if isinstance(section, dict) for name in section}
+    sections = [section for section in value.values() if isinstance(section, dict)]
+    names = {*value, *(name for section in sections for name in section)}
     lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         for match in re.finditer(r'"([^"\\]+)"\s*:', line):
@@ -206,7 +210,7 @@ class _Builder:
         frame = self._frames[-1] if self._frames else None
         if frame is not None and isinstance(frame.value, dict) and frame.key is None:
             frame.key = event.value
-            if len(self._frames) == 2:
+            if len(self._frames) <= 2:
                 self.lines.setdefault(event.value, line)
             return
         tag = event.tag

@@ -51,14 +51,3 @@ def invented_dynamic_reference(name: str) -> str:
     """A value for `{{resolve:…:name}}`, which AWS would look up in SSM or Secrets Manager."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+", name) if word]
     return "invented-" + "-".join(words[-3:])
-
-
-def without_dynamic_references(value: Any) -> Any:
-    """`value` with dynamic references that hold deployed names replaced by invented values."""
-    if isinstance(value, str) and "{{resolve:" in value:
-        return DYNAMIC_REFERENCE.sub(lambda match: invented_dynamic_reference(match[2]), value)
-    if isinstance(value, dict):
-        return {key: without_dynamic_references(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [without_dynamic_references(part) for part in value]
-    return value

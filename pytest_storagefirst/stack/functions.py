@@ -27,7 +27,10 @@ def _get_attribute(resolver: Resolver, argument: Any) -> Any:
     ]
     if len(parts) < 2:
         raise resolver.error("Fn::GetAtt takes a resource and an attribute", found=".".join(parts))
-    return {"Fn::GetAtt": [parts[0], ".".join(parts[1:])]}
+    logical_id, attribute = parts[0], ".".join(parts[1:])
+    if logical_id in resolver.standing:
+        return resolver.standing[logical_id].get_cfn_attribute(attribute)
+    return {"Fn::GetAtt": [logical_id, attribute]}
 
 
 def _sub(resolver: Resolver, argument: Any) -> Any:

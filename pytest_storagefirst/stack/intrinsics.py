@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import TemplateError
 from .expressions import (
@@ -27,12 +27,21 @@ from .functions import FUNCTIONS
 _LOOP = "Fn::ForEach::"
 
 
+class Standing(Protocol):
+    """A deployed resource, as `Ref` and `Fn::GetAtt` see it."""
+
+    physical_resource_id: str
+
+    def get_cfn_attribute(self, name: str) -> Any: ...
+
+
 @dataclass
 class Resolver:
     """Evaluates functions against parameters, mappings, conditions and pseudo parameters.
 
     `final` turns the `Fn::Sub` that remain into `Fn::Join`, the only form an engine is handed.
-    `where` names the resource at work, for errors; `notes` collects what had to be invented.
+    `standing` holds what is deployed already; with it, references become values too. `where` names
+    the resource at work, for errors; `notes` collects what had to be invented.
     """
 
     parameters: Mapping[str, Any]
@@ -43,6 +52,7 @@ class Resolver:
     where: str = ""
     final: bool = False
     notes: list[str] = field(default_factory=list)
+    standing: Mapping[str, Standing] = field(default_factory=dict)  # deployed resources
     invented: set[str] = field(default_factory=set)  # values that stand for what is elsewhere
     _evaluating: list[str] = field(default_factory=list)
     _evaluated: dict[str, bool] = field(default_factory=dict)
@@ -169,6 +179,8 @@ class Resolver:
             return self.parameters[name]
         if name in self.pseudo_parameters:
             return self.pseudo_parameters[name]
+        if name in self.standing:
+            return self.standing[name].physical_resource_id
         return {"Ref": name}
 
     def _for_each(self, key: str, argument: Any) -> dict[str, Any]:

@@ -84,6 +84,12 @@ def in_dependency_order(
         needed = [name for name, _ in references(resource.get("Properties", {}))]
         depends_on = resource.get("DependsOn") or []
         for name in [depends_on] if isinstance(depends_on, str) else depends_on:
+            if not isinstance(name, str):
+                raise TemplateError(
+                    "DependsOn is no list of names",
+                    where=document.where(logical_id),
+                    found=str(depends_on),
+                )
             if name in resources:
                 needed.append(name)
             elif name not in absent:

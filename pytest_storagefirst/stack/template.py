@@ -71,13 +71,32 @@ def load_template(
     `parameters` override defaults; `imports` are values for `Fn::ImportValue` and dynamic
     references by name. Raises `TemplateError` for anything that CloudFormation would refuse.
     """
-    path = Path(path)
-    document = read_document(path)
+    document = read_document(Path(path))
+    try:
+        return _load(document, parameters or {}, imports or {}, account, region, stack_name)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise TemplateError(
+            "the template has a shape that CloudFormation doesn't know",
+            where=str(document.path),
+            found=f"{type(error).__name__}: {error}",
+            remedy="check it with `aws cloudformation validate-template` or cfn-lint",
+        ) from error
+
+
+def _load(
+    document: Document,
+    parameters: Mapping[str, Any],
+    imports: Mapping[str, str],
+    account: str,
+    region: str,
+    stack_name: str,
+) -> Template:
+    path = document.path
     body = _checked_shape(document)
     notes: list[str] = []
     resolver = Resolver(
         parameters=parameter_values(
-            document, body.get("Parameters"), parameters or {}, notes, region, account
+            document, body.get("Parameters"), parameters, notes, region, account
         ),
         mappings={},
         conditions={},
@@ -90,7 +109,7 @@ def load_template(
             "AWS::StackName": stack_name,
             "AWS::URLSuffix": "amazonaws.com",
         },
-        imports=imports or {},
+        imports=imports,
         where=str(path),
         notes=notes,
     )
@@ -116,11 +135,9 @@ def load_template(
     for logical_id, resource in resources.items():
         resolver.where = document.where(logical_id)
         resource["Properties"] = resolver.resolve(resource["Properties"])
-    final_body: dict[str, Any] = {
-        "Resources": in_dependency_order(resources, absent, document),
-        "Outputs": resolver.resolve(outputs),
-    }
+    final_body: dict[str, Any] = {"Resources": resources, "Outputs": resolver.resolve(outputs)}
     check_references(final_body, absent, document)
+    final_body["Resources"] = in_dependency_order(resources, absent, document)
     check_rules(final_body["Resources"], resolver.invented, document)
     return Template(
         path=path,

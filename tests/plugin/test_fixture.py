@@ -51,7 +51,7 @@ def test_fault(storagefirst):
             '>       with storagefirst("nowhere.yaml"):',
             "E       pytest_storagefirst.errors.TemplateError: nowhere.yaml: no such template",
             '>           stack.inject("nonsense")',
-            "E           pytest_storagefirst.errors.FaultError: this is not a fault",
+            "E       pytest_storagefirst.errors.FaultError: this is not a fault",
         ]
     )
     result.stdout.no_fnmatch_line("*factory.py*")

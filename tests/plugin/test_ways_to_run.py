@@ -76,6 +76,30 @@ def test_the_ini_is_relative_to_rootdir_wherever_pytest_is_started(project):
     passed(result, 7)
 
 
+@pytest.mark.parametrize("folder", ["build", ".aws-sam/build"])
+def test_a_folder_that_pytest_leaves_out_is_entered_for_its_template_alone(project, folder):
+    project.write(f"{folder}/template.yaml")
+    project.write(f"{folder}/test_b.py", "def test_b(): pass\n")
+    project.write("test_a.py", "def test_a(): pass\n")
+    project.write("pytest.ini", f"[pytest]\nstoragefirst_templates = {folder}/template.yaml\n")
+
+    passed(project.run_plainly(), 7)
+    passed(project.run_plainly(f"--ignore={folder}/template.yaml"), 1)
+
+
+def test_what_the_ini_adds_can_be_chosen_from_too(project):
+    project.write("template.yaml")
+    project.write("pytest.ini", WITH_INI + "testpaths = tests\n")
+    project.write("tests/test_a.py", "def test_a(): pass\n")
+    project.behaves({"template.yaml": {"drains": ["violated", "it spins"]}})
+
+    project.run_plainly("-k", "drains or test_a").assert_outcomes(passed=1, failed=1, deselected=5)
+    project.run_plainly("--lf").assert_outcomes(failed=1, deselected=6)
+    project.run_plainly("--deselect", "template.yaml::drains").assert_outcomes(
+        passed=6, deselected=1
+    )
+
+
 def test_arguments_choose_before_the_ini_does(project):
     project.write("template.yaml")
     project.write("pytest.ini", WITH_INI)

@@ -45,9 +45,10 @@ _NO_TERMINAL = outside.NoTerminal()
 
 def install() -> None:
     """Install the patches, once per process. `isolated` does it too."""
-    switch.install(
-        [*clocks.patches(), *threads.patches(), *outside.patches(), *randomness.patches()]
-    )
+    if not switch.is_installed():
+        switch.install(
+            [*clocks.patches(), *threads.patches(), *outside.patches(), *randomness.patches()]
+        )
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def _sleep(simulation: Surroundings, original: Act, seconds: float, /) -> None:
 
 
 class _Readings:
-    """How often the clocks have been read in this run, and at the present moment of virtual time."""
+    """How often the clocks have been read: in this run, and at this moment of virtual time."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -145,14 +145,16 @@ class Patch:
 _undo: list[Callable[[], None]] = []
 
 
+def is_installed() -> bool:
+    return bool(_undo)
+
+
 def install(patches: Iterable[Patch]) -> None:
-    """Patch for the rest of the process; a second call without `uninstall` between does nothing.
+    """Patch until `uninstall`.
 
     Names that other modules took earlier (`from time import sleep`, `def f(sleep=time.sleep)`) are
     found through the garbage collector and replaced too.
     """
-    if _undo:
-        return
     functions: dict[int, Function] = {}
     for patch in patches:
         module_name, _, class_path = patch.name.partition(":")

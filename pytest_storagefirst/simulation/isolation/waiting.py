@@ -22,9 +22,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from pytest_storagefirst.simulation.isolation.switch import Surroundings, current, refuse
 
-_NANOSECONDS = 1_000_000_000
-# A thread that sleeps zero seconds in a loop must let time pass, or those it waits for never move.
-_SHORTEST_SLEEP_NS = 1_000_000
+_MILLISECOND_NS = 1_000_000
 
 _threads: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
 
@@ -215,14 +213,16 @@ def wait_until(
         return _drive(simulation, crew, ready, timeout_seconds, what)
     if timeout_seconds is None:
         refuse_endless_wait(simulation, what)
-    _let_pass(simulation, timeout_seconds)
+    milliseconds = _milliseconds(timeout_seconds)
+    if milliseconds:
+        simulation.sleep(milliseconds / 1000)
     return ready()
 
 
 def pause(seconds: float) -> None:
     """Let virtual time pass in the running invocation; outside a simulation, nothing."""
     simulation = current()
-    if simulation is not None:
+    if simulation is not None and seconds > 0:
         wait_until(simulation, never, seconds, "a pause")
 
 
@@ -235,10 +235,10 @@ def refuse_endless_wait(simulation: Surroundings, what: str) -> NoReturn:
     )
 
 
-def _let_pass(simulation: Surroundings, seconds: float) -> None:
+def _milliseconds(seconds: float) -> int:
     # Rounded up, or a loop that sleeps until its deadline would go on for ever just before it; a
     # thousandth is forgiven, which floating point and the clocks' readings add.
-    simulation.sleep(max(0, math.ceil(seconds * 1000 - 1e-3)) / 1000)
+    return max(0, math.ceil(seconds * 1000 - 1e-3))
 
 
 def _park(
@@ -247,16 +247,17 @@ def _park(
     ready: Callable[[], bool],
     timeout_seconds: float | None,
 ) -> bool:
+    if ready():
+        return True
     if member.unwinding:
         member.crew.driver.switch()
         raise GreenletExit
-    if ready():
-        return True
     member.ready = ready
     member.due_ns = None
     if timeout_seconds is not None:
-        length_ns = max(_SHORTEST_SLEEP_NS, int(timeout_seconds * _NANOSECONDS))
-        member.due_ns = simulation.monotonic_ns() + length_ns
+        # At least one: a loop of empty sleeps must let time pass for what it waits for.
+        milliseconds = max(1, _milliseconds(timeout_seconds))
+        member.due_ns = simulation.monotonic_ns() + milliseconds * _MILLISECOND_NS
     member.parked = True
     member.crew.driver.switch()
     return member.answer
@@ -271,7 +272,8 @@ def _drive(
 ) -> bool:
     deadline_ns: int | None = None
     if timeout_seconds is not None:
-        deadline_ns = simulation.monotonic_ns() + int(timeout_seconds * _NANOSECONDS)
+        length_ns = _milliseconds(timeout_seconds) * _MILLISECOND_NS
+        deadline_ns = simulation.monotonic_ns() + length_ns
     while True:
         moved = False
         for member in list(crew.members):
@@ -290,7 +292,8 @@ def _drive(
             moments_ns.append(deadline_ns)
         if not moments_ns:
             refuse_endless_wait(simulation, what)
-        _let_pass(simulation, (min(moments_ns) - now_ns) / _NANOSECONDS)
+        milliseconds = max(1, -((now_ns - min(moments_ns)) // _MILLISECOND_NS))
+        simulation.sleep(milliseconds / 1000)
         if ready():
             return True
 

@@ -22,7 +22,9 @@ STANDARD_POLLERS = 5  # that a standard queue's mapping starts with (services-sq
 DELAYED_MS = 900_000  # what the fault "delayed" adds: the longest delay that SQS itself knows
 LARGEST_PAYLOAD_BYTES = 6 * 1024 * 1024  # of a synchronous invocation (gettingstarted-limits)
 
-_DELIVERY_FAULTS = frozenset({"duplicate", "reordered", "delayed", "visibility-expired", "ack-lost"})
+_DELIVERY_FAULTS = frozenset(
+    {"duplicate", "reordered", "delayed", "visibility-expired", "ack-lost"}
+)
 _STANDARD_ONLY = frozenset({"duplicate", "reordered"})
 
 
@@ -54,7 +56,9 @@ class SqsMapping:
         else:
             change_ms = self._store.next_change_ms(self._simulation.wall_ms)
             if change_ms is not None:
-                self._poll_at(max(now_ms, change_ms - self._simulation.scheduler.epoch_ms) + POLL_MS)
+                self._poll_at(
+                    max(now_ms, change_ms - self._simulation.scheduler.epoch_ms) + POLL_MS
+                )
 
     def _poll_at(self, at_ms: int) -> None:
         if self._timer is not None and not self._timer.cancelled:
@@ -152,7 +156,9 @@ class SqsMapping:
         if strike is not None and kind:
             simulation.strike(strike, ids)
         if kind in ("reordered", "delayed"):
-            struck = [m for m in batch if simulation.ids_of([m]) == (strike.fault.message,)] or batch[:1]
+            struck = [
+                m for m in batch if simulation.ids_of([m]) == (strike.fault.message,)
+            ] or batch[:1]
             batch = [m for m in batch if m not in struck]
             later_ms = DELAYED_MS if kind == "delayed" else 1000
             simulation.queues.postpone(self._store, struck, simulation.wall_ms + later_ms)
@@ -196,11 +202,16 @@ class SqsMapping:
 
     def _acknowledge(self, batch: Sequence[Any], outcome: Outcome, acknowledges: bool) -> None:
         simulation = self._simulation
-        failed = batch if outcome.kind != "succeeded" else self._reported_failures(batch, outcome.result)
+        failed = (
+            batch if outcome.kind != "succeeded" else self._reported_failures(batch, outcome.result)
+        )
         succeeded = [message for message in batch if message not in failed]
         if failed and outcome.kind == "succeeded":
             simulation.record(
-                "failed", simulation.ids_of(failed), self._function.logical_id, "reported by the handler"
+                "failed",
+                simulation.ids_of(failed),
+                self._function.logical_id,
+                "reported by the handler",
             )
         if not succeeded:
             return
@@ -208,7 +219,10 @@ class SqsMapping:
             self._delete(succeeded)
         else:
             simulation.record(
-                "noted", simulation.ids_of(succeeded), self._queue.logical_id, "the delete did not take"
+                "noted",
+                simulation.ids_of(succeeded),
+                self._queue.logical_id,
+                "the delete did not take",
             )
 
     def _delete(self, messages: Sequence[Any]) -> None:

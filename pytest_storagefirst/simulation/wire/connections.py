@@ -23,7 +23,6 @@ from pytest_storagefirst.simulation.wire.exchange import FOR_EVER_SECONDS, HttpC
 Active = Callable[[], Respond | None]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_DISCARDED = -1
 
 
 class Wire:
@@ -134,16 +133,9 @@ class Wire:
     # -- the answer ---------------------------------------------------------------------------
 
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedReader:
-        if self._reply is None:
-            return _reader(_CONTINUE)  # the client asked for leave to send its body
-        if self._timeout is not None and self._delay_seconds > self._timeout:
-            isolation.pause(self._timeout)
-            raise TimeoutError("timed out")
-        if self._delay_seconds:
-            isolation.pause(self._delay_seconds)
-        if self._delay_seconds >= FOR_EVER_SECONDS:
-            raise TimeoutError("timed out")
-        return _reader(self._reply)
+        if self._reply is None:  # the client asked for leave to send its body
+            return io.BufferedReader(_Answer(_CONTINUE, 0.0, None))
+        return io.BufferedReader(_Answer(self._reply, self._delay_seconds, self._timeout))
 
     # -- what else is asked of a socket -------------------------------------------------------
 
@@ -164,14 +156,33 @@ class Wire:
 
     def fileno(self) -> int:
         """A descriptor that is always readable: an answer, or leave to go on, is always there."""
-        global _DISCARDED
-        if _DISCARDED < 0:
-            _DISCARDED = os.open(os.devnull, os.O_RDONLY)
-        return _DISCARDED
+        return _always_readable()
 
 
-def _reader(content: bytes) -> io.BufferedReader:
-    return io.BufferedReader(io.BytesIO(content))  # type: ignore[type-var,return-value,unused-ignore]
+@functools.cache
+def _always_readable() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+class _Answer(io.RawIOBase):
+    """An answer that is under way until it is read."""
+
+    def __init__(self, content: bytes, delay_seconds: float, timeout: float | None) -> None:
+        self._content = io.BytesIO(content)
+        self._delay_seconds = delay_seconds
+        self._timeout = timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        delay_seconds, self._delay_seconds = self._delay_seconds, 0.0
+        patience_seconds = exchange.patience_seconds(self._timeout)
+        if delay_seconds:
+            isolation.pause(min(delay_seconds, patience_seconds))
+        if delay_seconds > patience_seconds or delay_seconds >= FOR_EVER_SECONDS:
+            raise TimeoutError("timed out")
+        return self._content.readinto(buffer)
 
 
 def _seconds(timeout: Any) -> float | None:
@@ -242,8 +253,8 @@ def _patch_connect(kind: Any, scheme: str, module: ModuleType | None, active: Ac
             return
         self.sock = Wire(self, scheme, respond, module)
         if module is not None:
-            # Else urllib3 warns of an unverified host and blames failures on the proxy.
-            self.is_verified = self.proxy_is_verified = self._has_connected_to_proxy = True
+            # Else urllib3 warns of an unverified host, and blames failures on a proxy.
+            self.is_verified, self.proxy = True, None
 
     return _replace(kind, "connect", connect)
 

@@ -55,7 +55,7 @@ class ConnectionResetAfterEffect(WireFault):
 
 
 class ReadTimeout(WireFault):
-    """The request was served, and no answer comes within the client's read timeout, which passes."""
+    """The request was served; no answer comes within the client's read timeout, which passes."""
 
 
 Respond = Callable[[HttpCall], HttpAnswer]

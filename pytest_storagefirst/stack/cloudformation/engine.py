@@ -1,8 +1,12 @@
-"""moto's CloudFormation engine, made to create resources by the handlers of this package."""
+"""moto's CloudFormation engine, made to create resources by the handlers of this package.
+
+moto walks the resources and keeps the stack; what a resource's properties are and how it is created
+is decided here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -10,7 +14,7 @@ from unittest import mock
 from botocore.exceptions import ClientError, ParamValidationError
 
 from ...errors import TemplateError
-from ..expressions import without_dynamic_references
+from ..intrinsics import Resolver
 from . import account, apigateway, apigatewayv2, awslambda, dynamodb, messaging, sqs, storage
 from .model import Handler, Making, Resource
 
@@ -29,11 +33,17 @@ HANDLERS: dict[str, Handler] = {
 class Engine:
     """Stands where moto looks for the class of a resource type.
 
-    `failure` keeps the error that ended a deployment: botocore may wrap or retry what moto raises.
+    `properties` are the resources' own, in which references to resources already standing become
+    values. `failure` keeps the error that ended a deployment: botocore may wrap or retry what moto
+    raises.
     """
 
-    def __init__(self, making: Callable[[str, str], Making]) -> None:
+    def __init__(
+        self, making: Callable[[str, str], Making], properties: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         self._making = making
+        self._properties = properties
+        self._standing: dict[str, Resource] = {}
         self.failure: TemplateError | None = None
 
     def create_from_cloudformation_json(
@@ -46,23 +56,19 @@ class Engine:
     ) -> Resource:
         kind, logical_id = identity["ResourceType"], identity["LogicalId"]
         making = self._making(logical_id, kind)
-        properties = without_dynamic_references(cloudformation_json.get("Properties", {}))
         try:
-            return HANDLERS.get(kind, account.inert)(making, properties)
+            resource = HANDLERS.get(kind, account.inert)(making, self._resolved(making))
         except TemplateError as error:
             self.failure = error
-            raise
         except ParamValidationError as error:
             problem = str(error).removeprefix("Parameter validation failed:").strip()
             self.failure = TemplateError(f"AWS refuses {kind}: {problem}", where=making.where)
-            raise self.failure from None
         except ClientError as error:
             refusal = error.response["Error"]
             self.failure = TemplateError(
                 f"AWS refuses {kind}: {refusal.get('Code')}: {refusal.get('Message')}",
                 where=making.where,
             )
-            raise self.failure from None
         except Exception as error:
             self.failure = TemplateError(
                 f"{kind} can't be stood up in moto",
@@ -70,11 +76,30 @@ class Engine:
                 found=f"{type(error).__name__}: {error}",
                 expected="the form that AWS documents for this type",
             )
-            raise self.failure from error
+        else:
+            resource.logical_resource_id = logical_id
+            self._standing[logical_id] = resource
+            return resource
+        raise self.failure
+
+    def _resolved(self, making: Making) -> Mapping[str, Any]:
+        resolver = Resolver(
+            parameters={},
+            mappings={},
+            conditions={},
+            pseudo_parameters={"AWS::Region": making.region, "AWS::AccountId": making.account},
+            standing=self._standing,
+            where=making.where,
+            final=True,
+        )
+        resolved: Mapping[str, Any] = resolver.resolve(self._properties[making.logical_id])
+        return resolved
 
 
 @contextmanager
-def engine(making: Callable[[str, str], Making]) -> Iterator[Engine]:
+def engine(
+    making: Callable[[str, str], Making], properties: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Engine]:
     """moto's CloudFormation with our resource types while the block runs, and nothing left after.
 
     A bucket's notifications don't send S3's test event: nothing may be in a queue after deployment.
@@ -82,7 +107,7 @@ def engine(making: Callable[[str, str], Making]) -> Iterator[Engine]:
     from moto.cloudformation import parsing
     from moto.s3 import notifications
 
-    ours = Engine(making)
+    ours = Engine(making, properties)
     with (
         mock.patch.object(parsing, "resource_class_from_type", return_value=ours),
         mock.patch.object(parsing, "resource_name_property_from_type", return_value=None),

@@ -79,7 +79,7 @@ def test_the_sets_of_one_account():
     ],
 )
 def test_a_broken_law_is_named(wrong):
-    with pytest.raises(AssertionError, match="the account is wrong: .* does not hold"):
+    with pytest.raises(AssertionError, match=r"the account is wrong: .* does not hold"):
         replace(RIGHT, **wrong).check()
 
 

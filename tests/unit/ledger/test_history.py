@@ -122,3 +122,13 @@ def test_last_event_of_a_kind_or_none(story):
 
 def test_how_often_in_words():
     assert [times(n) for n in (1, 2, 3)] == ["once", "twice", "3 times"]
+
+
+def test_a_try_without_answer_beside_a_no_is_indeterminate(story):
+    told = story().tell("attempted", "m1").tell("attempted", "m1").tell("rejected", "m1")
+    assert History(told.events).indeterminate == {"m1"}
+
+
+@pytest.mark.parametrize("answer", ["acknowledged", "rejected", "indeterminate"])
+def test_what_was_answered_was_attempted(story, answer):
+    assert History(story().tell(answer, "m1").events).attempted == {"m1"}

@@ -119,3 +119,15 @@ def test_volatile_fields_of_the_elements_stay_hidden():
     slots = {m: (slot(build(m, 1), build(m, 2)),) for m in ("m1", "m2")}
     whole = found({"records": [{"id": "m1", "t": 7}, {"id": "m2", "t": 8}]})
     assert gathered(whole, slots) is not None
+
+
+def test_one_messages_own_list_in_another_order_is_no_sum():
+    build = lambda m: {"lines": [m, "a", "b"]}  # noqa: E731
+    slots = {"m1": (slot(build("m1")),)}
+    assert gathered(found({"lines": ["b", "a", "m1"]}), slots) is None
+
+
+def test_the_second_effect_of_each_can_be_the_one_that_was_gathered():
+    slots = {m: (slot({"id": m}, key="k"), slot({"records": [m]}, key="x")) for m in ("m1", "m2")}
+    parts = gathered(found({"records": ["m1", "m2"]}, key="x"), slots)
+    assert [s.tree[1] for _, s in parts] == [{"records": ["<m1>"]}, {"records": ["<m2>"]}]

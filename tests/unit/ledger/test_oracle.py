@@ -49,7 +49,7 @@ def learnt(world, *handlers, messages=("m1", "m2", "m3")):
 
 @pytest.mark.parametrize("handlers", [(keyed,), (fresh,), (mailed,), (keyed, fresh, mailed)])
 def test_effects_side_by_side_are_separable(world, handlers):
-    made, oracle = learnt(world, *handlers)
+    _made, oracle = learnt(world, *handlers)
     assert oracle.separable
     assert not oracle.meeting
     assert oracle.own == oracle.alone
@@ -152,7 +152,7 @@ def test_a_running_number_in_ones_own_item_is_volatile(world):
             for n, m in enumerate(ids)
         ]
 
-    made, oracle = learnt(world, numbered)
+    _made, oracle = learnt(world, numbered)
     assert oracle.separable
     assert oracle.alone["m1"][0].tree[1] == {"id": "<m1>", "number": 0}
     assert oracle.alone["m2"][0].tree[1] == {"id": "<m2>", "number": "~"}
@@ -173,10 +173,11 @@ def test_a_running_number_in_an_emission_is_volatile_but_a_total_is_not(world):
     oracle = learnt(world, tally)[1]
     assert not oracle.separable
     assert oracle.shared_state(("m1", "m2")).slots[0].tree[1] == {"total": 2, "last": "<m2>"}
+    assert oracle.alone["m3"][0].tree[1] == {"total": 1, "last": "<m3>"}
 
 
 def test_one_that_a_run_together_loses_is_still_expected(world):
-    made, oracle = learnt(world, lambda ids, tag: keyed(ids[:1], tag))
+    _made, oracle = learnt(world, lambda ids, tag: keyed(ids[:1], tag))
     assert oracle.separable
     assert len(oracle.own["m2"]) == 1
 
@@ -197,3 +198,26 @@ def test_what_only_company_brings_forth_is_shared(world):
 def test_steps_are_the_calls_that_took_effect_alone(world):
     _, oracle = learnt(world, keyed)
     assert oracle.steps == {"m1": 1, "m2": 1, "m3": 1}
+
+
+def test_counterparts_have_the_same_key_before_the_same_content(world):
+    def crossing(ids, tag):
+        one, other = ("x", "y") if tag == "a" else ("y", "x")
+        return [
+            Effect(
+                "item", "Log", {"id": "k1"}, {"of": f"{ids[0]}-{tag}", "what": one, "more": one}
+            ),
+            Effect(
+                "item", "Log", {"id": "k2"}, {"of": f"{ids[0]}-{tag}", "what": other, "more": other}
+            ),
+        ]
+
+    slots = Oracle(world(crossing).alone("m1")).alone["m1"]
+    assert [slot.tree[0] for slot in slots] == [{"id": "k1"}, {"id": "k2"}]
+    assert all(slot.tree[1] == {"of": "<m1>", "what": "~", "more": "~"} for slot in slots)
+
+
+def test_an_effect_that_one_run_lacks_stays_unexpected_whatever_the_next_has(world):
+    first, second, third = world(keyed).alone("m1")["m1"]
+    lacking = replace(second, effects=())
+    assert Oracle({"m1": [first, lacking, third]}).alone["m1"] == ()

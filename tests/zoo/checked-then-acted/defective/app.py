@@ -32,7 +32,7 @@ def add(donation_id, fund, amount):
     total = {
         "TableName": os.environ["TOTALS_TABLE_NAME"],
         "Key": {"fund": {"S": fund}},
-        "UpdateExpression": "ADD total :amount",
+        "UpdateExpression": "ADD collected :amount",
         "ExpressionAttributeValues": {":amount": {"N": str(amount)}},
     }
     client.transact_write_items(TransactItems=[{"Put": mark}, {"Update": total}])

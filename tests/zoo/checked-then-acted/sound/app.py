@@ -33,7 +33,7 @@ def add(donation_id, fund, amount):
     total = {
         "TableName": os.environ["TOTALS_TABLE_NAME"],
         "Key": {"fund": {"S": fund}},
-        "UpdateExpression": "ADD total :amount",
+        "UpdateExpression": "ADD collected :amount",
         "ExpressionAttributeValues": {":amount": {"N": str(amount)}},
     }
     try:

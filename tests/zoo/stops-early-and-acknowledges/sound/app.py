@@ -5,11 +5,13 @@ import logging
 import os
 
 import boto3
+from botocore.config import Config
 
 WORK_MILLISECONDS = 1_000
 
 logger = logging.getLogger()
-table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+short = Config(connect_timeout=2, read_timeout=2)
+table = boto3.resource("dynamodb", config=short).Table(os.environ["TABLE_NAME"])
 
 
 def handler(event, context):
