@@ -48,10 +48,12 @@ def _install() -> None:
     from boto3.session import Session
     from botocore.client import BaseClient
     from botocore.httpsession import URLLib3Session
+    from botocore.useragent import UserAgentString
 
     make_request, send = BaseClient._make_request, URLLib3Session.send
     client, resource = Session.client, Session.resource
     load = ResourceFactory.load_from_definition
+    user_agent = UserAgentString.to_string
 
     def boundary_make_request(self: Any, model: Any, request: Any, context: Any) -> Any:
         simulation = _active
@@ -83,6 +85,10 @@ def _install() -> None:
             return load(self, *args, **kwargs)
         return clients.resource_class(load, self, *args, **kwargs)
 
+    def boundary_user_agent(self: Any) -> str:
+        return "simulated" if _active is not None else str(user_agent(self))
+
+    UserAgentString.to_string = boundary_user_agent
     BaseClient._make_request = boundary_make_request
     URLLib3Session.send = boundary_send
     Session.client, Session.resource = boundary_client, boundary_resource
@@ -129,9 +135,11 @@ def aws_call(
         simulation.before_write(service, operation)
         answered = lanes.fast(service, operation, request, client.meta.region_name)
         if answered is not None:
-            _effected(simulation, invocation, crossing, request)
+            if answered[0].status_code < 300:
+                _effected(simulation, invocation, crossing, request)
             simulation.scheduler.pause(AFTER_MS)
             simulation.stop_the_dead(invocation)
+            _note_error(simulation, place, crossing, answered)
             crash(simulation, invocation, crossing, CRASHES_AFTER)
             return answered
     outer, invocation.crossing = invocation.crossing, crossing
@@ -139,12 +147,16 @@ def aws_call(
         answered = make_request(client, model, request, context)
     finally:
         invocation.crossing = outer
+    _note_error(simulation, place, crossing, answered)
+    crash(simulation, invocation, crossing, CRASHES_AFTER)
+    return answered
+
+
+def _note_error(simulation: Any, place: str, crossing: Crossing, answered: Any) -> None:
     http, parsed = answered
     if http.status_code >= 300:
         code = str(parsed.get("Error", {}).get("Code", http.status_code))
-        simulation.record("errored", messages, place, f"{crossing.label}: {code}")
-    crash(simulation, invocation, crossing, CRASHES_AFTER)
-    return answered
+        simulation.record("errored", crossing.messages, place, f"{crossing.label}: {code}")
 
 
 def crash(simulation: Any, invocation: Any, crossing: Crossing, kinds: frozenset[str]) -> None:
@@ -191,8 +203,6 @@ def attempt(simulation: Any, request: Any) -> Any:
     if kind == "response-lost":
         simulation.record("errored", crossing.messages, place, f"{crossing.label}: no answer")
         raise _lost_answer(strike.fault.variant, request.url)
-    if status >= 300:
-        simulation.record("errored", crossing.messages, place, f"{crossing.label}: HTTP {status}")
     return AWSResponse(request.url, status, headers, MockRawResponse(body))
 
 

@@ -27,20 +27,32 @@ def _frozen(value: Any) -> Hashable:
 
 
 def _watch(client: Any, key: Hashable) -> None:
-    """Drop the client from the pool as soon as someone adds a hook of their own to it."""
+    """Drop the client from the pool as soon as someone adds a hook of their own to it.
+
+    With an id a hook is registered once, however often it is asked for; boto3's resources ask for
+    theirs each time that one is made.
+    """
     emitter = getattr(getattr(client, "meta", None), "events", None)
     if emitter is None:
         return
+    known: set[tuple[str, str]] = set()
     for name in ("register", "register_first", "register_last", "unregister"):
-        original = getattr(emitter, name, None)
-        if original is None:
-            continue
 
-        def marking(*args: Any, _original: Callable[..., Any] = original, **kwargs: Any) -> Any:
-            # With an id of its own a hook is registered once, however often: boto3 does so itself.
-            if kwargs.get("unique_id") is None:
+        def marking(
+            event: str,
+            handler: Any = None,
+            unique_id: Any = None,
+            *rest: Any,
+            _original: Callable[..., Any] = getattr(emitter, name),
+            **named: Any,
+        ) -> None:
+            if unique_id is None:
                 _pool.pop(key, None)
-            return _original(*args, **kwargs)
+            elif (event, unique_id) in known:
+                return
+            else:
+                known.add((event, unique_id))
+            _original(event, handler, unique_id, *rest, **named)
 
         setattr(emitter, name, marking)
 

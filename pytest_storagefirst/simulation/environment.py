@@ -132,7 +132,7 @@ class Environment:
     """One execution environment. `ordinal` counts a function's environments within a run."""
 
     code: Code
-    variables: Mapping[str, str]
+    variables: dict[bytes, bytes]  # as os.environ keeps them
     ordinal: int
     alive: bool = True
     busy: bool = False
@@ -142,13 +142,9 @@ class Environment:
     clients_made: int = 0
     making_client: bool = False
     search: tuple[str, ...] = ()
-    encoded_variables: dict[bytes, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.search = tuple(str(folder) for folder in self.code.search)
-        self.encoded_variables = {
-            os.fsencode(name): os.fsencode(value) for name, value in self.variables.items()
-        }
 
     def initialise(self) -> None:
         """Import the handler's module and look the handler up. Runs inside the environment.
@@ -268,8 +264,8 @@ class Stage:
         self._current = environment
         _finder.environment = environment
         self._show_modules(environment)
-        os.environ._data = environment.encoded_variables  # type: ignore[attr-defined]
-        os.environb._data = environment.encoded_variables  # type: ignore[attr-defined]
+        os.environ._data = environment.variables  # type: ignore[attr-defined]
+        os.environb._data = environment.variables  # type: ignore[attr-defined]
         if self._outer is not None:
             sys.path[:] = [*environment.search, *self._outer["path"]]
         if environment.search:
@@ -297,7 +293,8 @@ class Stage:
         os.chdir(outer["folder"])
         root = logging.getLogger()
         root.handlers[:] = outer["log_handlers"]
-        root.setLevel(outer["log_level"])
+        if root.level != outer["log_level"]:
+            root.setLevel(outer["log_level"])
         sys.dont_write_bytecode = outer["no_bytecode"]
 
     def _save(self) -> None:
@@ -316,7 +313,8 @@ class Stage:
         sys.stdout = sys.stderr = self.printed  # type: ignore[assignment]
         # Lambda's runtime has put a handler on the root logger before the module is imported.
         root.handlers[:] = [logging.NullHandler()]
-        root.setLevel(logging.WARNING)
+        if root.level != logging.WARNING:
+            root.setLevel(logging.WARNING)
         sys.dont_write_bytecode = True
 
     def _take_modules(self, environment: Environment) -> None:

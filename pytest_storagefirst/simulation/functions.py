@@ -7,6 +7,7 @@ configuration-timeout, python-exceptions.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import greenlet
 from pytest_storagefirst.errors import HandlerError, SimulationError
 from pytest_storagefirst.simulation import isolation
 from pytest_storagefirst.simulation.context import LambdaContext
-from pytest_storagefirst.simulation.environment import Environment, variables_of
+from pytest_storagefirst.simulation.environment import Code, Environment, variables_of
 from pytest_storagefirst.stack.topology import Function
 
 if TYPE_CHECKING:
@@ -136,20 +137,25 @@ class Functions:
         ordinal = self._made.get(function.logical_id, 0)
         self._made[function.logical_id] = ordinal + 1
         code = self._simulation.deployed.code[function.logical_id]
-        environment = Environment(
-            code=code,
-            variables=variables_of(
+        environment = Environment(code, dict(self._variables(function, code)), ordinal)
+        environments.append(environment)
+        return environment
+
+    def _variables(self, function: Function, code: Code) -> dict[bytes, bytes]:
+        lookups = self._simulation.deployed.lookups
+        key = f"variables of {function.logical_id}"
+        if key not in lookups:
+            variables = variables_of(
                 function.name,
                 self._simulation.deployed.topology.region,
                 function.memory_megabytes,
                 function.handler,
                 code.root,
                 function.environment,
-            ),
-            ordinal=ordinal,
-        )
-        environments.append(environment)
-        return environment
+            )
+            lookups[key] = {os.fsencode(n): os.fsencode(v) for n, v in variables.items()}
+        encoded: dict[bytes, bytes] = lookups[key]
+        return encoded
 
     def _body(self, invocation: Invocation) -> None:
         """What the invocation's greenlet runs."""

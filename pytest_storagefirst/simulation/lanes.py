@@ -2,8 +2,9 @@
 
 The slow lane is botocore's own: sign, send, parse, retry; moto answers where the network would. The
 fast lane leaves botocore before it signs and hands the parameters straight to moto's response class;
-it serves JSON protocols whose operations change nothing but data. A call that fails in the fast lane
-has had no effect and goes the slow way again, so that errors are made in one place only.
+it serves JSON protocols whose operations change nothing but data. A call that fails in the fast
+lane has had no effect and goes the slow way again, so that errors are made in one place only; the
+failed condition is the exception, being the ordinary answer to an idempotent write.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ _ACCOUNT = "123456789012"
 # A binary attribute is base64 in JSON and bytes in the parsed answer: leave those to botocore.
 _BINARY = re.compile(rb'"(?:B|BS|BinaryValue)"')
 _FAST_SUCCESS = SimpleNamespace(status_code=200, headers={}, content=b"")
+_FAST_FAILURE = SimpleNamespace(status_code=400, headers={}, content=b"")
 
 
 @lru_cache(maxsize=8)
@@ -94,16 +96,37 @@ def fast(service: str, operation: str, request_dict: Any, region: str) -> tuple[
     try:
         result = getattr(handler, _action(operation))()
         text = _serializer(service, operation).serialize(result.result)["body"]
-    except Exception:
-        return None
+    except Exception as error:
+        return _failed_condition(service, operation, error)
     parsed = json.loads(text) if text else {}
-    parsed["ResponseMetadata"] = {
+    parsed["ResponseMetadata"] = _metadata(200)
+    return _FAST_SUCCESS, parsed
+
+
+def _metadata(status: int) -> dict[str, Any]:
+    return {
         "RequestId": "00000000-0000-4000-8000-000000000000",
-        "HTTPStatusCode": 200,
+        "HTTPStatusCode": status,
         "HTTPHeaders": {},
         "RetryAttempts": 0,
     }
-    return _FAST_SUCCESS, parsed
+
+
+def _failed_condition(service: str, operation: str, error: Exception) -> tuple[Any, Any] | None:
+    """What botocore makes of a ConditionalCheckFailedException, which it never retries."""
+    if type(error).__name__ != "ConditionalCheckFailed" or operation == "TransactWriteItems":
+        return None
+    body = json.loads(str(getattr(error, "description", "{}")))
+    message = str(body.get("message") or body.get("Message") or "")
+    parsed = {
+        "Error": {"Message": message, "Code": "ConditionalCheckFailedException"},
+        "ResponseMetadata": _metadata(400),
+    }
+    if message:
+        parsed["message"] = message
+    if "Item" in body:
+        parsed["Item"] = body["Item"]
+    return _FAST_FAILURE, parsed
 
 
 class NotAnswered(Exception):

@@ -105,7 +105,7 @@ class Simulation:
         with (
             self.deployed.world.attached(),
             isolation.isolated(self, self.schedule.seed),
-            wire.intercepted(lambda call: third_parties.answer(self, call)),
+            wire.intercept(lambda call: third_parties.answer(self, call)),
         ):
             self.queues.open()
             self.scheduler.start(self.enter)

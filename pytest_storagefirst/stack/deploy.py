@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import cache
 from typing import Any
 
 from ..errors import TemplateError
 from .template import DEFAULT_STACK_NAME, Template
 from .topology import Topology
+
+
+class _Session:
+    """A boto3 session with credentials of nobody, whose clients are made once a process."""
+
+    def __init__(self, region_name: str) -> None:
+        import boto3
+
+        self.region_name = region_name
+        self._session = boto3.Session(
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            aws_session_token="testing",
+            region_name=region_name,
+        )
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            from botocore.config import Config
+
+            # moto knows AWS's own addresses; one from the environment would be called for real
+            config = Config(ignore_configured_endpoint_urls=True)
+            self._clients[service] = self._session.client(service, config=config)
+        return self._clients[service]
+
+
+@cache
+def _session(region_name: str) -> _Session:
+    return _Session(region_name)
 
 
 def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology:
@@ -17,25 +48,16 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
     Ids that moto makes are the same for the same stack name in every process. Raises
     `TemplateError` with the logical id when AWS, as moto plays it, would refuse a resource.
     """
-    import boto3
+    from moto.core.models import botocore_stubber
     from moto.moto_api._internal import mock_random
 
     from .cloudformation.engine import engine
     from .cloudformation.model import Making
     from .discovery import discover
 
-    session = boto3.Session(
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        aws_session_token="testing",
-        region_name=template.region,
-    )
-    clients: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in clients:
-            clients[service] = session.client(service)
-        return clients[service]
+    if not botocore_stubber.enabled:
+        raise RuntimeError("deploy() runs in moto only: start moto's mock_aws first")
+    session = _session(template.region)
 
     def making(logical_id: str, kind: str) -> Making:
         return Making(
@@ -45,7 +67,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
             account=template.account,
             region=template.region,
             where=template.where(logical_id),
-            client=client,
+            client=session.client,
             external=frozenset(template.external),
         )
 
@@ -55,7 +77,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
     properties = {name: one["Properties"] for name, one in resources.items()}
     with engine(making, properties) as running:
         try:
-            client("cloudformation").create_stack(
+            session.client("cloudformation").create_stack(
                 StackName=stack_name,
                 TemplateBody=json.dumps(body),
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],

@@ -18,6 +18,7 @@ from pytest_storagefirst.simulation.isolation.switch import (
     Surroundings,
     current,
     refuse,
+    stop_the_unwinding,
 )
 
 _PROCESSES = {
@@ -66,6 +67,7 @@ def _refusing(what: str, kind: str) -> Act:
 
 
 def _told(simulation: Surroundings, address: Any) -> ConnectionRefusedError:
+    stop_the_unwinding()
     if isinstance(address, tuple) and len(address) >= 2:
         simulation.refused(str(address[0]), _number(address[1]))
     else:
@@ -146,11 +148,13 @@ def _getaddrinfo(
         # Numbers need no name server.
         return original(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
     except socket.gaierror:
+        stop_the_unwinding()
         simulation.refused(_text(host), _number(port))
         raise _unknown_name() from None
 
 
 def _look_up(simulation: Surroundings, original: Act, name: Any = "") -> NoReturn:
+    stop_the_unwinding()
     simulation.refused(_text(name), 0)
     raise _unknown_name()
 

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType, FunctionType
 from typing import Any, NoReturn, Protocol
 
+from greenlet import GreenletExit
+
 from pytest_storagefirst.errors import SimulationError
 
 
@@ -50,6 +52,8 @@ class Surroundings(Protocol):
 
 
 active: Surroundings | None = None
+# True while what runs is the `finally` of a thread that is no more.
+unwinding = False
 _owner = 0
 
 
@@ -64,8 +68,15 @@ def current() -> Surroundings | None:
     return active if active is not None and get_ident() == _owner else None
 
 
+def stop_the_unwinding() -> None:
+    """At each way out: end, here and now, code that only runs because its thread has ended."""
+    if unwinding:
+        raise GreenletExit
+
+
 def refuse(simulation: Surroundings, problem: str, remedy: str = "") -> NoReturn:
     """Raise SimulationError for what the handler just did, having told the simulation."""
+    stop_the_unwinding()
     error = SimulationError(problem, where=_handler_line(), remedy=remedy)
     simulation.refuse(error)
     raise error

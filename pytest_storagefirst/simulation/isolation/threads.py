@@ -104,7 +104,7 @@ def _is_alive(self: threading.Thread) -> bool:
     if not hasattr(self, "_simulated"):
         return _real_is_alive(self)
     member = _member(self)
-    return member is None or not (member.greenlet.dead or member.unwinding)
+    return member is None or not member.greenlet.dead
 
 
 class Lock:

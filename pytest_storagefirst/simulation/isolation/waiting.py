@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from pytest_storagefirst.simulation.isolation import switch
 from pytest_storagefirst.simulation.isolation.switch import Surroundings, current, refuse
 
 _MILLISECOND_NS = 1_000_000
@@ -68,7 +69,7 @@ def swap_running_loop(state: ThreadState | None = None) -> ThreadState:
 class Member:
     """A thread of a handler's: its greenlet, and what it waits for while it is parked."""
 
-    __slots__ = ("answer", "crew", "due_ns", "greenlet", "parked", "ready", "state", "unwinding")
+    __slots__ = ("answer", "crew", "due_ns", "greenlet", "parked", "ready", "state")
 
     def __init__(self, crew: Crew, thread: threading.Thread, run: Callable[[], None]) -> None:
         self.crew = crew
@@ -78,7 +79,6 @@ class Member:
         self.ready: Callable[[], bool] = _at_once
         self.due_ns: int | None = None
         self.answer = False
-        self.unwinding = False
 
 
 class Crew:
@@ -122,7 +122,10 @@ def never() -> bool:
 
 _crews: dict[Hashable, Crew] = {}
 _members: dict[greenlet, Member] = {}
-# Greenlets that may never run again: freeing one would run its `finally` blocks.
+# Of environments that have ended. They stay as they are until the run is over, since ending them
+# runs their `finally` blocks.
+_abandoned: list[Member] = []
+# Greenlets that waited even then; nothing may free these.
 _graveyard: list[greenlet] = []
 
 
@@ -158,30 +161,31 @@ def invocation_greenlet() -> greenlet:
 
 def is_unwinding() -> bool:
     """The running code is the `finally` of a thread that is no more: let it act on nothing."""
-    member = _members.get(getcurrent())
-    return member is not None and member.unwinding
+    return switch.unwinding
 
 
 def abandon(environment: Hashable) -> None:
     """The execution environment has ended: its threads never go on."""
     crew = _crews.pop(environment, None)
-    for member in list(crew.members) if crew is not None else ():
-        _unwind(member)
-        _members.pop(member.greenlet, None)
+    if crew is not None:
+        _abandoned.extend(crew.members)
 
 
 def abandon_all() -> None:
-    """The simulation has ended, and with it every environment."""
+    """The simulation has ended: free what its threads hold."""
     for environment in list(_crews):
         abandon(environment)
+    while _abandoned:
+        _unwind(_abandoned.pop())
+    _members.clear()
 
 
 def _unwind(member: Member) -> None:
-    """Free what a thread holds. A `finally` block of it that waits stays there for good."""
+    """End a thread. Its `finally` blocks run, up to the first that waits or calls out."""
     running = member.greenlet
     if not running:
         return
-    member.unwinding = True
+    switch.unwinding = True
     member.crew.driver = running.parent = getcurrent()
     outer = swap_running_loop(member.state)
     try:
@@ -189,6 +193,7 @@ def _unwind(member: Member) -> None:
     except BaseException:
         pass  # whatever a dying thread raises concerns no one
     finally:
+        switch.unwinding = False
         swap_running_loop(outer)
     if not running.dead:
         _graveyard.append(running)
@@ -249,9 +254,8 @@ def _park(
 ) -> bool:
     if ready():
         return True
-    if member.unwinding:
+    if switch.unwinding:
         member.crew.driver.switch()
-        raise GreenletExit
     member.ready = ready
     member.due_ns = None
     if timeout_seconds is not None:

@@ -16,9 +16,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from greenlet import GreenletExit
-
-from pytest_storagefirst.simulation import isolation
+from pytest_storagefirst.simulation.isolation import switch
 from pytest_storagefirst.simulation.wire import connections
 from pytest_storagefirst.simulation.wire.exchange import (
     ConnectionRefused,
@@ -43,7 +41,7 @@ __all__ = [
     "Respond",
     "WireFault",
     "install",
-    "intercepted",
+    "intercept",
     "uninstall",
 ]
 
@@ -53,7 +51,7 @@ _undo: list[Callable[[], None]] = []
 
 
 @contextmanager
-def intercepted(respond: Respond) -> Iterator[None]:
+def intercept(respond: Respond) -> Iterator[None]:
     """Within this block `respond` answers the HTTP calls of this thread.
 
     It returns an `HttpAnswer` or raises a `WireFault`; anything else that it raises passes through
@@ -72,8 +70,7 @@ def intercepted(respond: Respond) -> Iterator[None]:
 def _active() -> Respond | None:
     if _respond is None or get_ident() != _owner:
         return None
-    if isolation.is_unwinding():
-        raise GreenletExit
+    switch.stop_the_unwinding()
     return _respond
 
 

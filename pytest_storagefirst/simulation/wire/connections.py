@@ -142,15 +142,6 @@ class Wire:
     def settimeout(self, timeout: float | None) -> None:
         self._timeout = timeout
 
-    def gettimeout(self) -> float | None:
-        return self._timeout
-
-    def setsockopt(self, *option: Any) -> None:
-        pass
-
-    def shutdown(self, how: int) -> None:
-        pass
-
     def close(self) -> None:
         pass
 

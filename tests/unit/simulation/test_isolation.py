@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -624,10 +625,53 @@ def test_threads_end_with_the_run_and_touch_nothing() -> None:
     with simulated():
         thread = threading.Thread(target=worker)
         thread.start()
-        assert isolation.is_unwinding() is False
-    assert acted == ["unwinding"]
-    assert not thread.is_alive()
+        isolation.abandon("Worker")
+        assert (isolation.is_unwinding(), acted) == (False, [])
+    assert (isolation.is_unwinding(), acted) == (False, ["unwinding"])
     thread.join()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: socket.create_connection(("db.example", 5432)),
+        lambda: socket.getaddrinfo("db.example", 5432),
+        lambda: socket.gethostbyname("db.example"),
+        lambda: os.system("true"),
+        lambda: threading.Event().wait(),
+        lambda: urllib.request.urlopen("https://a.example"),
+    ],
+)
+def test_what_a_thread_does_while_it_is_ended_is_nothing(call: Callable[[], Any]) -> None:
+    acted: list[str] = []
+
+    def worker() -> None:
+        try:
+            time.sleep(1000)
+        finally:
+            with contextlib.suppress(Exception):
+                call()
+            acted.append("went on")
+
+    with simulated() as simulation:
+        thread = threading.Thread(target=worker)
+        thread.start()
+    assert (acted, simulation.told, simulation.errors) == ([], [], [])
+
+
+def test_a_thread_may_end_its_own_environment() -> None:
+    """As a crash at a thread's call does: the scheduler then never goes on with it."""
+    hub, acted = getcurrent(), []
+
+    def call() -> None:
+        isolation.abandon("Worker")
+        hub.switch("ended")
+        acted.append("went on")
+
+    with simulated():
+        invocation = greenlet(lambda: threading.Thread(target=call).start())
+        assert invocation.switch() == "ended"
+    assert not acted
 
 
 def test_a_call_inside_a_thread_suspends_and_resumes_its_invocation() -> None:
@@ -674,8 +718,7 @@ def test_an_invocation_that_is_ended_at_its_threads_call_ends_the_thread() -> No
         invocation = greenlet(handler)
         invocation.switch()
         invocation.throw(GreenletExit)
-        assert invocation.dead
-    assert acted == [True]
+        assert (invocation.dead, acted) == (True, [True])
 
 
 def test_an_end_raised_inside_a_thread_reaches_the_invocation() -> None:

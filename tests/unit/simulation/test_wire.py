@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import random
 import socket
@@ -70,7 +71,7 @@ class Other:
 
     @contextmanager
     def at_work(self) -> Iterator[Other]:
-        with isolation.isolated(self.simulation, 1), wire.intercepted(self):
+        with isolation.isolated(self.simulation, 1), wire.intercept(self):
             yield self
 
 
@@ -516,6 +517,18 @@ def test_clients_go_to_the_network_before_and_after(real_url: str) -> None:
     client.close()
 
 
+def test_httpx_goes_to_the_network_asynchronously_too(real_url: str) -> None:
+    import asyncio
+
+    wire.install()
+
+    async def fetch() -> Any:
+        async with httpx.AsyncClient() as client:
+            return await client.get(real_url)
+
+    assert asyncio.run(fetch()).content == b"real"
+
+
 def test_other_threads_keep_their_network(real_url: str) -> None:
     started, go_on, got = threading.Event(), threading.Event(), []
 
@@ -568,7 +581,7 @@ class Simulation:
 def respond(call):
     return wire.HttpAnswer(200, {}, b"served")
 
-with isolation.isolated(Simulation(), 1), wire.intercepted(respond):
+with isolation.isolated(Simulation(), 1), wire.intercept(respond):
     import sys
     assert not {"httpx", "urllib3.connection"} & set(sys.modules)
     import httpx, urllib3
@@ -580,6 +593,30 @@ with isolation.isolated(Simulation(), 1), wire.intercepted(respond):
 def test_clients_imported_by_the_handler_are_served() -> None:
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("served\nb'served'\n", "")
+
+
+def test_another_copy_of_urllib3_is_served_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire.install()
+    monkeypatch.delitem(sys.modules, "urllib3.connection")
+    monkeypatch.setattr(urllib3, "connection", urllib3.connection)
+    copy = importlib.import_module("urllib3.connection")
+    assert copy.HTTPConnection is not urllib3.connectionpool.HTTPConnection
+    with Other(OK).at_work():
+        connection = copy.HTTPSConnection("payments.example")
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+
+
+def test_a_request_may_come_in_pieces_and_too_long() -> None:
+    with Other(OK).at_work() as other:
+        connection = http.client.HTTPConnection("a.example")
+        connection.connect()
+        for piece in (b"POST / HT", b"TP/1.1\r\nContent-Length: 2\r\n", b"\r\nab", b"surplus"):
+            connection.send(piece)
+        response = http.client.HTTPResponse(connection.sock)
+        response.begin()
+        assert response.read() == OK.body
+    assert [call.body for call in other.calls] == [b"ab"]
 
 
 def test_a_client_that_is_not_served_is_refused_and_told() -> None:

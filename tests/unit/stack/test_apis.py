@@ -1,5 +1,7 @@
 """The routes of REST and HTTP APIs, from resources, from definitions and from SAM events."""
 
+# ruff: noqa: E501 (templates are easier to read with long lines)
+
 from __future__ import annotations
 
 import json
@@ -52,7 +54,7 @@ Resources:
       MethodResponses: [{StatusCode: 202}, {StatusCode: 500}]
   Deployment: {Type: AWS::ApiGateway::Deployment, Properties: {RestApiId: !Ref Api, StageName: leftover}}
   Stage: {Type: AWS::ApiGateway::Stage, Properties: {RestApiId: !Ref Api, DeploymentId: !Ref Deployment, StageName: live, Variables: {a: b}}}
-"""  # noqa: E501
+"""
 
 
 def only(topology: Topology) -> Route:
@@ -220,7 +222,7 @@ Resources:
   Sockets: {Type: AWS::ApiGatewayV2::Api, Properties: {Name: s, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}
   Connect: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Sockets, RouteKey: $connect}}
   Deployment: {Type: AWS::ApiGatewayV2::Deployment, Properties: {ApiId: !Ref Sockets}}
-"""  # noqa: E501
+"""
 
 
 def test_an_http_route_keeps_all_that_the_front_door_needs(stand_up: StandUp) -> None:
@@ -318,7 +320,7 @@ def test_a_quick_created_http_api(stand_up: StandUp) -> None:
     text = """
     Resources:
       Api: {Type: AWS::ApiGatewayV2::Api, Properties: {Name: a, ProtocolType: HTTP, Target: "https://example.test"}}
-    """  # noqa: E501
+    """
     route = only(stand_up(text))
     assert (route.name, route.stage) == ("ANY $default", "$default")
     assert route.integration.kind == "HTTP_PROXY"

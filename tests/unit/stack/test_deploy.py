@@ -1,5 +1,7 @@
 """Templates stood up in moto, seen through the topology that the AWS APIs tell."""
 
+# ruff: noqa: E501 (templates are easier to read with long lines)
+
 from __future__ import annotations
 
 import json
@@ -236,7 +238,7 @@ Resources:
       NotificationConfiguration:
         QueueConfigurations: [{Event: "s3:ObjectCreated:*", Queue: !GetAtt Queue.Arn, Filter: {S3Key: {Rules: [{Name: suffix, Value: .json}]}}}]
   BucketPolicy: {Type: AWS::S3::BucketPolicy, Properties: {Bucket: !Ref Bucket, PolicyDocument: *document}}
-"""  # noqa: E501
+"""
 
 
 def test_every_other_type_stands(stand_up: StandUp) -> None:
@@ -356,3 +358,10 @@ def test_the_same_template_gets_the_same_names_and_ids(tmp_path: Path) -> None:
         # a stream's ARN holds the time at which the table was made
         told.append([part for part in run.stdout.split("'") if "/stream/" not in part])
     assert told[0] == told[1]
+
+
+def test_without_moto_nothing_is_called(load: Callable[..., Any]) -> None:
+    from pytest_storagefirst.stack.deploy import deploy
+
+    with pytest.raises(RuntimeError, match="in moto only"):
+        deploy(load("Resources:\n  Q: {Type: AWS::SQS::Queue}\n"))

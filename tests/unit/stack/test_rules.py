@@ -1,5 +1,7 @@
 """What AWS refuses at deployment."""
 
+# ruff: noqa: E501 (templates are easier to read with long lines)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# ruff: noqa: E501 (templates are easier to read with long lines)
+
 from __future__ import annotations
 
 import subprocess
