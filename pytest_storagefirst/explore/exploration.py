@@ -16,6 +16,8 @@ from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.explore.shrink import shrink
 from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.explore.witness import told, witness_document
+from pytest_storagefirst.faults.catalogue import is_read_only
+from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.content import content_kept
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
@@ -25,6 +27,7 @@ from pytest_storagefirst.simulation.run import Played
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 MESSAGES = 3  # in a workload: enough to be first, in the middle and last of a batch
+FOR_EVER_MS = 30 * 86_400_000  # longer than any queue keeps a message
 MOST_KINDS_OF_BAD = 4  # of bad bodies that are tried in company
 
 
@@ -66,7 +69,7 @@ class Exploration:
         self._bad_messages(entries)
         for fault in single_faults(self.judge.deployed, baseline.played.counts):
             self._try(Schedule(messages, plan=(fault,)))
-            if fault.lasts:
+            if fault.lasts and self.judge.facts().redrivable:
                 self._try(Schedule(messages, plan=(fault,), redrives=("during", "after")))
                 self._try(Schedule(messages, plan=(fault,), redrives=("after", "after")))
         left = self.settings.budget_seconds - (time.perf_counter() - started)
@@ -94,6 +97,8 @@ class Exploration:
         self.unfired.extend(sorted(unfired))
         violated = []
         for name, verdict in judged.verdicts.items():
+            if bad and name != "poison-isolated":
+                continue  # what a bad message drags along is that property's to say
             tally = self.tallies[name]
             if verdict.value == NOT_APPLICABLE:
                 continue
@@ -176,12 +181,29 @@ class Exploration:
                 self._try(Schedule(mixed), bad=frozenset({"m2"}))
                 first = (Send("m2", entry.name, body), *good)
                 self._try(Schedule(first), bad=frozenset({"m2"}))
-        tally = self.tallies["poison-isolated"]
         if not found:
-            tally.why = (
-                f"{tried} bodies derived from the entry's own were tried, and the stack took or "
-                "rejected each: there is no bad message to isolate"
-            )
+            self._unprocessable(entries, tried)
+
+    def _unprocessable(self, entries: tuple[Entry, ...], tried: int) -> None:
+        """The stack takes every body: a message whose every write is refused stands for a bad one."""
+        self.notes.append(
+            f"poison-isolated: the stack took or rejected each of {tried} bodies derived from the "
+            "entry's own; a message whose writes are all refused stands for a bad one"
+        )
+        for entry in entries:
+            alone = Schedule((Send("m1", entry.name, entry.body),))
+            writes = [
+                (place, point)
+                for (place, point), _ in sorted(self.judge.play(alone).counts.items())
+                if "." in point and not is_read_only(point.rpartition(".")[2])
+            ]
+            if writes:
+                plan = tuple(
+                    Fault(place, point, 1, "refused", variant, for_ms=FOR_EVER_MS)
+                    for place, point in writes[:1]
+                    for variant in [_lasting_variant(point)]
+                )
+                self._try(replace(alone, plan=plan), bad=frozenset({"m1"}))
 
     def _is_refused(self, schedule: Schedule) -> bool:
         """Whether a message that comes alone and without faults is acknowledged and never handled."""
@@ -217,6 +239,10 @@ class Exploration:
             story=story,
             witness=witness_document(self.prepared.template.path, name, judged, tally.bad, story),
         )
+
+
+def _lasting_variant(point: str) -> str:
+    return "connect-timeout" if point.startswith("http ") else "access-denied"
 
 
 def size(schedule: Schedule) -> tuple[int, ...]:
@@ -305,7 +331,8 @@ def _why_refused(played: Played) -> str:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"
     failures = [event for event in history if event.kind == "failed"]
-    if failures and not played.observation.effects:
+    settled = any(event.kind == "deleted" for event in history)
+    if failures and (not settled or not played.observation.effects):
         last = failures[-1]
         said = ""
         if played.errors:

@@ -59,8 +59,15 @@ class Judge:
 
     def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
         """Play a schedule and judge it by all properties. `bad` are its bad messages."""
-        played = self.play(schedule, to_expiry=bool(bad))
+        played = self.play(schedule, to_expiry=bool(bad) or self._outlasts_retention(schedule))
         return self.judge_played(schedule, played, bad)
+
+    def _outlasts_retention(self, schedule: Schedule) -> bool:
+        """Whether a fault lasts longer than some queue keeps its messages."""
+        longest_ms = max((fault.for_ms for fault in schedule.plan), default=0)
+        return any(
+            longest_ms > queue.retention_seconds * 1000 for queue in self.deployed.topology.queues
+        )
 
     def judge_played(
         self, schedule: Schedule, played: Played, bad: frozenset[str] = frozenset()

@@ -65,7 +65,7 @@ def prepare(
     """
     template = load_template(path, dict(settings.parameters), dict(settings.imports))
     world = World(template.region)
-    with _moto_answers(), _seeded_moto(), world.attached():
+    with _moto_answers(), _seeded_moto(), world.attached(by_moto=True):
         topology = deploy(template)
         world.mark()
     overrides = {**settings.functions, **(handlers or {})}

@@ -45,7 +45,7 @@ def schedules_over(
             )
         elif chosen.for_ms and draw(st.booleans()):
             share = draw(st.integers(1, 10))
-            chosen = _with_span(chosen, max(1000, outage_ms(deployed, chosen.place) * share // 10))
+            chosen = _with_span(chosen, max(1000, outage_ms(deployed, chosen.kind) * share // 10))
         if chosen.point not in ("request",) and draw(st.booleans()):
             chosen = _under(chosen, draw(st.sampled_from(ids)))
         return chosen

@@ -87,7 +87,7 @@ def single_faults(deployed: Deployed, counts: Mapping[tuple[str, str], int]) -> 
     for (place, point), _ in sorted(counts.items()):
         for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
             if _applies(kind, point, place, deployed):
-                yield Fault(place, point, 1, kind, variant, for_ms=outage_ms(deployed, place))
+                yield Fault(place, point, 1, kind, variant, for_ms=outage_ms(deployed, kind))
 
 
 def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:
@@ -106,11 +106,12 @@ def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:
     return True
 
 
-def outage_ms(deployed: Deployed, place: str) -> int:
+def outage_ms(deployed: Deployed, kind: str) -> int:
     """An outage that outlasts the retries in its way.
 
     Where a DLQ ends them: every receive that it allows, a visibility timeout each. Where none does,
-    retries last as long as the message is kept; three visibility timeouts stand for a long outage.
+    a message is retried for as long as it is kept, and a refusal is tried for longer than that; what
+    else may go wrong, for three visibility timeouts.
     """
     longest_ms = 0
     for mapping in deployed.topology.mappings:
@@ -120,5 +121,8 @@ def outage_ms(deployed: Deployed, place: str) -> int:
             continue
         receives = (queue.max_receive_count or 2) + 1
         each = max(queue.visibility_timeout_seconds, 1) + mapping.batching_window_seconds
-        longest_ms = max(longest_ms, (receives * each + 60) * 1000)
+        seconds = receives * each + 60
+        if queue.dead_letter_arn is None and kind == "refused":
+            seconds = queue.retention_seconds + 86_400
+        longest_ms = max(longest_ms, seconds * 1000)
     return longest_ms or 300_000

@@ -16,7 +16,8 @@ AWKWARD = 'a&b+c%41"d\\é\nf'
 PLAIN = "plain text"
 ADDED_FIELD = "note"
 
-VERY_LONG = "x" * 60_000
+# Fits into a message (1 MiB) and into no item of DynamoDB (400 KB).
+VERY_LONG = "x" * 500_000
 
 
 def plain(entries: Sequence[Entry], count: int) -> tuple[Send, ...]:
@@ -70,7 +71,9 @@ def bad_bodies(body: Any) -> Iterator[tuple[str, Any]]:
     yield "JSON, but a bare number", "17"
     yield "empty", ""
     if not isinstance(body, dict):
+        yield "very long", f"{UNIQUE} {VERY_LONG}"
         return
+    yield "very long", {**body, ADDED_FIELD: VERY_LONG}
     for name, value in list(body.items())[:6]:
         holds_id = isinstance(value, str) and UNIQUE in value
         without = {key: inner for key, inner in body.items() if key != name}
@@ -85,7 +88,6 @@ def bad_bodies(body: Any) -> Iterator[tuple[str, Any]]:
             yield f"{name} is a float", {**body, name: 12.34}
         elif isinstance(value, str):
             yield f"{name} is a list", {**body, name: ["a", "list"]}
-            yield f"{name} is very long", {**body, name: VERY_LONG}
         else:
             yield f"{name} is text", {**body, name: "text"}
 

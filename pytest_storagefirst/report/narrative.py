@@ -15,6 +15,7 @@ from pytest_storagefirst.ledger.verdict import Verdict
 
 LONGEST_STORY_LINES = 120
 _LONGEST_CYCLE_LINES = 24
+_BEGINNINGS = ("attempted", "delivered")
 _PHRASES = {
     "attempted": "{messages} sent to {where}",
     "acknowledged": "{messages} acknowledged{detail}",
@@ -56,7 +57,10 @@ def story(
     until when.
     """
     events = _merge(list(history))
-    told = [_Told(event.at_ms, _renamed(_phrase(event), names)) for event in events]
+    told = [
+        _Told(event.at_ms, _renamed(_phrase(event), names), event.kind in _BEGINNINGS)
+        for event in events
+    ]
     struck = {event.detail for event in events if event.kind == "faulted"}
     lines = _with_times(_fold(told))
     if len(lines) > LONGEST_STORY_LINES:
@@ -76,6 +80,7 @@ def story(
 class _Told(NamedTuple):
     at_ms: int | None  # None: the line carries no time of its own
     text: str
+    begins: bool = False  # a reader sees a new turn begin here
 
     @property
     def shape(self) -> str:
@@ -146,6 +151,9 @@ def _fold(lines: list[_Told]) -> list[_Told]:
     at = 0
     while at < len(lines):
         length, repeats = _cycle(shapes, at)
+        later = [turn for turn in range(at + 1, at + length) if lines[turn].begins]
+        if repeats and not lines[at].begins and any(_cycle(shapes, turn)[1] for turn in later):
+            length, repeats = 1, 0  # the same cycle, told from where a turn begins
         folded += lines[at : at + length]
         at += length
         if repeats:

@@ -143,17 +143,20 @@ class Simulation:
         with self.running():
             self.begin()
             self._send_all()
-            self._settle_under_faults()
+            if to_expiry:
+                if not self.settle(self.drain_bound_ms()):
+                    self._wait_for_expiry()
+            else:
+                self._settle_under_faults()
             if "during" in self.schedule.redrives:
                 self.redrive()
                 self._settle_under_faults()
-            return self.finish(to_expiry=to_expiry)
+            return self.finish()
 
-    def finish(self, *, to_expiry: bool = False) -> Played:
+    def finish(self) -> Played:
         """Heal, drain, redrive, drain, and read what stands. Call inside `running`."""
         self.heal()
-        if not self.settle(self.drain_bound_ms()) and to_expiry:
-            self._wait_for_expiry()
+        self.settle(self.drain_bound_ms())
         for _ in range(self.schedule.redrives.count("after")):
             if not self.redrive():
                 break

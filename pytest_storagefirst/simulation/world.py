@@ -27,8 +27,12 @@ class World:
         self._rewinds: list[Callable[[], None]] = []
 
     @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Within this block moto's state is this world's."""
+    def attached(self, *, by_moto: bool = False) -> Iterator[None]:
+        """Within this block moto's state is this world's.
+
+        Calls are answered by moto's own hook when `by_moto` is set, else by the boundary alone: a
+        `mock_aws` round the user's test would answer before it could.
+        """
         from moto.core.base_backend import BackendDict
         from moto.core.models import botocore_stubber
 
@@ -39,8 +43,7 @@ class World:
             return
         outside = [(backends, dict(backends)) for backends in BackendDict._instances]
         _replace(BackendDict, self._state)
-        # A `mock_aws` round the user's test would answer before the boundary could.
-        stubbing, botocore_stubber.enabled = botocore_stubber.enabled, False
+        stubbing, botocore_stubber.enabled = botocore_stubber.enabled, by_moto
         self._attached = True
         try:
             with simulated_sqs():

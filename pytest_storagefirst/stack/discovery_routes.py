@@ -89,7 +89,7 @@ def _rest_integration(written: dict[str, Any]) -> Integration:
     responses = [
         IntegrationResponse(
             status=str(response.get("statusCode", status)),
-            selection_pattern=None,
+            selection_pattern=response.get("selectionPattern") or None,
             templates=_texts(response.get("responseTemplates")),
             parameters=_texts(response.get("responseParameters")),
         )

@@ -187,9 +187,9 @@ def _credentials(making: Making, written: str) -> str:
 
     https://docs.aws.amazon.com/apigateway/latest/api/API_PutIntegration.html
     """
-    if making.is_external(written) and not written.startswith("arn:"):
-        return f"arn:aws:iam::{making.account}:role/{written}"
-    written = written.replace("arn:aws:iam::*:", f"arn:aws:iam::{making.account}:")
+    written = str(making.role_arn(written)).replace(
+        "arn:aws:iam::*:", f"arn:aws:iam::{making.account}:"
+    )
     if not written.startswith(f"arn:aws:iam::{making.account}:"):
         raise TemplateError(
             "an integration's credentials name no role of this account",

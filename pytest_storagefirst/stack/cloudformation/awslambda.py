@@ -26,6 +26,18 @@ _FUNCTION_PROPERTIES = (
 )
 
 
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
 @cache
 def _archive() -> bytes:
     """A code archive, the same on every machine."""
@@ -42,7 +54,7 @@ def function(making: Making, properties: Properties) -> Resource:
     code = properties.get("Code")
     image = code.get("ImageUri") if isinstance(code, dict) else None
     specification = {key: properties[key] for key in _FUNCTION_PROPERTIES if key in properties}
-    making.require(properties, "Role")
+    specification["Role"] = _standing_role(making, making.require(properties, "Role"))
     if image:
         specification |= {"Code": {"ImageUri": image}, "PackageType": "Image"}
     else:
@@ -59,6 +71,20 @@ def function(making: Making, properties: Properties) -> Resource:
         concurrency = {"FunctionName": name, "ReservedConcurrentExecutions": reserved}
         making.call("lambda", "put_function_concurrency", concurrency)
     return Resource(name, {"Arn": arn})
+
+
+def _standing_role(making: Making, role: Any) -> Any:
+    """A role that the template doesn't make gets a stand-in: moto asks that it exist."""
+    arn = making.role_arn(role)
+    prefix = f"arn:aws:iam::{making.account}:role/"
+    if isinstance(arn, str) and arn.startswith(prefix):
+        path, _, name = arn.removeprefix(prefix).rpartition("/")
+        try:
+            making.call("iam", "get_role", {"RoleName": name})
+        except ClientError:
+            request = {"RoleName": name, "AssumeRolePolicyDocument": _TRUST}
+            making.call("iam", "create_role", {**request, "Path": f"/{path}/" if path else "/"})
+    return arn
 
 
 def _layer_exists(making: Making, arn: Any) -> bool:

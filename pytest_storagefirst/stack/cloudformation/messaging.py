@@ -102,7 +102,7 @@ def state_machine(making: Making, properties: Properties) -> Resource:
     request = {
         "name": name,
         "definition": text,
-        "roleArn": making.require(properties, "RoleArn"),
+        "roleArn": making.role_arn(making.require(properties, "RoleArn")),
         "type": properties.get("StateMachineType", "STANDARD"),
     }
     arn = making.call("stepfunctions", "create_state_machine", request)["stateMachineArn"]

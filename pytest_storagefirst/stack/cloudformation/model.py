@@ -51,6 +51,13 @@ class Making:
         """Whether a value stands for something that another stack holds, or that plays no part."""
         return isinstance(value, str) and (value in self.external or "invented-" in value)
 
+    def role_arn(self, role: Any) -> Any:
+        """A role's ARN; a value that stands for another stack's role becomes one in form."""
+        if self.is_external(role) and not role.startswith("arn:aws:iam:"):
+            name = role.replace(":", "-")[-64:]
+            return f"arn:aws:iam::{self.account}:role/{name}"
+        return role
+
     def require(self, properties: Properties, name: str) -> Any:
         """The property, or a `TemplateError` that names it."""
         if properties.get(name) in (None, ""):

@@ -396,3 +396,26 @@ def test_traces_do_not_explain_what_was_changed(world, story):
     told = story().accept("m1 m2 m3").handle("m1").fail("m2").fail("m3")
     held = [Held(m, "DLQ", "dead-lettered", 9) for m in ("m2", "m3")]
     assert take_account(told.observe(changed, held=held), oracle).corrupted
+
+
+def test_of_equal_amounts_the_missing_one_is_that_without_its_own_effect(world, story):
+    def same(ids, tag):
+        return [Effect("item", "Totals", {"id": "all"}, {"total": 12 * len(ids)})] if ids else []
+
+    _made, oracle = learnt(world, keyed, same)
+    told = story().accept("m1 m2 m3")
+    account = take_account(told.observe(*keyed(["m1", "m3"], "t"), *same("12", "t")), oracle)
+    assert (account.processed, account.lost) == ({"m1", "m3"}, {"m2"})
+
+
+def test_what_was_begun_elsewhere_leaves_the_rest_as_it_was(world, story):
+    def basket(ids, tag):
+        lines = {f"{m}-{tag}": 1 for m in ids}
+        return [Effect("item", "Baskets", {"id": "all"}, {"lines": lines})] if ids else []
+
+    _made, oracle = learnt(world, basket)
+    told = story().accept("m1 m2 m3").handle("m1").fail("m2").fail("m3")
+    held = [Held(m, "DLQ", "dead-lettered", 9) for m in ("m2", "m3")]
+    begun = Effect("item", "Baskets", {"id": "all"}, {"lines": {"m2-t": 1}})
+    account = take_account(told.observe(*basket(["m1"], "t"), begun, held=held), oracle)
+    assert (account.processed, account.corrupted) == ({"m1"}, ())

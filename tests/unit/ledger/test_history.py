@@ -132,3 +132,9 @@ def test_a_try_without_answer_beside_a_no_is_indeterminate(story):
 @pytest.mark.parametrize("answer", ["acknowledged", "rejected", "indeterminate"])
 def test_what_was_answered_was_attempted(story, answer):
     assert History(story().tell(answer, "m1").events).attempted == {"m1"}
+
+
+@pytest.mark.parametrize("kind", ["stored", "delivered"])
+def test_one_sign_of_storage_is_enough(story, kind):
+    told = story().tell("acknowledged", "m1").tell(kind, "m1", "OrdersQueue")
+    assert "ever stored" not in History(told.events).fate("m1")

@@ -131,3 +131,9 @@ def test_the_second_effect_of_each_can_be_the_one_that_was_gathered():
     slots = {m: (slot({"id": m}, key="k"), slot({"records": [m]}, key="x")) for m in ("m1", "m2")}
     parts = gathered(found({"records": ["m1", "m2"]}, key="x"), slots)
     assert [s.tree[1] for _, s in parts] == [{"records": ["<m1>"]}, {"records": ["<m2>"]}]
+
+
+@pytest.mark.parametrize("whole", [{"of": "m1 m2", "n": 2}, {"of": "m1 m2", "n": "two"}])
+def test_numbers_and_texts_are_not_added_up(whole):
+    slots = {m: (slot({"of": m, "n": "1" if whole["n"] == 2 else 1}),) for m in ("m1", "m2")}
+    assert gathered(found(whole), slots) is None

@@ -75,6 +75,21 @@ def test_a_cycle_is_told_once():
     )
 
 
+def test_a_cycle_is_told_from_where_a_turn_begins():
+    first, *rest = cycles(5)
+    history = [first, Event(0, "effected", ("m1",), "Worker", "dynamodb.PutItem #1"), *rest]
+
+    lines = story(history, {}, LOST)
+
+    assert lines[5:10] == (
+        "30.000  Worker invocation 2 got m1 (receive 2)",
+        "30.000  Worker calls dynamodb.PutItem #2 for m1",
+        "30.005  Worker failed with m1: KeyError",
+        "60.000  m1 visible again in Orders",
+        "        … the same 3 times more, until 150.000",
+    )
+
+
 def test_what_comes_twice_is_told_twice():
     lines = story(cycles(2, first=1), {}, LOST)
 

@@ -359,3 +359,30 @@ def test_a_wrong_definition_is_refused(stand_up: StandUp, text: str, problem: st
         stand_up(f"Resources:\n  Api: {text}\n")
     assert problem in str(caught.value)
     assert "(Api)" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("arn:aws:iam::*:user/*", "arn:aws:iam::123456789012:user/*"),
+        ("!ImportValue other-name", "arn:aws:iam::123456789012:role/invented-other-name"),
+        ("arn:aws:iam::123456789012:role/r", "arn:aws:iam::123456789012:role/r"),
+    ],
+)
+def test_an_integrations_credentials(stand_up: StandUp, written: str, told: str) -> None:
+    text = f"""
+    Resources:
+      Api:
+        Type: AWS::ApiGateway::RestApi
+        Properties:
+          Body:
+            paths:
+              /:
+                post:
+                  x-amazon-apigateway-integration:
+                    type: aws
+                    httpMethod: POST
+                    uri: arn:aws:apigateway:us-east-1:sqs:path/q
+                    credentials: {written}
+    """
+    assert only(stand_up(text)).integration.credentials == told

@@ -199,3 +199,49 @@ def test_a_json_schema_may_have_a_property_named_ref(stand_up: Callable[..., Any
     api = {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "a"}}
     text = json.dumps({"Resources": {"Api": api, "Model": model}})
     assert stand_up(text, name="t.json").logical_ids["Model"] == "Model"
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("!Contains [[a, b], b]", True),
+        ("!Contains [[a, b], c]", False),
+        ("!Or [!Equals [1, '1'], !Equals [a, b]]", True),
+        ("!And [!Equals [true, 'true'], !Equals [a, b]]", False),
+        ("!Equals [!Ref Names, [a, b]]", True),
+    ],
+)
+def test_a_condition(load: Callable[..., Any], condition: str, holds: bool) -> None:
+    resources = "  Y: {Type: T}\n  X: {Type: T, Condition: Extra}\n"
+    text = f"{HEAD}  Extra: {condition}\nResources:\n{resources}"
+    assert ("X" in load(text).body["Resources"]) is holds
+
+
+def test_functions_of_a_resource_are_finished_when_it_stands(stand_up: Callable[..., Any]) -> None:
+    text = """
+    Resources:
+      Q: {Type: AWS::SQS::Queue, Properties: {QueueName: q}}
+      F:
+        Type: AWS::Lambda::Function
+        Properties:
+          Role: !ImportValue some-role
+          Handler: a.b
+          Runtime: python3.12
+          Code: {ZipFile: x}
+          Environment:
+            Variables:
+              NAME: !Select [5, !Split [":", !GetAtt Q.Arn]]
+              ENCODED: !Base64 {"Fn::GetAtt": [Q, QueueName]}
+              JSON: !ToJsonString {name: !GetAtt Q.QueueName, none: !Ref AWS::NoValue}
+              LENGTH: !Length {"Fn::Split": [":", !GetAtt Q.Arn]}
+              PARTS: !Sub ["${name}${!x}", {name: !Join ["", [a, !GetAtt Q.QueueName]]}]
+              SECRET: !Sub "{{resolve:secretsmanager:${Q.QueueName}:SecretString:word}}"
+    """
+    assert stand_up(text).functions[0].environment == {
+        "NAME": "q",
+        "ENCODED": "cQ==",
+        "JSON": '{"name":"q"}',
+        "LENGTH": "6",
+        "PARTS": "aq${x}",
+        "SECRET": "invented-q-SecretString-word",
+    }

@@ -302,3 +302,55 @@ def test_reading_a_plain_template_imports_nothing_heavy(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, str(tmp_path / "t.yaml")]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_state_machine_definitions_are_read_or_noted(
+    load: Callable[..., Template], tmp_path: Path
+) -> None:
+    (tmp_path / "machine.asl.json").write_text('{"StartAt": "S", "States": {}}')
+    text = (
+        SAM
+        + """
+Resources:
+  Here: {Type: AWS::Serverless::StateMachine, Properties: {DefinitionUri: machine.asl.json}}
+  Away: {Type: AWS::Serverless::StateMachine, Properties: {DefinitionUri: nope.asl.json}}
+"""
+    )
+    template = load(text)
+    assert "StartAt" in str(template.body["Resources"]["Here"]["Properties"]["DefinitionString"])
+    assert template.notes == ("Away: the state machine's definition nope.asl.json is not here",)
+
+
+def test_code_in_s3_and_a_given_image_are_not_here(load: Callable[..., Template]) -> None:
+    text = """
+    Resources:
+      Remote:
+        Type: AWS::Lambda::Function
+        Properties: {Role: r, Handler: a.b, Runtime: python3.12, Code: {S3Bucket: b, S3Key: k}}
+      Image:
+        Type: AWS::Lambda::Function
+        Properties: {Role: r, PackageType: Image, Code: {ImageUri: 1.dkr.ecr.us-east-1.amazonaws.com/a}}
+      Dynamic:
+        Type: AWS::Lambda::Function
+        Properties: {Role: r, Handler: a.b, Runtime: python3.12, Code: {ZipFile: !Sub "q = '${Q}'"}}
+      Q: {Type: AWS::SQS::Queue}
+    """
+    template = load(text)
+    assert (template.code["Remote"].root, template.code["Image"].root) == (None, None)
+    assert template.code["Dynamic"].inline == "q = '${Q}'"
+    (note,) = template.notes
+    assert note.startswith("Remote: Code is not on this machine")
+
+
+def test_what_sams_translator_trips_over_is_told(refused: Callable[..., TemplateError]) -> None:
+    text = (
+        SAM
+        + """
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: {Runtime: python3.12, Handler: a.b, Events: {E: {Type: Api, Properties: {Path: 5, Method: [x]}}}}
+"""
+    )
+    error = refused(text)
+    assert "template.yaml" in error.where
