@@ -1,0 +1,29 @@
+"""Measure every figure, or those named: `python -m benchmarks [schedules] [idle] [first_verdict]`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from benchmarks import first_verdict, idle, schedules
+
+FIGURES = {
+    "schedules": schedules.measure,
+    "idle": idle.measure,
+    "first_verdict": first_verdict.measure,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        print(f"no figure {unknown[0]!r}; there are: {', '.join(FIGURES)}", file=sys.stderr)
+        return 2
+    for name in names or FIGURES:
+        for figure in FIGURES[name]():
+            print(json.dumps(figure), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+"""A cold process to the verdicts of the first example, all its single faults tried."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+AIM_SECONDS = 5
+TEMPLATE = Path(__file__).parent.parent / "examples" / "orders" / "template.yaml"
+
+
+def measure() -> Iterator[dict[str, Any]]:
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "storagefirst", "--storagefirst-budget=0"]
+        + ["-p", "no:cacheprovider", str(TEMPLATE)],
+        check=True,
+        capture_output=True,
+    )
+    yield {
+        "figure": "first_verdict",
+        "value": round(time.perf_counter() - started, 2),
+        "unit": "s",
+        "aim": AIM_SECONDS,
+    }
