@@ -15,6 +15,7 @@ from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE
 from pytest_storagefirst.options import (
     replay_file,
+    report_name,
     settings_from,
     shown_path,
 )
@@ -43,7 +44,7 @@ class TemplateFile(pytest.File):
         try:
             settings = load_settings(self.path, settings_from(self.config))
         except StorageFirstError as error:
-            session_of(self.config).refuse(self.nodeid, str(error))
+            session_of(self.config).refuse(report_name(self.config, self.path), str(error))
             raise self.CollectError(str(error)) from None
         for name in settings.properties or registered():
             yield PropertyItem.from_parent(self, name=name)
@@ -74,9 +75,7 @@ class StorageFirstItem(pytest.Item):
 
     @property
     def template(self) -> str:
-        """What reports call the file: its path from rootdir, as in the item's own id."""
-        assert self.parent is not None
-        return self.parent.nodeid
+        return report_name(self.config, self.path)
 
     def show_trace(self, outcome: Outcome) -> None:
         if outcome.trace and self.config.getoption("fulltrace"):

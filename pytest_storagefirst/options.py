@@ -101,6 +101,12 @@ def shown_path(config: pytest.Config, path: Path) -> str:
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
+def report_name(config: pytest.Config, path: Path) -> str:
+    """What reports call a template: its path from rootdir, as in the ids of its items."""
+    root = config.rootpath
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
 def configured_templates(config: pytest.Config) -> dict[Path, None]:
     """The files that `storagefirst_templates` names, in its order."""
     if _TEMPLATES not in config.stash:

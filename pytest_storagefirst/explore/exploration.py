@@ -1,15 +1,14 @@
-"""One exploration of a stack: fault-free runs, bad messages, every single fault, then Hypothesis."""
+"""One exploration of a stack: runs without faults, bad messages, single faults, Hypothesis."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from pytest_storagefirst.errors import EntryError
-from pytest_storagefirst.explore import workload
+from pytest_storagefirst.explore import content, workload
+from pytest_storagefirst.explore.bodies import describe_entries, notes_on
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
@@ -18,12 +17,10 @@ from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.explore.witness import told, witness_document
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.faults.plan import Fault
-from pytest_storagefirst.ledger.content import content_kept
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
-from pytest_storagefirst.simulation.run import Played
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 MESSAGES = 3  # in a workload: enough to be first, in the middle and last of a batch
@@ -40,8 +37,13 @@ class Tally:
     runs: int = 0
     faults: set[str] = field(default_factory=set)
     smallest: Judged | None = None
-    bad: frozenset[str] = frozenset()
-    messages: tuple[str, ...] = ()
+    bad: frozenset[str] = frozenset()  # bad messages of the smallest run
+    kept: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what it must hold again, if it's about that
+    idle_runs: int = 0  # had nothing for it to judge
+    why_idle: str = ""
+    why_silent: str = ""  # of the first run that showed nothing either way
 
 
 class Exploration:
@@ -55,23 +57,31 @@ class Exploration:
         self.judge = Judge(prepared.deployed, settings.properties)
         self.tallies = {name: Tally() for name in self.judge.names}
         self.notes: list[str] = list(prepared.notes)
-        self.unfired: list[str] = []
+        self._idle_faults: dict[str, None] = {}
         self._progress = progress or (lambda: None)
 
     def run(self) -> None:
         started = time.perf_counter()
-        entries = describe_entries(self.judge, self.prepared.deployed.entries)
+        given = self.prepared.deployed.entries
+        entries = describe_entries(self.judge, given)
         self.judge.deployed = replace(self.prepared.deployed, entries=entries)
-        messages = workload.plain(entries, MESSAGES)
+        self.notes += notes_on(self.judge, given, entries)
+        messages = workload.plain(entries, max(MESSAGES, len(entries)))
         baseline = self._try(Schedule(messages))
         self._variations(messages)
         self._content(entries)
         self._bad_messages(entries)
         for fault in single_faults(self.judge.deployed, baseline.played.counts):
-            self._try(Schedule(messages, plan=(fault,)))
+            judged = self._try(Schedule(messages, plan=(fault,)))
+            if not judged.played.observation.faults_fired:
+                self._idle_faults[str(fault)] = None
+                continue
             if fault.lasts and self.judge.facts().redrivable:
                 self._try(Schedule(messages, plan=(fault,), redrives=("during", "after")))
                 self._try(Schedule(messages, plan=(fault,), redrives=("after", "after")))
+        if self._idle_faults:
+            first = next(iter(self._idle_faults))
+            self.notes.append(f"{len(self._idle_faults)} faults never struck, as “{first}”")
         left = self.settings.budget_seconds - (time.perf_counter() - started)
         if left > 0 and self.settings.max_faults > 0:
             from pytest_storagefirst.explore.search import search
@@ -93,17 +103,18 @@ class Exploration:
     def take(self, judged: Judged, bad: frozenset[str] = frozenset()) -> list[str]:
         """Count a judged run in; returns the properties that it violates."""
         observation = judged.played.observation
-        unfired = set(observation.faults_required) - set(observation.faults_fired)
-        self.unfired.extend(sorted(unfired))
         violated = []
         for name, verdict in judged.verdicts.items():
             if bad and name != "poison-isolated":
                 continue  # what a bad message drags along is that property's to say
             tally = self.tallies[name]
             if verdict.value == NOT_APPLICABLE:
+                tally.idle_runs += 1
+                tally.why_idle = tally.why_idle or verdict.why
                 continue
-            if verdict.value == UNKNOWN and (unfired or _shows_nothing(judged)):
-                continue  # no evidence for or against: counted in the notes, never as ok
+            if verdict.value == UNKNOWN and _shows_nothing(judged, verdict):
+                tally.why_silent = tally.why_silent or verdict.why
+                continue  # evidence neither for nor against
             tally.runs += 1
             tally.faults.update(observation.faults_fired)
             if verdict.value == VIOLATED:
@@ -112,7 +123,14 @@ class Exploration:
         self._progress()
         return violated
 
-    def _keep(self, tally: Tally, verdict: Verdict, judged: Judged, bad: frozenset[str]) -> None:
+    def _keep(
+        self,
+        tally: Tally,
+        verdict: Verdict,
+        judged: Judged,
+        bad: frozenset[str],
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
         order = [NOT_APPLICABLE, OK, UNKNOWN, VIOLATED]
         worse = order.index(verdict.value) > order.index(tally.verdict)
         smaller = (
@@ -122,42 +140,22 @@ class Exploration:
         )
         if worse or smaller:
             tally.verdict, tally.why = verdict.value, verdict.why
-            tally.messages = verdict.messages
-            tally.smallest, tally.bad = judged, bad
+            tally.smallest, tally.bad, tally.kept = judged, bad, kept or {}
 
     # -- content ------------------------------------------------------------------------------
 
     def _content(self, entries: tuple[Entry, ...]) -> None:
         """Whether awkward characters are found again in what was stored."""
-        if "no-message-loss" not in self.tallies:
-            return
-        for entry in entries:
-            plain = workload.with_text(entry.body, workload.PLAIN)
-            awkward = workload.with_text(entry.body, workload.AWKWARD)
-            if plain is None or awkward is None:
+        tally = self.tallies.get(content.PROPERTY)
+        for entry in entries if tally is not None else ():
+            found = content.judge_content(self.judge, entry)
+            if tally is None or found is None:
                 continue
-            before = self.judge.play(Schedule((Send("m1", entry.name, plain.body),)))
-            lost = content_kept(plain.fields, _stored(before))
-            kept = {name: value for name, value in awkward.fields.items() if name not in lost}
-            if not kept or not _acknowledged(before):
-                continue
-            schedule = Schedule((Send("m1", entry.name, awkward.body),))
-            after = self.judge.play(schedule)
-            tally = self.tallies["no-message-loss"]
+            judged, kept = found
+            verdict = judged.verdicts[content.PROPERTY]
             tally.runs += 1
-            if not _acknowledged(after):
-                continue
-            damaged = content_kept(kept, _stored(after))
-            if damaged:
-                why = (
-                    f"m1 was acknowledged and what was stored of {', '.join(damaged)} is not what was "
-                    f"sent: sent {awkward.fields[damaged[0]]!r}, stored {_excerpt(_stored(after))}"
-                )
-                verdict = Verdict(VIOLATED, why, ("m1",))
-                judged = Judged(schedule, after, None, {"no-message-loss": verdict})
-                self._keep(tally, verdict, judged, frozenset())
-            elif tally.verdict == NOT_APPLICABLE:
-                tally.verdict = OK
+            if verdict.value == VIOLATED:
+                self._keep(tally, verdict, judged, frozenset(), kept)
 
     # -- bad messages -------------------------------------------------------------------------
 
@@ -167,7 +165,7 @@ class Exploration:
         found = 0
         tried = 0
         for entry in entries:
-            for label, body in workload.bad_bodies(entry.body):
+            for _, body in workload.bad_bodies(entry.body):
                 if found >= MOST_KINDS_OF_BAD:
                     break
                 tried += 1
@@ -185,10 +183,14 @@ class Exploration:
             self._unprocessable(entries, tried)
 
     def _unprocessable(self, entries: tuple[Entry, ...], tried: int) -> None:
-        """The stack takes every body: a message whose every write is refused stands for a bad one."""
+        """The stack takes every body: one whose every write is refused stands for a bad one."""
         self.notes.append(
             f"poison-isolated: the stack took or rejected each of {tried} bodies derived from the "
             "entry's own; a message whose writes are all refused stands for a bad one"
+        )
+        self.tallies["poison-isolated"].why = (
+            f"the stack took or rejected each of {tried} bodies derived from the entry's own, and "
+            "makes no write that could be refused: there is no bad message"
         )
         for entry in entries:
             alone = Schedule((Send("m1", entry.name, entry.body),))
@@ -206,9 +208,18 @@ class Exploration:
                 self._try(replace(alone, plan=plan), bad=frozenset({"m1"}))
 
     def _is_refused(self, schedule: Schedule) -> bool:
-        """Whether a message that comes alone and without faults is acknowledged and never handled."""
-        played = self.judge.play(schedule)
-        return _acknowledged(played) and not played.observation.effects
+        """Whether a message that comes alone and without faults is acknowledged and never handled.
+
+        Where a good message leaves no effect either, a failure has to say it.
+        """
+        send = schedule.workload[0]
+        observed = self.judge.play(schedule).observation
+        kinds = {event.kind for event in observed.history}
+        if "acknowledged" not in kinds or observed.effects:
+            return False
+        good = replace(send, body=self.judge.deployed.entry(send.entry).body)
+        leaves_effects = bool(self.judge.alone(good)[0].effects)
+        return leaves_effects or "failed" in kinds
 
     # -- the result ---------------------------------------------------------------------------
 
@@ -220,7 +231,12 @@ class Exploration:
         if reason and tally.verdict in (NOT_APPLICABLE, OK, UNKNOWN):
             return PropertyResult(name, NOT_APPLICABLE, reason, tally.runs, len(tally.faults))
         if tally.verdict == NOT_APPLICABLE:
-            why = tally.why or "no run had anything for it to judge"
+            if tally.why_silent or not tally.idle_runs:
+                why = f"no run shows anything: {tally.why_silent or 'there was none'}"
+                return PropertyResult(name, UNKNOWN, why, tally.runs, len(tally.faults))
+            why = tally.why or tally.why_idle.replace(
+                "in this run", f"in any of {tally.idle_runs} runs"
+            )
             return PropertyResult(name, NOT_APPLICABLE, why, tally.runs, len(tally.faults))
         if tally.verdict == OK or tally.smallest is None:
             return PropertyResult(name, tally.verdict, tally.why, tally.runs, len(tally.faults))
@@ -237,7 +253,9 @@ class Exploration:
             len(tally.faults),
             lost=verdict.messages,
             story=story,
-            witness=witness_document(self.prepared.template.path, name, judged, tally.bad, story),
+            witness=witness_document(
+                self.prepared.template.path, name, judged, tally.bad, story, tally.kept
+            ),
         )
 
 
@@ -257,103 +275,27 @@ def size(schedule: Schedule) -> tuple[int, ...]:
     )
 
 
-def _shows_nothing(judged: Judged) -> bool:
-    return judged.account is not None and not judged.account.acknowledged
+def _shows_nothing(judged: Judged, verdict: Verdict) -> bool:
+    """Whether an unknown means no more than that the faults found nothing to say.
 
-
-def _acknowledged(played: Played) -> bool:
-    return any(event.kind == "acknowledged" for event in played.observation.history)
-
-
-def _stored(played: Played) -> list[str]:
-    """The texts that storage took in: queue bodies, or items and objects written directly."""
-    texts = [text for stored in played.stored_texts.values() for text in stored]
-    if texts:
-        return texts
-    return [str(value) for effect in played.observation.effects for value in _strings(effect.value)]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)
-    elif isinstance(value, str):
-        yield value
-
-
-def _excerpt(texts: list[str]) -> str:
-    text = texts[0] if texts else ""
-    return repr(text if len(text) <= 160 else text[:160] + "…")
-
-
-def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """Each entry with a body that the stack takes, found by asking the handler where none is given.
-
-    Raises EntryError when a body that the user gave, or every one that could be guessed, is refused
-    even without faults.
+    They never struck, or kept every message out. A run without faults, one that does not come to
+    rest, and a checker that crashed are unknown in earnest.
     """
-    return tuple(_described(judge, entry) for entry in entries)
-
-
-def _described(judge: Judge, entry: Entry) -> Entry:
-    guessed = entry.body is None
-    body = workload.first_guess() if guessed else entry.body
-    for _ in range(30):
-        candidate = replace(entry, body=body)
-        judge.deployed = replace(
-            judge.deployed,
-            entries=tuple(candidate if e.name == entry.name else e for e in judge.deployed.entries),
-        )
-        played = judge.play(Schedule((Send("m1", entry.name, body),)))
-        problem = _why_refused(played)
-        if not problem:
-            return candidate
-        better = workload.extended(body, [error for _, error in played.errors]) if guessed else None
-        if better is None:
-            break
-        body = better
-    raise EntryError(
-        "the stack refuses this message even without faults, so nothing can be learnt from it",
-        where=entry.name,
-        found=f"{problem}; sent {workload.as_sent(body)}",
-        expected="a body that the stack processes",
-        remedy=f'in storagefirst.toml: [[entry]] {"route" if entry.route else "queue"} = "{entry.name}", '
-        'body = { … = "{unique}" }',
-    )
-
-
-def _why_refused(played: Played) -> str:
-    history = played.observation.history
-    for event in history:
-        if event.kind in ("rejected", "indeterminate"):
-            return f"the front door answered {event.detail}"
-    failures = [event for event in history if event.kind == "failed"]
-    settled = any(event.kind == "deleted" for event in history)
-    if failures and (not settled or not played.observation.effects):
-        last = failures[-1]
-        said = ""
-        if played.errors:
-            error = played.errors[-1][1]
-            said = f" ({type(error).__name__}: {error})"
-        return f"{last.where} failed{said or ': ' + last.detail}"
-    return ""
+    account, observation = judged.account, judged.played.observation
+    if account is None or not judged.schedule.plan or not observation.quiet:
+        return False
+    unfired = set(observation.faults_required) - set(observation.faults_fired)
+    return verdict.why == "; ".join(account.doubts) and bool(unfired or not account.acknowledged)
 
 
 def explore(
     template: Path, settings: Settings, progress: Callable[[], None] | None = None
 ) -> StackResult:
-    """Explore one template and say what holds. Raises StorageFirstError for what a user can mend."""
+    """Explore one template and say what holds. Raises StorageFirstError for what to mend."""
     started = time.perf_counter()
     prepared = prepare(Path(template), settings)
     exploration = Exploration(prepared, settings, progress)
     exploration.run()
-    if exploration.unfired:
-        exploration.notes.append(
-            f"{len(exploration.unfired)} faults never struck, as {exploration.unfired[0]!r}"
-        )
     return StackResult(
         template=str(template),
         properties=exploration.results(),

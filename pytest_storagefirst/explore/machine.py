@@ -1,7 +1,8 @@
-"""A stack as a Hypothesis state machine: send, break, run, in any order; at the end, all is judged."""
+"""A stack as a Hypothesis state machine: send, break, run in any order, then be judged."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from pytest_storagefirst.explore import workload
-from pytest_storagefirst.explore.stack import Stack, standing
+from pytest_storagefirst.explore.stack import Stack
+from pytest_storagefirst.explore.standing import standing
+from pytest_storagefirst.explore.strategies import check_count
 from pytest_storagefirst.explore.sweep import single_faults
+from pytest_storagefirst.ledger.properties import select
 
 MOST_MESSAGES = 5
+
+
+def _one_of(values: Callable[[Any], Sequence[str]]) -> st.SearchStrategy[str]:
+    """One of what the machine itself knows only once its stack stands; printed as it is."""
+    return st.runner().flatmap(lambda machine: st.sampled_from(values(machine)))
 
 
 def stateful(template: str | Path, *properties: str, max_faults: int = 2) -> Any:
@@ -22,30 +31,33 @@ def stateful(template: str | Path, *properties: str, max_faults: int = 2) -> Any
         TestOrders = stateful("template.yaml")
 
     Without `properties`, all that apply. The template is stood up when the test runs. What it finds
-    is shrunk and kept in Hypothesis's example database, as any state machine's.
+    is shrunk and kept in Hypothesis's example database, as any state machine's. Raises
+    SettingsError for a property that doesn't exist.
     """
+    select(properties)
+    check_count("max_faults", max_faults, at_least=0)
 
     class StackMachine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            found = standing(template)
-            self.stack = Stack(found.judge, found.prepared)
-            sends = workload.plain(found.judge.deployed.entries, 3)
-            counts = found.baseline_counts(sends)
+            found = standing(template).described().free()
+            entries = found.judge.deployed.entries
+            counts = found.baseline_counts(workload.plain(entries, max(3, len(entries))))
             self.faults = [str(fault) for fault in single_faults(found.judge.deployed, counts)]
+            self.stack = Stack(found)  # last: it begins a run, and the world holds one at a time
             self.sent = 0
             self.injected = 0
 
         @precondition(lambda self: self.sent < MOST_MESSAGES)
-        @rule(data=st.data())
-        def send(self, data: st.DataObject) -> None:
-            self.stack.send(data.draw(st.sampled_from(self.stack.entries), label="entry"))
+        @rule(entry=_one_of(lambda machine: machine.stack.entries))
+        def send(self, entry: str) -> None:
+            self.stack.send(entry)
             self.sent += 1
 
         @precondition(lambda self: self.injected < max_faults)
-        @rule(data=st.data())
-        def inject(self, data: st.DataObject) -> None:
-            self.stack.inject(data.draw(st.sampled_from(self.faults), label="fault"))
+        @rule(fault=_one_of(lambda machine: machine.faults))
+        def inject(self, fault: str) -> None:
+            self.stack.inject(fault)
             self.injected += 1
 
         @rule()
@@ -57,10 +69,13 @@ def stateful(template: str | Path, *properties: str, max_faults: int = 2) -> Any
             self.stack.run(seconds)
 
         def teardown(self) -> None:
-            if self.sent:
-                self.stack.verify_what_struck(*properties)
+            try:
+                if self.sent:
+                    self.stack.verify_what_struck(*properties)
+            finally:
+                self.stack.close()
 
     case = StackMachine.TestCase
-    case.settings = hypothesis_settings(deadline=None, stateful_step_count=12)
+    case.settings = hypothesis_settings(case.settings, stateful_step_count=12)
     case.__name__ = case.__qualname__ = f"Test{Path(str(template)).stem.title()}"
     return case

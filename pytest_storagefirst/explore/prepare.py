@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from pytest_storagefirst.stack.deploy import deploy
 from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.stack.topology import Function, Queue, Route, Topology
 
-# What a front door can store in, in this version, by the service in an integration's URI or subtype.
+# What a front door can store in, by the service in an integration's URI or subtype.
 _STORES = ("sqs", "dynamodb", "s3")
 _READING_SUBTYPES = ("SQS-ReceiveMessage", "SQS-DeleteMessage", "SQS-PurgeQueue")
 
@@ -72,7 +70,7 @@ def prepare(
     code = _code(topology, template, overrides, path.parent)
     entries = _entries(topology, settings, template)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings))
-    _check_consumers(deployed, template)
+    _check_consumers(deployed, template, overrides)
     return Prepared(deployed, template, tuple(template.notes))
 
 
@@ -115,6 +113,8 @@ def _code(
 def _code_of(
     function: Function, template: Template, override: Callable[..., Any] | str | None, folder: Path
 ) -> Code:
+    if override is not None and not callable(override):
+        _check_reference(function.logical_id, override)
     if callable(override):
         return Code(function.logical_id, function.handler, override=override)
     if isinstance(override, str):
@@ -128,7 +128,18 @@ def _code_of(
     return Code(function.logical_id, function.handler, search=search, inline=found.inline)
 
 
-def _check_consumers(deployed: Deployed, template: Template) -> None:
+def _check_reference(function: str, override: Any) -> None:
+    if not isinstance(override, str) or not re.fullmatch(r"[\w.]+:\w+", override):
+        raise SettingsError(
+            "this can't stand in for a function",
+            where=f"[functions.{function}]",
+            found=repr(override),
+            expected='something to call with (event, context), or "module:function"',
+            remedy='for instance "tests.doubles:worker"',
+        )
+
+
+def _check_consumers(deployed: Deployed, template: Template, replaced: Container[str]) -> None:
     """Every function that a queue feeds must be Python that lies here, or be replaced."""
     for mapping in deployed.topology.mappings:
         function = deployed.function_by_arn(mapping.function_arn)
@@ -136,8 +147,11 @@ def _check_consumers(deployed: Deployed, template: Template) -> None:
             continue
         code = deployed.code[function.logical_id]
         where = template.where(function.logical_id)
-        remedy = f'write [functions.{function.logical_id}] handler = "module:function" in storagefirst.toml'
-        if code.override is not None or (code.search and code.handler != function.handler):
+        remedy = (
+            f"write [functions.{function.logical_id}] and below it "
+            'handler = "module:function" in storagefirst.toml'
+        )
+        if function.logical_id in replaced:
             continue
         if not function.runtime.startswith("python"):
             raise HandlerError(
@@ -191,9 +205,10 @@ def _entries(topology: Topology, settings: Settings, template: Template) -> tupl
             where=str(template.path),
             found=", ".join(others or [route.name for route in topology.routes])
             or "no API route and no queue that a function reads",
-            expected="an API route with a service integration into SQS, DynamoDB or S3, or an SQS queue "
-            "with an event source mapping",
-            remedy='name one in storagefirst.toml: [[entry]] queue = "LogicalId"',
+            expected="an API route with a service integration into SQS, DynamoDB or S3, or an SQS "
+            "queue with an event source mapping",
+            remedy="name one in storagefirst.toml:\n"
+            '            [[entry]]\n            queue = "LogicalId"',
         )
     kind = "route" if usable else "queue"
     raise EntryError(
@@ -258,10 +273,8 @@ def _same_route(name: str, wanted: str) -> bool:
     method, _, path = name.partition(" ")
     wanted_method, _, wanted_path = wanted.partition(" ")
     return (
-        (path.rstrip("/") == wanted_path.rstrip("/")
-        and wanted_method.upper() in (method, "ANY"))
-        or (method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/"))
-    )
+        path.rstrip("/") == wanted_path.rstrip("/") and wanted_method.upper() in (method, "ANY")
+    ) or (method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/"))
 
 
 def _downstreams(settings: Settings) -> tuple[Downstream, ...]:
@@ -286,19 +299,3 @@ def _downstreams(settings: Settings) -> tuple[Downstream, ...]:
             )
         )
     return tuple(made)
-
-
-def import_named(name: str, folder: Path) -> Any:
-    """What "module:name" means to a user whose storagefirst.toml lies in `folder`."""
-    module_name, _, attribute = name.partition(":")
-    before = list(sys.path)
-    sys.path.insert(0, os.fspath(folder))
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(
-            f"{name!r} can't be imported: {error}",
-            expected='"module:name" importable from the folder of storagefirst.toml',
-        ) from None
-    finally:
-        sys.path[:] = before

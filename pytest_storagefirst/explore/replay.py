@@ -4,36 +4,63 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_storagefirst.explore.exploration import describe_entries
-from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.errors import ReplayError
+from pytest_storagefirst.explore.bodies import describe_entries
+from pytest_storagefirst.explore.content import play_for_content
+from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import ReplayResult
-from pytest_storagefirst.explore.witness import find_template, read_witness, told
-from pytest_storagefirst.ledger.properties import select
-from pytest_storagefirst.ledger.verdict import UNKNOWN, VIOLATED
+from pytest_storagefirst.explore.witness import Witness, find_template, read_witness, told
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+
+AGAIN = "run the whole test again"
 
 
 def replay(file: Path, settings: Settings) -> ReplayResult:
     """Play a replay file's schedule and judge it by its property.
 
     Raises ReplayError when the file or its template can't be used; StorageFirstError as exploring
-    the template does. A fault of the file that does not strike any more gives "unknown": then the
-    code has changed so far that the schedule no longer says anything.
+    the template does. Where the code has changed so far that the schedule no longer says anything
+    (its fault strikes nothing, its bad message is no longer bad), the verdict is "unknown".
     """
-    named, name, bad, schedule = read_witness(file)
-    select([name])
-    template = find_template(named, file)
+    witness = read_witness(file)
+    template = find_template(witness.template, file)
     prepared = prepare(template, load_settings(template, settings))
-    judge = Judge(prepared.deployed, [name])
+    judge = Judge(prepared.deployed, [witness.property_name])
+    _check_entries(judge, witness, file)
     describe_entries(judge, prepared.deployed.entries)
-    judged = judge.judge(schedule, bad)
-    verdict = judged.verdicts[name]
+    judged = _judged(judge, witness)
+    verdict = judged.verdicts[witness.property_name]
     observation = judged.played.observation
     unfired = sorted(set(observation.faults_required) - set(observation.faults_fired))
     value, why = verdict.value, verdict.why
     if value != VIOLATED and unfired:
         value = UNKNOWN
-        why = f"the fault {unfired[0]!r} does not strike any more: run the whole test again"
-    return ReplayResult(named.as_posix(), name, value, why, told(judged, verdict))
+        why = f"the fault “{unfired[0]}” does not strike any more: {AGAIN}"
+    elif value == NOT_APPLICABLE:
+        value = UNKNOWN
+        why = f"this schedule does not show it any more ({verdict.why}): {AGAIN}"
+    return ReplayResult(
+        witness.template.as_posix(), witness.property_name, value, why, told(judged, verdict)
+    )
+
+
+def _judged(judge: Judge, witness: Witness) -> Judged:
+    if witness.kept:
+        return play_for_content(judge, witness.schedule, witness.kept)
+    return judge.judge(witness.schedule, witness.bad)
+
+
+def _check_entries(judge: Judge, witness: Witness, file: Path) -> None:
+    known = [entry.name for entry in judge.deployed.entries]
+    for send in witness.schedule.workload:
+        if send.entry not in known:
+            raise ReplayError(
+                "the replay file sends through an entry that the stack no longer has",
+                where=str(file),
+                found=send.entry,
+                expected=", ".join(known),
+                remedy=f"{AGAIN}; it writes a new file",
+            )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.explore.strategies import schedules_over
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
@@ -17,6 +18,14 @@ MOST_EXAMPLES = 100_000
 
 class _OutOfTime(BaseException):
     """Ends the search; no Exception, so that Hypothesis does not take it for a finding."""
+
+
+class _Refused(BaseException):
+    """Carries an error that the user can mend out of Hypothesis, unchanged."""
+
+    def __init__(self, error: StorageFirstError) -> None:
+        super().__init__()
+        self.error = error
 
 
 def search(
@@ -39,6 +48,7 @@ def search(
         max_examples=MOST_EXAMPLES,
         deadline=None,
         database=None,
+        report_multiple_bugs=False,
         phases=[Phase.generate, Phase.target],
         suppress_health_check=list(HealthCheck),
     )
@@ -50,7 +60,10 @@ def search(
     def draw(schedule: Schedule) -> None:
         if time.perf_counter() > ends:
             raise _OutOfTime
-        judged = exploration.judge.judge(schedule)
+        try:
+            judged = exploration.judge.judge(schedule)
+        except StorageFirstError as error:
+            raise _Refused(error) from None
         exploration.take(judged)
         history = judged.played.observation.history
         target(float(sum(event.kind == "delivered" for event in history)))
@@ -59,3 +72,5 @@ def search(
         draw()
     except _OutOfTime:
         pass
+    except _Refused as refused:
+        raise refused.error from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule
@@ -13,7 +14,7 @@ MOST_TRIES = 60
 
 
 def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judged:
-    """The smallest run found, by trying one simplification after the other, that violates `name`."""
+    """The smallest run found that violates `name`, by one simplification after the other."""
     tries = 0
     simpler = True
     while simpler:
@@ -22,7 +23,10 @@ def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judg
             tries += 1
             if tries > MOST_TRIES:
                 return judged
-            again = judge.judge(schedule, bad & frozenset(schedule.messages))
+            try:
+                again = judge.judge(schedule, bad & frozenset(schedule.messages))
+            except StorageFirstError:
+                continue  # a run that can't be followed is no simpler one
             if again.verdicts[name].value == VIOLATED and _all_fired(again):
                 judged, simpler = again, True
                 break
@@ -35,7 +39,7 @@ def _all_fired(judged: Judged) -> bool:
 
 
 def _simplified(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
-    for index in range(len(schedule.workload)):
+    for index in reversed(range(len(schedule.workload))):  # so that m1 stays
         rest = schedule.workload[:index] + schedule.workload[index + 1 :]
         if rest and not (bad and not bad & {send.message for send in rest}):
             yield replace(schedule, workload=rest)
@@ -55,6 +59,10 @@ def _simplified(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
         yield replace(schedule, choices=schedule.choices[: len(schedule.choices) // 2])
     if schedule.concurrency > 1:
         yield replace(schedule, concurrency=1)
+    if schedule.one_by_one:
+        yield replace(schedule, one_by_one=False)
+    if schedule.seed:
+        yield replace(schedule, seed=0)
     if schedule.batch_limit:
         yield replace(schedule, batch_limit=0)
     if schedule.redrives != ("after",):

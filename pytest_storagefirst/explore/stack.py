@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +13,10 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from pytest_storagefirst.errors import EntryError, SimulationError, TemplateError
-from pytest_storagefirst.explore.exploration import describe_entries
-from pytest_storagefirst.explore.judge import Judge, Judged
-from pytest_storagefirst.explore.prepare import Prepared, prepare
+from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import PropertyResult, require
+from pytest_storagefirst.explore.standing import Standing, standing, template_path
 from pytest_storagefirst.explore.witness import told
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.effects import Effect
@@ -25,8 +27,6 @@ from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.frontdoor import HttpReply
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
-
-BLUEPRINTS = Path(__file__).parent.parent / "stack" / "blueprints"
 
 
 class Table:
@@ -61,14 +61,22 @@ class Stack:
     Between calls the process is as it always was; within one, time is virtual and nothing leaves.
     """
 
-    def __init__(self, judge: Judge, prepared: Prepared) -> None:
-        self._judge = judge
-        self._prepared = prepared
-        self._simulation = Simulation(judge.deployed, Schedule(()))
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self._judge = standing.judge
+        self._prepared = standing.prepared
+        self._simulation = _Stepwise(standing.judge.deployed, Schedule(()))
         self._sends: list[Send] = []
         self._judged: Judged | None = None
+        self._closed = False
         with self._simulation.running():
             self._simulation.begin()
+
+    def close(self) -> None:
+        """End what is still under way. The stack's `with` block does it."""
+        if not self._closed:
+            self._closed = True
+            self._simulation.end()
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -83,9 +91,13 @@ class Stack:
         """Send one message through an entry and return what the sender is told.
 
         Without an entry, the stack's only one; without a body, the entry's own. `{unique}` in the
-        body stands for the message's id. Raises EntryError when the stack has no such entry.
+        body stands for the message's id. Raises EntryError when the stack has no such entry, or the
+        body is no text and nothing that JSON can hold.
         """
         chosen = self._entry(entry)
+        if body is None and chosen.body is None:
+            self._standing.described()
+        _check_body(chosen.name, body)
         send = Send(f"m{len(self._sends) + 1}", chosen.name, chosen.body if body is None else body)
         self._sends.append(send)
         with self._going_on():
@@ -108,12 +120,12 @@ class Stack:
 
     def run(self, seconds: float | None = None) -> bool:
         """Run until nothing is left to do, or for so long in virtual time; True when quiet."""
+        _check_seconds(seconds)
         with self._going_on():
             bound_ms = (
                 self._simulation.drain_bound_ms() if seconds is None else round(seconds * 1000)
             )
-            quiet = self._simulation.settle(bound_ms)
-        return quiet
+            return self._simulation.settle(bound_ms)
 
     def redrive(self) -> bool:
         """Move what lies in dead-letter queues back; False when nothing lies there."""
@@ -130,8 +142,13 @@ class Stack:
         known = {table.logical_id for table in self._judge.deployed.topology.tables}
         logical = self._judge.deployed.topology.logical_ids.get(name, name)
         if logical not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
             raise TemplateError(
-                "the stack has no such table", where=name, found=", ".join(sorted(known)) or "none"
+                f"the stack has no table {name!r}",
+                where=str(self._prepared.template.path),
+                found=", ".join(sorted(known)) or "no table at all",
+                expected="a table's logical id or name",
+                remedy=f"write {near[0]!r}" if near else "write one of those found",
             )
         return Table(
             name, tuple(e for e in self._effects() if e.kind == "item" and e.place == logical)
@@ -144,8 +161,8 @@ class Stack:
     def verify(self, *properties: str) -> None:
         """Heal, drain, redrive, and judge: raise a PropertyFailure that tells the story.
 
-        Without names, all that apply. This ends the run: what the stack holds can still be read, and
-        verified by other properties, but nothing more can be sent.
+        Without names, all that apply. This ends the run: what the stack holds can still be read,
+        and verified by other properties, but nothing more can be sent.
         """
         __tracebackhide__ = True
         entries = select(properties)
@@ -156,13 +173,14 @@ class Stack:
     def verify_what_struck(self, *properties: str) -> None:
         """Like `verify`, but faults that found nothing to strike are not asked for."""
         __tracebackhide__ = True
-        self._simulation.strikes.forget_the_idle()
+        if self._judged is None:
+            self._simulation.strikes.forget_the_idle()
         self.verify(*properties)
 
     def _effects(self) -> tuple[Effect, ...]:
         if self._judged is not None:
             return self._judged.played.observation.effects
-        with self._simulation.running():
+        with self._going_on():
             observed = self._simulation.observe()
         return observed.effects
 
@@ -173,10 +191,16 @@ class Stack:
         for entry in entries:
             if entry.name == name:
                 return entry
+        known = [entry.name for entry in entries]
+        near = difflib.get_close_matches(str(name), known, n=1)
         raise EntryError(
-            f"the stack has no entry {name!r}",
-            found=", ".join(entry.name for entry in entries),
-            expected="one of these",
+            "the stack has several entries, and none is named"
+            if name is None
+            else f"the stack has no entry {name!r}",
+            where=str(self._prepared.template.path),
+            found=", ".join(known),
+            expected="the name of one of these",
+            remedy=f"write {near[0]!r}" if near else f"for instance stack.send({known[0]!r})",
         )
 
     def _places(self) -> dict[str, str]:
@@ -188,9 +212,13 @@ class Stack:
 
     @contextmanager
     def _going_on(self) -> Iterator[None]:
-        if self._judged is not None:
+        if self._closed or self._judged is not None:
             raise SimulationError(
-                "the run has ended with verify()", remedy="open the stack once more for another run"
+                "the run has ended "
+                + ("with its `with` block" if self._closed else "with verify()"),
+                where=str(self._prepared.template.path),
+                expected="a stack that is open and not yet verified",
+                remedy="open the stack once more for another run",
             )
         with self._simulation.running():
             yield
@@ -210,6 +238,46 @@ class Stack:
         return self._judged
 
 
+class _Stepwise(Simulation):
+    """A run that a test drives: what is under way between two steps waits, and is not ended."""
+
+    _ending = False
+
+    def end(self) -> None:
+        self._ending = True
+        with self.running():
+            pass
+
+    def _close(self) -> None:
+        if self._ending:
+            super()._close()
+
+
+def _check_body(entry: str, body: Any) -> None:
+    try:
+        json.dumps(body)
+    except (TypeError, ValueError) as error:
+        raise EntryError(
+            "this body can't be sent",
+            where=entry,
+            found=f"{type(body).__name__}: {error}",
+            expected="a text, or what JSON can hold",
+            remedy="for bytes or a format of your own, send the text that goes over the wire",
+        ) from None
+
+
+def _check_seconds(seconds: Any) -> None:
+    if seconds is None or (isinstance(seconds, int | float) and 0 <= seconds < float("inf")):
+        return
+    raise SimulationError(
+        "time can't run like this",
+        where="stack.run(seconds)",
+        found=repr(seconds),
+        expected="seconds of virtual time, 0 or more; none to run until quiet",
+        remedy="for instance stack.run(30)",
+    )
+
+
 def _result(name: str, judged: Judged) -> PropertyResult:
     verdict = judged.verdicts[name]
     return PropertyResult(
@@ -223,23 +291,6 @@ def _result(name: str, judged: Judged) -> PropertyResult:
     )
 
 
-class _Standing:
-    """A stack that stands in this process, ready for runs."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        self.judge = Judge(prepared.deployed)
-        entries = describe_entries(self.judge, prepared.deployed.entries)
-        self.judge.deployed = replace(prepared.deployed, entries=entries)
-        self.in_use = False
-        self._counts: dict[tuple[Send, ...], Mapping[tuple[str, str], int]] = {}
-
-    def baseline_counts(self, sends: tuple[Send, ...]) -> Mapping[tuple[str, str], int]:
-        if sends not in self._counts:
-            self._counts[sends] = self.judge.play(Schedule(sends)).counts
-        return self._counts[sends]
-
-
 def judge(
     schedule: Schedule, properties: tuple[str, ...], settings: Settings
 ) -> list[PropertyResult]:
@@ -248,52 +299,24 @@ def judge(
     A fault of the schedule that finds nothing to strike in this run says nothing against the stack,
     so it is not asked for.
     """
-    found = standing(schedule.template, load_settings(_path(schedule.template), settings))
+    if not isinstance(schedule, Schedule) or not schedule.template:
+        raise SimulationError(
+            "this is no schedule of a template",
+            where="storagefirst.verify(schedule)",
+            found=repr(schedule)[:100],
+            expected='what @given(schedule=schedules("template.yaml")) draws',
+            remedy='for a run by hand, write: with storagefirst("template.yaml") as stack',
+        )
     entries = select(properties)
+    found = standing(
+        schedule.template, load_settings(template_path(schedule.template), settings)
+    ).free()
     judged = found.judge.judge(schedule)
     struck = judged.played.observation.faults_fired
     if len(struck) < len(schedule.plan):
         plan = tuple(fault for fault in schedule.plan if str(fault) in struck)
         judged = found.judge.judge(replace(schedule, plan=plan))
     return [_result(entry.name, judged) for entry in entries]
-
-
-_standing: dict[str, _Standing] = {}
-
-
-def standing(template: str | Path, settings: Settings | None = None) -> _Standing:
-    """The stack of a template, stood up once per process.
-
-    A relative path is looked for from the current folder. Raises StorageFirstError.
-    """
-    path = _path(template)
-    own = settings if settings is not None else load_settings(path)
-    key = repr((str(path.resolve()), own))
-    if key not in _standing:
-        _standing[key] = _Standing(prepare(path, own))
-    return _standing[key]
-
-
-def _path(template: str | Path) -> Path:
-    text = str(template)
-    if not text.startswith("blueprint:"):
-        path = Path(text)
-        if not path.is_file():
-            raise TemplateError(
-                "no such template", where=text, expected=f"a file, seen from {Path.cwd()}"
-            )
-        return path
-    name = text.removeprefix("blueprint:")
-    path = BLUEPRINTS / name / "template.yaml"
-    if not path.is_file():
-        raise TemplateError(
-            f"no blueprint {name!r}",
-            found=text,
-            expected=", ".join(
-                sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))
-            ),
-        )
-    return path
 
 
 @contextmanager
@@ -303,16 +326,18 @@ def open_stack(
     handlers: Mapping[str, str | Callable[..., Any]] | None = None,
 ) -> Iterator[Stack]:
     """A stack for one test. Raises StorageFirstError for what the user can mend."""
-    path = _path(template)
+    path = template_path(template)
     own = load_settings(path, settings) if str(template).startswith("blueprint:") else settings
     if handlers:
-        found = _Standing(prepare(path, own, handlers))
+        found = Standing(lambda: prepare(path, own, handlers))
     else:
-        found = standing(path, own)
-        if found.in_use:
-            found = _Standing(prepare(path, own))
+        found = standing(path, own).free()
     found.in_use = True
     try:
-        yield Stack(found.judge, found.prepared)
+        stack = Stack(found)
+        try:
+            yield stack
+        finally:
+            stack.close()
     finally:
         found.in_use = False

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: workload, plan and choices drawn together, so that they shrink together."""
+"""Hypothesis strategies: workload, plan and choices drawn together, to shrink together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore.sweep import outage_ms, single_faults
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.deployed import Deployed
@@ -82,18 +83,36 @@ def _under(fault: Fault, message: str) -> Fault:
 def schedules(template: Any, max_faults: int = 2, messages: int = 3) -> st.SearchStrategy[Schedule]:
     """Schedules of a template, for `@given`: workload, plan and choices in one.
 
-    The template is stood up when the first example is drawn, once per process.
+    The template is stood up when the test begins, once per process. `max_faults` bounds the plan,
+    `messages` the workload; a stack with more entries gets a message through each. Raises
+    SettingsError for a number that is none.
     """
+    check_count("max_faults", max_faults, at_least=0)
+    check_count("messages", messages, at_least=1)
 
     def over() -> st.SearchStrategy[Schedule]:
         from pytest_storagefirst.explore import workload
-        from pytest_storagefirst.explore.stack import standing
+        from pytest_storagefirst.explore.standing import standing
 
-        stack = standing(template)
-        sends = workload.plain(stack.judge.deployed.entries, messages)
+        stack = standing(template).described().free()
+        entries = stack.judge.deployed.entries
+        sends = workload.plain(entries, max(messages, len(entries)))
         drawn = schedules_over(
             stack.judge.deployed, sends, stack.baseline_counts(sends), max_faults
         )
         return drawn.map(lambda schedule: replace(schedule, template=str(template)))
 
     return st.deferred(over)
+
+
+def check_count(name: str, value: Any, *, at_least: int) -> None:
+    """Raise SettingsError unless `value` is a whole number of at least so much."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
+        return
+    raise SettingsError(
+        f"{name} has a value that can't be used",
+        where=name,
+        found=repr(value),
+        expected=f"a whole number, {at_least} or more",
+        remedy=f"for instance {name}={max(at_least, 2)}",
+    )

@@ -1,4 +1,4 @@
-"""All single faults: every site that a fault-free run crosses, every fault that can strike there."""
+"""All single faults: every site that a fault-free run crosses, with all that can strike it."""
 
 from __future__ import annotations
 
@@ -99,6 +99,8 @@ def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:
     if kind in ("response-lost", "crash-after") and "." in point and not point.startswith("http"):
         # A lost answer to a read is a refused one; a crash after it, a crash before what follows.
         return not catalogue.is_read_only(operation)
+    if kind == "gateway-throttled":
+        return any(e.name == place and e.route is not None for e in deployed.entries)
     if kind in ("duplicate", "reordered"):
         return not any(
             queue.fifo for queue in deployed.topology.queues if queue.logical_id == place
@@ -110,8 +112,8 @@ def outage_ms(deployed: Deployed, kind: str) -> int:
     """An outage that outlasts the retries in its way.
 
     Where a DLQ ends them: every receive that it allows, a visibility timeout each. Where none does,
-    a message is retried for as long as it is kept, and a refusal is tried for longer than that; what
-    else may go wrong, for three visibility timeouts.
+    a message is retried for as long as it is kept, and a refusal is tried for longer than that;
+    what else may go wrong, for three visibility timeouts.
     """
     longest_ms = 0
     for mapping in deployed.topology.mappings:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import FaultError, ReplayError
 from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.report.narrative import story
 from pytest_storagefirst.simulation.schedule import Schedule
@@ -30,37 +33,62 @@ def told(judged: Judged, verdict: Verdict) -> tuple[str, ...]:
 
 
 def witness_document(
-    template: Path, name: str, judged: Judged, bad: frozenset[str], lines: tuple[str, ...]
+    template: Path,
+    name: str,
+    judged: Judged,
+    bad: frozenset[str],
+    lines: tuple[str, ...],
+    kept: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """What a replay file holds: all that the run depends on, and what it showed."""
+    """What a replay file holds: all that the run depends on, and what it showed.
+
+    `kept` are the fields whose values must be found again in what was stored, where that is judged.
+    """
     return {
         "format": FORMAT,
         "version": VERSION,
         "template": Path(os.path.relpath(template)).as_posix(),
         "property": name,
         "bad": sorted(bad & frozenset(judged.schedule.messages)),
+        "kept": dict(kept or {}),
         "schedule": judged.schedule.to_json(),
         "story": list(lines),
     }
 
 
-def read_witness(file: Path) -> tuple[Path, str, frozenset[str], Schedule]:
-    """Template, property, bad messages and schedule of a replay file.
+@dataclass(frozen=True)
+class Witness:
+    """What a replay file says. `kept` are the fields whose values must be found again."""
 
-    Raises ReplayError for a file that is unreadable, foreign, or from another version.
+    template: Path
+    property_name: str
+    bad: frozenset[str]
+    kept: Mapping[str, str]
+    schedule: Schedule
+
+
+def read_witness(file: Path) -> Witness:
+    """What a replay file holds.
+
+    Raises ReplayError for a file that is unreadable, foreign, damaged, or from another version.
     """
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReplayError(
-            "the replay file can't be read", where=str(file), found=error.strerror or str(error)
+            "the replay file can't be read",
+            where=str(file),
+            found=error.strerror or str(error),
+            expected="a file that a failing run wrote",
+            remedy="copy the path from the failing run's last lines",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReplayError(
             "the replay file is no JSON",
             where=str(file),
             found=str(error),
             expected="a file that a failing run wrote",
+            remedy="run the test once more; it writes the file again",
         ) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ReplayError(
@@ -70,6 +98,7 @@ def read_witness(file: Path) -> tuple[Path, str, frozenset[str], Schedule]:
             if isinstance(document, dict)
             else type(document).__name__,
             expected=f'"format": "{FORMAT}"',
+            remedy="name a file that a failing run wrote",
         )
     if document.get("version") != VERSION:
         raise ReplayError(
@@ -80,17 +109,34 @@ def read_witness(file: Path) -> tuple[Path, str, frozenset[str], Schedule]:
             remedy="run the test once more with this version; it writes a new file",
         )
     try:
-        schedule = Schedule.from_json(document["schedule"])
-        name, bad = str(document["property"]), frozenset(document.get("bad", ()))
-        template = Path(str(document["template"]))
-    except (KeyError, TypeError, ValueError, FaultError) as error:
+        return _read(document)
+    except (LookupError, TypeError, ValueError, AttributeError, FaultError) as error:
+        said = error.problem if isinstance(error, FaultError) else str(error)
         raise ReplayError(
             "the replay file is damaged",
             where=str(file),
-            found=f"{type(error).__name__}: {error}",
-            expected="a whole file",
+            found=f"{type(error).__name__}: {said}",
+            expected="a whole file, as a failing run wrote it",
+            remedy="run the test once more; it writes the file again",
         ) from None
-    return template, name, bad, schedule
+
+
+def _read(document: Mapping[str, Any]) -> Witness:
+    """Raises LookupError, TypeError, ValueError, AttributeError or FaultError for a damaged one."""
+    schedule = Schedule.from_json(document["schedule"])
+    bad, kept = document["bad"], document["kept"]
+    name, template = document["property"], document["template"]
+    if not schedule.workload:
+        raise ValueError("the workload is empty")
+    if not isinstance(name, str) or name not in registered():
+        raise ValueError(f"no property {name!r}; there are {', '.join(registered())}")
+    if not isinstance(template, str) or not template:
+        raise ValueError(f"the template is {template!r}")
+    if not isinstance(bad, list) or not set(bad) <= set(schedule.messages):
+        raise ValueError(f"the bad messages {bad!r} are not among {', '.join(schedule.messages)}")
+    if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
+        raise ValueError(f"the fields to be kept are {kept!r}")
+    return Witness(Path(template), name, frozenset(bad), kept, schedule)
 
 
 def find_template(template: Path, file: Path) -> Path:

@@ -19,6 +19,8 @@ ADDED_FIELD = "note"
 # Fits into a message (1 MiB) and into no item of DynamoDB (400 KB).
 VERY_LONG = "x" * 500_000
 
+MOST_CHARACTERS = 4000  # of a body that is guessed
+
 
 def plain(entries: Sequence[Entry], count: int) -> tuple[Send, ...]:
     """`count` messages m1, m2, … over the entries in turn."""
@@ -97,16 +99,34 @@ def first_guess() -> dict[str, Any]:
     return {"id": UNIQUE}
 
 
-def extended(body: Any, errors: Sequence[BaseException]) -> Any | None:
-    """The body with what a handler's last error says is missing; None when it doesn't say."""
-    if not isinstance(body, dict) or not errors:
+def extended(body: Any, wants: Sequence[tuple[str, ...]]) -> Any | None:
+    """The body with the fields at these paths and likely values; None when that adds nothing.
+
+    A text on the way gives place to an object: a handler that asks it for a field expects one.
+    """
+    if not isinstance(body, dict) or len(json.dumps(body)) > MOST_CHARACTERS:
         return None
-    error = errors[-1]
-    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
-        name = error.args[0]
-        if name not in body and len(body) < 30:
-            return {**body, name: _likely_value(name)}
-    return None
+    better = copy.deepcopy(body)
+    for path in wants:
+        holder = better
+        for name in path[:-1]:
+            if not isinstance(holder.get(name), dict):
+                holder[name] = {}
+            holder = holder[name]
+        holder.setdefault(path[-1], _likely_value(path[-1]))
+    return better if better != body else None
+
+
+def alternatives(body: Any) -> Iterator[Any]:
+    """The body with one guessed text after the other replaced by what else a handler may expect."""
+    fields = list(_string_fields(body)) if isinstance(body, dict) else []
+    others: tuple[Any, ...] = (12, [], {}, True, "2026-01-01T00:00:00Z")
+    for other in others:
+        for number in range(len(fields)):
+            changed = copy.deepcopy(body)
+            _, holder, name = list(_string_fields(changed))[number]
+            holder[name] = other
+            yield changed
 
 
 def _likely_value(name: str) -> Any:

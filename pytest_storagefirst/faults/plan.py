@@ -23,7 +23,8 @@ _TEXT = re.compile(
     r"(?P<kind>[a-z0-9-]+)(?:\((?P<variant>[a-z0-9-]+)\))?"
     r"(?: (?:once|(?P<times>\d+) times|for (?P<seconds>\d+(?:\.\d+)?) ?s))?$"
 )
-
+_CALL = re.compile(r"[a-z][a-z0-9-]*\.[A-Z]\w*")
+OUTAGE_MS = 300_000  # of an "outage" that doesn't say how long
 SHAPE = "PLACE: POINT #N [under MESSAGE]: FAULT[(VARIANT)] [N times | for SECONDS s]"
 
 
@@ -50,7 +51,9 @@ class Fault:
         variant = f"({self.variant})" if self.variant else ""
         extent = f" {self.times} times" if self.times != 1 else ""
         if self.for_ms:
-            extent = f" for {self.for_ms / 1000:g} s"
+            seconds, rest_ms = divmod(self.for_ms, 1000)
+            fraction = f".{rest_ms:03d}".rstrip("0") if rest_ms else ""
+            extent = f" for {seconds}{fraction} s"
         return f"{self.place}: {self.point} #{self.number}{under}: {self.kind}{variant}{extent}"
 
     @property
@@ -63,20 +66,22 @@ Plan = tuple[Fault, ...]
 
 def parse_fault(text: str) -> Fault:
     """Read a fault's text. Raises FaultError naming what is wrong and the nearest right word."""
-    found = _TEXT.match(text.strip())
+    found = _TEXT.match(text.strip()) if isinstance(text, str) else None
     if not found:
         raise FaultError(
             "this is not a fault",
-            found=text,
+            found=text if isinstance(text, str) else repr(text),
             expected=SHAPE,
             remedy='for instance "Worker: dynamodb.PutItem #1: response-lost"',
         )
     point = found["point"]
     sort = catalogue.sort_of_point(point)
     kind = catalogue.ALIASES.get((found["kind"], sort), found["kind"])
-    seconds = float(found["seconds"] or 0)
-    if found["kind"] == "outage" and not seconds:
-        seconds = 300.0
+    for_ms = round(float(found["seconds"] or 0) * 1000)
+    if found["seconds"] and not for_ms:
+        raise FaultError("a span of no time", found=text, expected="for SECONDS s, at least 0.001")
+    if found["kind"] == "outage" and not for_ms:
+        for_ms = OUTAGE_MS
     fault = Fault(
         place=found["place"],
         point=point,
@@ -85,15 +90,24 @@ def parse_fault(text: str) -> Fault:
         variant=found["variant"] or "",
         message=found["message"] or "",
         times=int(found["times"] or 1),
-        for_ms=round(seconds * 1000),
+        for_ms=for_ms,
     )
     check_fault(fault)
     return fault
 
 
 def check_fault(fault: Fault) -> None:
-    """Raise FaultError when the kind does not exist, does not strike there, or has no such variant."""
+    """Raise FaultError for a point, kind or variant that does not exist or does not go together."""
     sort = catalogue.sort_of_point(fault.point)
+    if sort == catalogue.CALL and not _CALL.fullmatch(fault.point):
+        words = (catalogue.INVOCATION, catalogue.DELIVERY, catalogue.REQUEST)
+        near = difflib.get_close_matches(fault.point, words, n=1)
+        raise FaultError(
+            f"nothing crosses a point named {fault.point!r}",
+            found=str(fault),
+            expected=f"{', '.join(words)}, service.Operation, or http METHOD URL",
+            remedy=f"write {near[0]!r}" if near else "for instance dynamodb.PutItem",
+        )
     kind = catalogue.KINDS.get(fault.kind)
     fitting = [name for name, kind in catalogue.KINDS.items() if sort in kind.strikes]
     if kind is None or sort not in kind.strikes:
@@ -104,11 +118,13 @@ def check_fault(fault: Fault) -> None:
             expected=", ".join(fitting),
             remedy=f"write {near[0]!r}" if near else "choose one of these",
         )
+    near = difflib.get_close_matches(fault.variant, kind.variants, n=1)
     if fault.variant and fault.variant not in kind.variants:
         raise FaultError(
             f"{fault.kind!r} has no variant {fault.variant!r}",
             found=str(fault),
             expected=", ".join(kind.variants) or "no variant",
+            remedy=f"write {near[0]!r}" if near else f"write {fault.kind!r} alone",
         )
     if fault.number < 1 or fault.times < 1:
         raise FaultError("crossings are counted from 1", found=str(fault), expected=SHAPE)

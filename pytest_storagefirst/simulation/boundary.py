@@ -8,17 +8,37 @@ call ever reaches a network.
 from __future__ import annotations
 
 import json
+from _thread import get_ident
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from greenlet import getcurrent
+
 from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.simulation import clients, lanes
+from pytest_storagefirst.simulation.refusals import lost_answer, refusal
 
 BEFORE_MS = 2  # from the call until its effect
 AFTER_MS = 3  # from the effect until the answer
 
-# What is written there is no effect of a message: nobody's order is in a log line.
-TELEMETRY = frozenset({"logs", "cloudwatch", "xray", "application-signals"})
+# What is said to these is no effect of a message: nobody's order is in a log line, or in an
+# assumed role.
+TELEMETRY = frozenset({"logs", "cloudwatch", "xray", "application-signals", "sts"})
+_COMPUTING = frozenset(
+    f"kms.{operation}"
+    for operation in (
+        "Decrypt",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "GenerateRandom",
+        "ReEncrypt",
+        "Sign",
+        "Verify",
+        "VerifyMac",
+    )
+)
 
 # Services whose data the final read looks at; a write to any other is an emission.
 STATE_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
@@ -29,14 +49,20 @@ CRASHES_AFTER = frozenset({"crash-after"})
 
 
 _active: Any = None
+_thread = 0
 _installed = False
 
 
 def activate(simulation: Any) -> None:
-    """Make `simulation` (or None) the one that all calls of this process belong to."""
-    global _active
+    """Make `simulation` (or None) the one that all calls of this thread belong to."""
+    global _active, _thread
     _install()
-    _active = simulation
+    _active, _thread = simulation, get_ident()
+
+
+def _here() -> Any:
+    """The simulation that the calling code is in; other threads of the process are in none."""
+    return _active if _active is not None and get_ident() == _thread else None
 
 
 def _install() -> None:
@@ -45,69 +71,124 @@ def _install() -> None:
         return
     _installed = True
     from boto3.resources.factory import ResourceFactory
-    from boto3.session import Session
     from botocore.client import BaseClient
+    from botocore.exceptions import EndpointConnectionError
     from botocore.httpsession import URLLib3Session
     from botocore.useragent import UserAgentString
 
-    make_request, send = BaseClient._make_request, URLLib3Session.send
-    client, resource = Session.client, Session.resource
-    load = ResourceFactory.load_from_definition
+    make_client, make_request = BaseClient.__init__, BaseClient._make_request
+    send, load = URLLib3Session.send, ResourceFactory.load_from_definition
     user_agent = UserAgentString.to_string
 
+    def boundary_make_client(self: Any, *args: Any, **kwargs: Any) -> None:
+        simulation = _here()
+        self._made_in_simulation = simulation is not None and simulation.current is not None
+        make_client(self, *args, **kwargs)
+
     def boundary_make_request(self: Any, model: Any, request: Any, context: Any) -> Any:
-        simulation = _active
+        simulation = _here()
         if simulation is None or simulation.current is None:
+            if self._made_in_simulation:
+                # A finalizer or a generator's `finally`, run when its handler is long gone.
+                raise EndpointConnectionError(endpoint_url=self.meta.endpoint_url)
             return make_request(self, model, request, context)
         return aws_call(simulation, self, model, request, context, make_request)
 
     def boundary_send(self: Any, request: Any) -> Any:
-        if _active is None:
-            return send(self, request)
-        return attempt(_active, request)
+        simulation = _here()
+        return send(self, request) if simulation is None else attempt(simulation, request)
 
-    def boundary_client(self: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _active
+    def boundary_load(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _here() is None:
+            return load(self, *args, **kwargs)
+        return clients.resource_class(load, self, *args, **kwargs)
+
+    def boundary_user_agent(self: Any) -> str:
+        return "simulated" if _here() is not None else str(user_agent(self))
+
+    BaseClient._made_in_simulation = False
+    BaseClient.__init__ = boundary_make_client
+    BaseClient._make_request = boundary_make_request
+    UserAgentString.to_string = boundary_user_agent
+    URLLib3Session.send = boundary_send
+    ResourceFactory.load_from_definition = boundary_load
+    _install_pool()
+
+
+def _install_pool() -> None:
+    """Let handlers' sessions and clients come from the pool."""
+    from boto3.session import Session
+    from botocore.retries.quota import RetryQuota
+
+    make_session, client, resource = Session.__init__, Session.client, Session.resource
+    make_quota = RetryQuota.__init__
+
+    def pooled_session(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        simulation = _here()
+        if cls is not Session or simulation is None or simulation.current is None:
+            return object.__new__(cls)
+        found, key = clients.session(simulation.current.environment, args, kwargs)
+        if found is None:
+            found = object.__new__(cls)
+            found.kept_as = key
+        return found
+
+    def pooled_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if "_session" in vars(self):
+            return
+        make_session(self, *args, **kwargs)
+        key = vars(self).get("kept_as")
+        if key is not None:
+            clients.keep_session(self, key)
+
+    def pooled_client(self: Any, *args: Any, **kwargs: Any) -> Any:
+        simulation = _here()
         if simulation is None or simulation.current is None:
             return client(self, *args, **kwargs)
         environment = simulation.current.environment
         return clients.pooled(environment, client, "client", self, args, kwargs)
 
-    def boundary_resource(self: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _active
+    def pooled_resource(self: Any, *args: Any, **kwargs: Any) -> Any:
+        simulation = _here()
         if simulation is None or simulation.current is None:
             return resource(self, *args, **kwargs)
         environment = simulation.current.environment
         return clients.pooled(environment, resource, "resource", self, args, kwargs)
 
-    def boundary_load(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _active is None:
-            return load(self, *args, **kwargs)
-        return clients.resource_class(load, self, *args, **kwargs)
+    def noted_quota(self: Any, *args: Any, **kwargs: Any) -> None:
+        make_quota(self, *args, **kwargs)
+        if _here() is not None:
+            clients.note_quota(self)
 
-    def boundary_user_agent(self: Any) -> str:
-        return "simulated" if _active is not None else str(user_agent(self))
-
-    UserAgentString.to_string = boundary_user_agent
-    BaseClient._make_request = boundary_make_request
-    URLLib3Session.send = boundary_send
-    Session.client, Session.resource = boundary_client, boundary_resource
-    ResourceFactory.load_from_definition = boundary_load
+    Session.__new__, Session.__init__ = pooled_session, pooled_init
+    Session.client, Session.resource = pooled_client, pooled_resource
+    RetryQuota.__init__ = noted_quota
 
 
 class Crossing:
-    """One call under way: what it is, whom it concerns, and how many attempts it has made."""
+    """One call under way: what it is, whom it concerns, and how many attempts it has made.
 
-    __slots__ = ("attempts", "messages", "number", "operation", "point", "service")
+    `numbers` are its own, for faults that strike one of its attempts: other calls may cross the
+    same point before it is over.
+    """
+
+    __slots__ = ("attempts", "messages", "number", "numbers", "operation", "point", "service")
 
     def __init__(
-        self, service: str, operation: str, point: str, number: int, messages: tuple[str, ...]
+        self,
+        simulation: Any,
+        place: str,
+        service: str,
+        operation: str,
+        point: str,
+        messages: tuple[str, ...],
     ) -> None:
         self.service = service
         self.operation = operation
         self.point = point
-        self.number = number
         self.messages = messages
+        self.number = simulation.strikes.cross(place, point, messages)
+        self.numbers = simulation.strikes.numbers(place, point, messages)
         self.attempts = 0
 
     @property
@@ -122,31 +203,37 @@ def aws_call(
     invocation = simulation.current
     simulation.stop_the_dead(invocation)
     service, operation = model.service_model.service_name, model.name
-    point = f"{service}.{operation}"
     place = invocation.function.logical_id
     messages = simulation.concerned(invocation, request)
-    number = simulation.strikes.cross(place, point, messages)
-    crossing = Crossing(service, operation, point, number, messages)
+    crossing = Crossing(
+        simulation, place, service, operation, f"{service}.{operation}", messages
+    )
     simulation.record("called", messages, place, crossing.label)
     crash(simulation, invocation, crossing, CRASHES_BEFORE)
-    if simulation.due(place, point, messages, _ATTEMPT_FAULTS) is None:
+    if due(simulation, place, crossing, _ATTEMPT_FAULTS) is None:
         simulation.scheduler.pause(BEFORE_MS)
         simulation.stop_the_dead(invocation)
         simulation.before_write(service, operation)
         answered = lanes.fast(service, operation, request, client.meta.region_name)
         if answered is not None:
             if answered[0].status_code < 300:
-                _effected(simulation, invocation, crossing, request)
+                _effected(simulation, invocation, crossing, request, request["body"])
             simulation.scheduler.pause(AFTER_MS)
             simulation.stop_the_dead(invocation)
             _note_error(simulation, place, crossing, answered)
             crash(simulation, invocation, crossing, CRASHES_AFTER)
             return answered
-    outer, invocation.crossing = invocation.crossing, crossing
+    # By greenlet: of two threads of a handler, one may call while the other waits to try again.
+    under_way, here = simulation.crossings, getcurrent()
+    outer = under_way.get(here)
+    under_way[here] = crossing
     try:
         answered = make_request(client, model, request, context)
     finally:
-        invocation.crossing = outer
+        if outer is None:
+            del under_way[here]
+        else:
+            under_way[here] = outer
     _note_error(simulation, place, crossing, answered)
     crash(simulation, invocation, crossing, CRASHES_AFTER)
     return answered
@@ -159,9 +246,13 @@ def _note_error(simulation: Any, place: str, crossing: Crossing, answered: Any) 
         simulation.record("errored", crossing.messages, place, f"{crossing.label}: {code}")
 
 
+def due(simulation: Any, place: str, crossing: Crossing, kinds: frozenset[str]) -> Any:
+    """The fault of one of `kinds` that strikes this crossing now, if any."""
+    return simulation.due(place, crossing.point, crossing.messages, kinds, crossing.numbers)
+
+
 def crash(simulation: Any, invocation: Any, crossing: Crossing, kinds: frozenset[str]) -> None:
-    place = invocation.function.logical_id
-    strike = simulation.due(place, crossing.point, crossing.messages, kinds)
+    strike = due(simulation, invocation.function.logical_id, crossing, kinds)
     if strike is not None:
         simulation.strike(strike, crossing.messages)
         simulation.functions.kill(invocation, "crash")
@@ -173,7 +264,7 @@ def attempt(simulation: Any, request: Any) -> Any:
     from moto.core.botocore_stubber import MockRawResponse
 
     invocation = simulation.current
-    crossing = invocation.crossing if invocation is not None else None
+    crossing = simulation.crossings.get(getcurrent()) if invocation is not None else None
     if crossing is None:
         status, headers, body = simulation.ask(
             request.method, request.url, request.headers, request.body
@@ -188,21 +279,19 @@ def attempt(simulation: Any, request: Any) -> Any:
         )
     simulation.scheduler.pause(BEFORE_MS)
     simulation.stop_the_dead(invocation)
-    strike = simulation.due(place, crossing.point, crossing.messages, _ATTEMPT_FAULTS)
+    strike = due(simulation, place, crossing, _ATTEMPT_FAULTS)
     kind = ""
     if strike is not None and _can_strike(strike.fault, crossing, request):
         kind = strike.fault.kind
         simulation.strike(strike, crossing.messages)
-    status, headers, body = _answer(simulation, crossing, request, kind, strike)
-    if status < 300 and kind != "refused":
-        _effected(simulation, invocation, crossing, request)
+    status, headers, body = _answer(simulation, invocation, crossing, request, kind, strike)
     if kind == "slow":
         simulation.scheduler.sleep(invocation.function.timeout_seconds * 1000 + 1000)
     simulation.scheduler.pause(AFTER_MS)
     simulation.stop_the_dead(invocation)
     if kind == "response-lost":
         simulation.record("errored", crossing.messages, place, f"{crossing.label}: no answer")
-        raise _lost_answer(strike.fault.variant, request.url)
+        raise lost_answer(strike.fault.variant, request.url)
     return AWSResponse(request.url, status, headers, MockRawResponse(body))
 
 
@@ -217,50 +306,62 @@ def _can_strike(fault: Any, crossing: Crossing, request: Any) -> bool:
 
 
 def _answer(
-    simulation: Any, crossing: Crossing, request: Any, kind: str, strike: Any
+    simulation: Any, invocation: Any, crossing: Crossing, request: Any, kind: str, strike: Any
 ) -> tuple[int, Any, bytes]:
     if kind == "refused":
-        return refusal(crossing.service, strike.fault.variant or "throttle", request.url)
+        try:
+            return refusal(crossing.service, strike.fault.variant or "throttle", request.url)
+        except Exception:
+            place = invocation.function.logical_id
+            detail = f"{crossing.label}: no connection"
+            simulation.record("errored", crossing.messages, place, detail)
+            raise
     simulation.before_write(crossing.service, crossing.operation)
-    if kind == "stale":
-        with simulation.reading_stale():
-            return _ask(simulation, request, request.body)
+    body, merge = request.body, None
     if kind == "partial":
         from pytest_storagefirst.simulation.partial import split
 
-        kept, merge = split(crossing.point, json.loads(_bytes(request.body)))
-        status, headers, body = (
-            _ask(simulation, request, json.dumps(kept).encode()) if kept else (200, {}, b"{}")
-        )
-        return (status, headers, merge(body)) if status < 300 else (status, headers, body)
-    return _ask(simulation, request, request.body)
-
-
-def _ask(simulation: Any, request: Any, body: Any) -> tuple[int, Any, bytes]:
-    answered: tuple[int, Any, bytes] = simulation.ask(
-        request.method, request.url, request.headers, body
-    )
-    return answered
+        body, merge = split(crossing.point, _bytes(body))
+        if body is None:
+            return 200, {}, merge(b"")
+    asked = (request.method, request.url, request.headers, body)
+    if kind == "stale":
+        with simulation.reading_stale():
+            status, headers, answered = simulation.ask(*asked)
+    else:
+        status, headers, answered = simulation.ask(*asked)
+    if status < 300:
+        _effected(simulation, invocation, crossing, request, body)
+        if merge is not None:
+            answered = merge(answered)
+    return status, headers, answered
 
 
 def _bytes(body: Any) -> bytes:
     if body is None:
         return b""
+    if hasattr(body, "read"):
+        body.seek(0)
+        body = body.read()
     return body.encode() if isinstance(body, str) else bytes(body)
 
 
-def _effected(simulation: Any, invocation: Any, crossing: Crossing, request: Any) -> None:
+def _effected(
+    simulation: Any, invocation: Any, crossing: Crossing, request: Any, body: Any
+) -> None:
+    """Write down that the call, with this body, has changed the world."""
     if catalogue.is_read_only(crossing.operation) or crossing.service in TELEMETRY:
+        return
+    if crossing.point in _COMPUTING:
         return
     place = invocation.function.logical_id
     simulation.record("effected", crossing.messages, place, crossing.label)
     if crossing.service not in STATE_SERVICES and crossing.point != "lambda.Invoke":
-        simulation.emit(crossing.point, _parameters(request), None)
+        simulation.emit(crossing.point, _parameters(request, body), None)
 
 
-def _parameters(request: Any) -> Any:
+def _parameters(request: Any, body: Any) -> Any:
     """What a call says, as a JSON value, whatever its protocol."""
-    body = request["body"] if isinstance(request, dict) else request.body
     if isinstance(body, dict):
         return {str(name): str(value) for name, value in body.items()}
     text = _bytes(body).decode("utf-8", "replace")
@@ -270,71 +371,3 @@ def _parameters(request: Any) -> Any:
         said = dict(parse_qsl(text)) or text
     path = request.get("url_path", "/") if isinstance(request, dict) else urlsplit(request.url).path
     return said if path in ("", "/") else {"path": path, "body": said}
-
-
-def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], bytes]:
-    """A service's own answer when it refuses: status, headers, body, by its wire protocol.
-
-    Raises ConnectTimeoutError for "connect-timeout". Codes are those of the services' API
-    references (CommonErrors) and botocore's models.
-    """
-    if variant == "connect-timeout":
-        from botocore.exceptions import ConnectTimeoutError
-
-        raise ConnectTimeoutError(endpoint_url=url)
-    status, code = _REFUSALS.get(service, {}).get(variant) or _REFUSALS["*"][variant]
-    message = f"{code} (fault of the plan)"
-    if service in ("s3", "sns", "ses", "iam", "sts"):
-        error = f"<Code>{code}</Code><Message>{message}</Message>"
-        inner = error if service == "s3" else f"<Type>Sender</Type>{error}"
-        body = (
-            f"<Error>{inner}</Error>"
-            if service == "s3"
-            else f"<ErrorResponse><Error>{inner}</Error></ErrorResponse>"
-        )
-        return status, {"Content-Type": "text/xml"}, body.encode()
-    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-ErrorType": code}
-    return (
-        status,
-        headers,
-        json.dumps({"__type": code, "message": message, "Message": message}).encode(),
-    )
-
-
-_REFUSALS: dict[str, dict[str, tuple[int, str]]] = {
-    "*": {
-        "throttle": (400, "ThrottlingException"),
-        "server-error": (500, "InternalServerError"),
-        "access-denied": (400, "AccessDeniedException"),
-    },
-    "dynamodb": {"throttle": (400, "ProvisionedThroughputExceededException")},
-    "sqs": {
-        "throttle": (403, "RequestThrottled"),
-        "server-error": (500, "InternalFailure"),
-        "access-denied": (403, "AccessDeniedException"),
-    },
-    "s3": {
-        "throttle": (503, "SlowDown"),
-        "server-error": (500, "InternalError"),
-        "access-denied": (403, "AccessDenied"),
-    },
-    "lambda": {
-        "throttle": (429, "TooManyRequestsException"),
-        "server-error": (500, "ServiceException"),
-        "access-denied": (403, "AccessDeniedException"),
-    },
-    "kinesis": {"throttle": (400, "ProvisionedThroughputExceededException")},
-    "sns": {
-        "throttle": (400, "Throttling"),
-        "server-error": (500, "InternalFailure"),
-        "access-denied": (403, "AuthorizationError"),
-    },
-}
-
-
-def _lost_answer(variant: str, url: str) -> Exception:
-    from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
-
-    if variant == "reset":
-        return ConnectionClosedError(endpoint_url=url)
-    return ReadTimeoutError(endpoint_url=url)

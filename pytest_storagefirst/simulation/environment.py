@@ -139,6 +139,7 @@ class Environment:
     handler: Callable[..., Any] | None = None
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     module_names: set[str] = field(default_factory=set)
+    sessions_made: int = 0
     clients_made: int = 0
     making_client: bool = False
     search: tuple[str, ...] = ()

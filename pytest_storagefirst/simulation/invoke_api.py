@@ -1,20 +1,46 @@
 """Lambda's Invoke, called by a handler: a second function runs inside the first one's call.
 
-Rules from the Lambda developer guide: invocation-sync, invocation-async-error-handling.
+Rules from the Lambda developer guide: invocation-sync, invocation-async-error-handling,
+python-exceptions, gettingstarted-limits; errors from the API reference, API_Invoke.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_storagefirst.simulation import isolation
 from pytest_storagefirst.simulation.functions import Outcome
+from pytest_storagefirst.stack.topology import Function
 
-_PATH = re.compile(r"^/2015-03-31/functions/(?P<name>[^/]+)/invocations$")
-RETRY_AFTER_MS = (60_000, 120_000)  # of an asynchronous invocation that failed
+_PATH = re.compile(r"^/2015-03-31/functions/(?P<name>[^/]+)/invocations/?$")
+
+# Of an asynchronous invocation that failed, and of one that was throttled.
+RETRY_AFTER_MS = (60_000, 120_000)
+FIRST_THROTTLE_RETRY_MS = 1000  # doubled each time
+LAST_THROTTLE_RETRY_MS = 300_000
+MAXIMUM_EVENT_AGE_MS = 6 * 3_600_000
+
+LARGEST_SYNCHRONOUS_BYTES = 6 * 1024 * 1024
+LARGEST_ASYNCHRONOUS_BYTES = 1024 * 1024
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass(frozen=True)
+class _Event:
+    """One asynchronous invocation: what is invoked with what, and which attempts it has had."""
+
+    function: Function
+    payload: Any
+    messages: tuple[str, ...]
+    source: str
+    accepted_ms: int
+    failures: int = 0
+    throttles: int = 0
 
 
 def is_invoke(method: str, url: str) -> bool:
@@ -22,29 +48,56 @@ def is_invoke(method: str, url: str) -> bool:
     return method == "POST" and "lambda." in split.netloc and bool(_PATH.match(split.path))
 
 
-def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> tuple[int, Any, bytes]:
+def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> Answer:
     """Run the function that the call names; the caller waits in virtual time."""
     found = _PATH.match(urlsplit(url).path)
     assert found is not None
     name = unquote(found["name"])
-    function = simulation.deployed.function_by_arn(name)
+    function = _function(simulation, name)
     if function is None:
-        text = json.dumps({"Type": "User", "Message": f"Function not found: {name}"})
-        return 404, {"x-amzn-ErrorType": "ResourceNotFoundException"}, text.encode()
+        return _refused(404, "ResourceNotFoundException", f"Function not found: {name}")
     raw = body.read() if hasattr(body, "read") else body
-    text = raw.decode() if isinstance(raw, bytes) else (raw or "null")
-    event = json.loads(text or "null")
-    caller = simulation.current
-    messages = simulation.messages_in(text) or caller.messages
-    kind = str(headers.get("X-Amz-Invocation-Type", "RequestResponse"))
-    if isinstance(headers.get("X-Amz-Invocation-Type"), bytes):
-        kind = headers["X-Amz-Invocation-Type"].decode()
-    source = f"invoked by {caller.function.logical_id}"
+    payload = raw if isinstance(raw, bytes) else (raw or "").encode()
+    kind = headers.get("X-Amz-Invocation-Type") or "RequestResponse"
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    most = LARGEST_ASYNCHRONOUS_BYTES if kind == "Event" else LARGEST_SYNCHRONOUS_BYTES
+    if len(payload) > most:
+        message = f"Request must be smaller than {most} bytes for the InvokeFunction operation"
+        return _refused(413, "RequestTooLargeException", message)
+    try:
+        text = payload.decode()
+        event = json.loads(text) if text else {}
+    except ValueError:
+        return _refused(
+            400, "InvalidRequestContentException", "Could not parse request body into json"
+        )
     if kind == "DryRun":
         return 204, {}, b""
+    caller = simulation.current
+    messages = simulation.messages_in(text) or caller.messages
+    source = f"invoked by {caller.function.logical_id}"
     if kind == "Event":
-        _asynchronously(simulation, function, event, messages, source, 0)
+        _attempt_after(simulation, _Event(function, event, messages, source, simulation.now_ms), 1)
         return 202, {}, b""
+    return _answer_of(_wait_for(simulation, function, event, messages, source), function)
+
+
+def _function(simulation: Any, name: str) -> Function | None:
+    """By name, ARN or partial ARN ("123456789012:function:worker"), each perhaps qualified."""
+    if not name.startswith("arn:"):
+        name = name.rpartition("function:")[2]
+    function: Function | None = simulation.deployed.function_by_arn(name)
+    return function
+
+
+def _refused(status: int, code: str, message: str, **more: str) -> Answer:
+    text = json.dumps({"Type": "User", "message": message, "Message": message, **more})
+    return status, {"x-amzn-ErrorType": code, "Content-Type": "application/json"}, text.encode()
+
+
+def _wait_for(
+    simulation: Any, function: Function, event: Any, messages: tuple[str, ...], source: str
+) -> Outcome:
     outcomes: list[Outcome] = []
     waiting = isolation.invocation_greenlet()
 
@@ -53,36 +106,65 @@ def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> tuple[i
         simulation.scheduler.wake(waiting)
 
     simulation.functions.invoke(function, event, messages, done, source)
-    # A function without free concurrency answers at once.
+    # A function without free concurrency answers at once; the caller is woken all the same.
     simulation.scheduler.wait()
-    outcome = outcomes[0]
+    return outcomes[0]
+
+
+def _answer_of(outcome: Outcome, function: Function) -> Answer:
     if outcome.kind == "throttled":
-        text = json.dumps({"Type": "User", "message": "Rate Exceeded."})
-        return 429, {"x-amzn-ErrorType": "TooManyRequestsException"}, text.encode()
+        reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+        return _refused(429, "TooManyRequestsException", "Rate Exceeded.", Reason=reason)
     answered = {"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST"}
     if outcome.kind == "failed":
         answered["X-Amz-Function-Error"] = "Unhandled"
         payload = outcome.payload
-        if payload == "null":
-            payload = json.dumps({"errorMessage": outcome.error})
+        if payload == "null":  # the environment ended: no code of the function's wrote an error
+            payload = json.dumps(_environment_error(outcome.error, function))
         return 200, answered, payload.encode()
     return 200, answered, outcome.payload.encode()
 
 
-def _asynchronously(
-    simulation: Any, function: Any, event: Any, messages: Any, source: str, attempt: int
-) -> None:
+def _environment_error(why: str, function: Function) -> dict[str, str]:
+    if why == "timeout":
+        seconds = f"{function.timeout_seconds:.2f}"
+        return {
+            "errorType": "Sandbox.Timedout",
+            "errorMessage": f"Error: Task timed out after {seconds} seconds",
+        }
+    return {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": "Error: Runtime exited with error: exit status 1",
+    }
+
+
+def _attempt_after(simulation: Any, event: _Event, wait_ms: int) -> None:
+    """Try an asynchronous invocation, and again as long as Lambda would, then drop it."""
+    retry = ", retry" * event.failures
+
     def done(outcome: Outcome) -> None:
-        if outcome.kind == "succeeded" or attempt >= len(RETRY_AFTER_MS):
+        if outcome.kind == "succeeded":
             return
-        simulation.scheduler.at(
-            simulation.now_ms + RETRY_AFTER_MS[attempt],
-            lambda: _asynchronously(
-                simulation, function, event, messages, f"{source}, retry", attempt + 1
-            ),
-        )
+        if outcome.kind == "throttled":
+            back_off_ms = FIRST_THROTTLE_RETRY_MS * 2**event.throttles
+            next_ms = min(back_off_ms, LAST_THROTTLE_RETRY_MS)
+            later = replace(event, throttles=event.throttles + 1)
+            given_up = simulation.now_ms + next_ms > event.accepted_ms + MAXIMUM_EVENT_AGE_MS
+        else:
+            given_up = event.failures >= len(RETRY_AFTER_MS)
+            next_ms = 0 if given_up else RETRY_AFTER_MS[event.failures]
+            later = replace(event, failures=event.failures + 1)
+        if given_up:
+            place = event.function.logical_id
+            simulation.record(
+                "noted", event.messages, place, "Lambda gives up, and drops the event"
+            )
+        else:
+            _attempt_after(simulation, later, next_ms)
 
     simulation.scheduler.at(
-        simulation.now_ms + 1,
-        lambda: simulation.functions.invoke(function, event, messages, done, source),
+        simulation.now_ms + wait_ms,
+        lambda: simulation.functions.invoke(
+            event.function, event.payload, event.messages, done, event.source + retry
+        ),
     )

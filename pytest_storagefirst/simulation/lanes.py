@@ -9,6 +9,7 @@ failed condition is the exception, being the ordinary answer to an idempotent wr
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from functools import lru_cache
@@ -43,8 +44,10 @@ FAST_OPERATIONS = {
 }
 
 _ACCOUNT = "123456789012"
-# A binary attribute is base64 in JSON and bytes in the parsed answer: leave those to botocore.
+_AWS = "https://.amazonaws.com"  # where a request without a URL goes
+# Binary values are base64 in JSON and bytes in the parsed answer.
 _BINARY = re.compile(rb'"(?:B|BS|BinaryValue)"')
+_ANSWERED_BINARY = re.compile(r'"BS?":')
 _FAST_SUCCESS = SimpleNamespace(status_code=200, headers={}, content=b"")
 _FAST_FAILURE = SimpleNamespace(status_code=400, headers={}, content=b"")
 
@@ -76,12 +79,20 @@ def _serializer(service: str, operation: str) -> Any:
     return get_serializer_class(service, "json")(operation_model=model.operation_model(operation))
 
 
+def is_aws(url: str) -> bool:
+    """Whether a URL is one of AWS's own, and not an endpoint that a handler was told to use."""
+    host = url.partition("://")[2].partition("/")[0]
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
 def fast(service: str, operation: str, request_dict: Any, region: str) -> tuple[Any, Any] | None:
-    """The (http, parsed) pair that botocore would have made, or None when the slow lane must serve."""
+    """The (http, parsed) pair that botocore would have made; None: the slow lane must serve."""
     operations = FAST_OPERATIONS.get(service)
     if operations is None or operation not in operations:
         return None
     body = request_dict["body"]
+    if not is_aws(request_dict.get("url", _AWS)):
+        return None
     if not isinstance(body, bytes) or _BINARY.search(body):
         return None
     handler = _response_class(service)()
@@ -98,9 +109,31 @@ def fast(service: str, operation: str, request_dict: Any, region: str) -> tuple[
         text = _serializer(service, operation).serialize(result.result)["body"]
     except Exception as error:
         return _failed_condition(service, operation, error)
-    parsed = json.loads(text) if text else {}
+    parsed = _parsed(text) if text else {}
     parsed["ResponseMetadata"] = _metadata(200)
     return _FAST_SUCCESS, parsed
+
+
+def _parsed(text: Any) -> Any:
+    if isinstance(text, bytes):
+        text = text.decode()
+    parsed = json.loads(text)
+    return _with_bytes(parsed) if _ANSWERED_BINARY.search(text) else parsed
+
+
+def _with_bytes(value: Any) -> Any:
+    """The answer with its binary attribute values decoded, as botocore does."""
+    if isinstance(value, list):
+        return [_with_bytes(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        kind, inner = next(iter(value.items()))
+        if kind == "B" and isinstance(inner, str):
+            return {"B": base64.b64decode(inner)}
+        if kind == "BS" and all(isinstance(one, str) for one in inner):
+            return {"BS": [base64.b64decode(one) for one in inner]}
+    return {name: _with_bytes(inner) for name, inner in value.items()}
 
 
 def _metadata(status: int) -> dict[str, Any]:
@@ -116,7 +149,7 @@ def _failed_condition(service: str, operation: str, error: Exception) -> tuple[A
     """What botocore makes of a ConditionalCheckFailedException, which it never retries."""
     if type(error).__name__ != "ConditionalCheckFailed" or operation == "TransactWriteItems":
         return None
-    body = json.loads(str(getattr(error, "description", "{}")))
+    body = _parsed(str(getattr(error, "description", "{}")))
     message = str(body.get("message") or body.get("Message") or "")
     parsed = {
         "Error": {"Message": message, "Code": "ConditionalCheckFailedException"},
@@ -130,7 +163,7 @@ def _failed_condition(service: str, operation: str, error: Exception) -> tuple[A
 
 
 class NotAnswered(Exception):
-    """moto knows no such service or operation; nothing else is ever asked."""
+    """moto gave no answer of AWS's to a call; nothing else is ever asked. Its text says why."""
 
 
 @lru_cache(maxsize=4096)
@@ -154,10 +187,14 @@ def _route(clean_url: str) -> Any:
     return None
 
 
+def _call(method: str, url: str) -> str:
+    return f"{method} {url.partition('?')[0]}"
+
+
 def answer(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[str, str], bytes]:
     """What moto answers to a raw request to an AWS endpoint: status, headers, body.
 
-    Raises NotAnswered when it doesn't know the call.
+    Raises NotAnswered when it doesn't know the call, or fails on it.
     """
     from moto.core.exceptions import HTTPException
     from moto.core.request import Request
@@ -166,7 +203,7 @@ def answer(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[st
     parsed, _ = get_equivalent_url_in_aws_domain(url)
     handle = _route(f"{parsed.scheme}://{parsed.netloc}{parsed.path}")
     if handle is None:
-        raise NotAnswered(f"{method} {parsed.scheme}://{parsed.netloc}{parsed.path}")
+        raise NotAnswered(f"no service is there: {_call(method, url)}")
     if hasattr(body, "read"):
         body = body.read()
     request = Request.from_primitives(method, url, headers, body)
@@ -175,6 +212,11 @@ def answer(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[st
     except HTTPException as error:
         status, answered, text = error.code, dict(error.get_headers()), error.get_body()
     except NotImplementedError as error:
-        raise NotAnswered(str(error) or f"{method} {url}") from None
+        why = str(error) or "not implemented"
+        raise NotAnswered(f"moto: {why}: {_call(method, url)}") from None
+    except Exception as error:
+        # Not an error of AWS's: moto itself has failed, which is no fault of the caller's.
+        why = f"{type(error).__name__}: {error}"
+        raise NotAnswered(f"moto failed, {why}: {_call(method, url)}") from error
     content = text.encode() if isinstance(text, str) else bytes(text or b"")
     return int(status), {str(name): str(value) for name, value in dict(answered).items()}, content

@@ -78,6 +78,7 @@ class Simulation:
         self.refusals: list[Exception] = []
         self.invocation_of: dict[greenlet.greenlet, Invocation] = {}
         self.current: Invocation | None = None
+        self.crossings: dict[greenlet.greenlet, boundary.Crossing] = {}  # calls in the slow lane
         self.stage = Stage()
         self.functions = Functions(self)
         self.queues = Storage(self)
@@ -349,9 +350,14 @@ class Simulation:
         self.history.append(Event(self.scheduler.now_ms, kind, messages, where, detail))
 
     def due(
-        self, place: str, point: str, messages: tuple[str, ...], kinds: frozenset[str]
+        self,
+        place: str,
+        point: str,
+        messages: tuple[str, ...],
+        kinds: frozenset[str],
+        numbers: Mapping[str, int] | None = None,
     ) -> Strike | None:
-        return self.strikes.due(place, point, messages, self.scheduler.now_ms, kinds)
+        return self.strikes.due(place, point, messages, self.scheduler.now_ms, kinds, numbers)
 
     def strike(self, strike: Strike, messages: tuple[str, ...]) -> None:
         self.strikes.hit(strike, self.scheduler.now_ms)

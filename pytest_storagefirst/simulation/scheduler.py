@@ -8,7 +8,9 @@ or more could go on, a recorded choice decides; without one the earliest does.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import greenlet
@@ -16,6 +18,7 @@ import time_machine
 
 # Every run starts at this moment, so that histories are equal wherever and whenever they are made.
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Timer:
@@ -48,7 +51,9 @@ class Scheduler:
         self._hub = greenlet.getcurrent()
         self._who = who  # the invocation that the running code belongs to
         self._switch: Callable[[greenlet.greenlet], Any] = lambda target: target.switch()
-        self._travel = time_machine.travel(epoch_ms / 1000, tick=False)
+        # Not as a float: it can't hold a moment of this century to the microsecond.
+        epoch = UNIX_EPOCH + timedelta(milliseconds=epoch_ms)
+        self._travel = time_machine.travel(epoch, tick=False)
         self._traveller: time_machine.Traveller | None = None
 
     def start(self, switch: Callable[[greenlet.greenlet], Any]) -> None:
@@ -123,9 +128,7 @@ class Scheduler:
         at_ms = self.next_ms()
         if at_ms is None:
             return False
-        if self._ready and (
-            not self._timers or self._ready[0][:2] < self._timers[0][:2] or self._may_choose()
-        ):
+        if self._ready and (not self._timers or self._ready[0][:2] < self._timers[0][:2]):
             when, waiting = self._take_ready()
             self.advance_to(when)
             self._switch(waiting)
@@ -135,17 +138,16 @@ class Scheduler:
         timer.do()
         return True
 
-    def _may_choose(self) -> bool:
-        return len(self._ready) > 1 and self.choices_made < len(self._choices)
-
     def _take_ready(self) -> tuple[int, greenlet.greenlet]:
+        """The one that goes first, of all whose turn comes before the next timer is due."""
         if len(self._ready) > 1:
-            self.choices_offered += 1
-            if self.choices_made < len(self._choices):
-                index = self._choices[self.choices_made] % len(self._ready)
-                self.choices_made += 1
-                if index:
-                    chosen = sorted(self._ready)[index]
+            due_ms = self._timers[0][0] if self._timers else math.inf
+            could = sorted(entry for entry in self._ready if entry[0] <= due_ms)
+            if len(could) > 1:
+                self.choices_offered += 1
+                if self.choices_made < len(self._choices):
+                    chosen = could[self._choices[self.choices_made] % len(could)]
+                    self.choices_made += 1
                     self._ready.remove(chosen)
                     heapq.heapify(self._ready)
                     return chosen[0], chosen[2]

@@ -21,6 +21,7 @@ from pytest_storagefirst.simulation.frontdoor import (
     service_reply,
     throttled,
 )
+from pytest_storagefirst.simulation.refusals import refusal
 from pytest_storagefirst.simulation.schedule import Send, as_text, render
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ class Sender:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._requests: dict[str, int] = {}
         self.sending: tuple[str, ...] = ()
-        self.sent_bodies: dict[str, Any] = {}
-        self.copies: dict[str, int] = {}  # how often each message was sent and stored
 
     def send(self, send: Send) -> HttpReply:
         """Send a message; a sender that resends does it again at once. Returns the last reply."""
@@ -52,7 +50,6 @@ class Sender:
                 found=", ".join(entry.name for entry in simulation.deployed.entries) or "none",
             ) from None
         body = render(send.body, simulation.token(send.message))
-        self.sent_bodies[send.message] = body
         ids = (send.message,)
         simulation.strikes.cross(entry.name, "request", ids)
         simulation.record("attempted", ids, entry.name)
@@ -129,7 +126,7 @@ class Sender:
         if call.refused is not None:
             return call.refused
         if refused:
-            status, headers, body = boundary.refusal(call.service, refused, call.url)
+            status, headers, body = refusal(call.service, refused, call.url)
             return HttpReply(status, headers, body.decode())
         if call.service not in boundary.STATE_SERVICES:
             simulation.deployed.world.about_to_change(call.service)
@@ -146,14 +143,20 @@ class Sender:
             )
             if sent is not None:
                 return service_reply(call, simulation.new_id(), sent[1])
-        status, headers, content = simulation.ask(call.method, call.url, call.headers, call.body)
-        return HttpReply(status, headers, content.decode("utf-8", "replace"))
+        return self._ask(call.method, call.url, call.headers, call.body)
+
+    def _ask(self, method: str, url: str, headers: Any, body: Any) -> HttpReply:
+        try:
+            status, answered, content = self._simulation.ask(method, url, headers, body)
+        except lanes.NotAnswered:  # the run is refused already; to the sender it is a 5xx
+            return HttpReply(500)
+        return HttpReply(status, answered, content.decode("utf-8", "replace"))
 
     def _to_queue(self, entry: Entry, message: str, body: Any, refused: str) -> HttpReply:
         queue = entry.queue
         assert queue is not None
         if refused:
-            status, headers, content = boundary.refusal("sqs", refused, queue.url)
+            status, headers, content = refusal("sqs", refused, queue.url)
             return HttpReply(status, headers, content.decode())
         parameters = {"QueueUrl": queue.url, "MessageBody": as_text(body)}
         if queue.fifo:
@@ -170,13 +173,8 @@ class Sender:
             "Content-Type": "application/x-amz-json-1.0",
             "X-Amz-Target": "AmazonSQS.SendMessage",
         }
-        status, answered, content = self._simulation.ask(
-            "POST",
-            f"https://sqs.{self._simulation.deployed.topology.region}.amazonaws.com/",
-            headers,
-            said,
-        )
-        return HttpReply(status, answered, content.decode("utf-8", "replace"))
+        region = self._simulation.deployed.topology.region
+        return self._ask("POST", f"https://sqs.{region}.amazonaws.com/", headers, said)
 
 
 def _filled(path: str, simulation: Simulation) -> str:

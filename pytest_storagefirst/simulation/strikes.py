@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pytest_storagefirst.faults.plan import Fault, Plan
+
+ALL = ""  # in the numbers of a crossing: its number among those of all messages
 
 
 class Strike:
     """A fault of the plan at work: since when, and how often it has struck."""
 
-    __slots__ = ("began_ms", "counted_before", "fault", "struck")
+    __slots__ = ("began_ms", "counted_before", "fault", "healed", "struck")
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.began_ms: int | None = None
         self.counted_before = 0  # crossings of its point before it was injected
+        self.healed = False
         self.struck = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """It will not strike again, whatever happens."""
+        return self.healed or (not self.fault.for_ms and self.struck >= self.fault.times)
 
 
 class Strikes:
     """Counts crossings of every point, and tells which fault is due at one."""
 
     def __init__(self, plan: Plan) -> None:
-        self.healed = False
         self.counts: Counter[tuple[str, str]] = Counter()
         self.message_counts: Counter[tuple[str, str, str]] = Counter()
         self._strikes = [Strike(fault) for fault in plan]
@@ -37,6 +44,17 @@ class Strikes:
             self.message_counts[place, point, message] += 1
         return self.counts[place, point]
 
+    def numbers(self, place: str, point: str, messages: Iterable[str]) -> Mapping[str, int]:
+        """The numbers of the crossing counted last, of all and under each message.
+
+        For a crossing that lasts: others may be counted before the last of its attempts.
+        """
+        if place not in self._places:
+            return {}
+        numbers = {message: self.message_counts[place, point, message] for message in messages}
+        numbers[ALL] = self.counts[place, point]
+        return numbers
+
     def due(
         self,
         place: str,
@@ -44,28 +62,26 @@ class Strikes:
         messages: tuple[str, ...],
         now_ms: int,
         kinds: frozenset[str],
+        numbers: Mapping[str, int] | None = None,
     ) -> Strike | None:
-        """The fault that strikes the crossing counted last, if any; `hit` it when it is applied."""
-        if self.healed or place not in self._places:
+        """The fault that strikes a crossing, if any; `hit` it when it is applied.
+
+        `numbers` are the crossing's own; without them it is the one counted last.
+        """
+        if place not in self._places:
             return None
+        if numbers is None:
+            numbers = self.numbers(place, point, messages)
         for strike in self._strikes:
             fault = strike.fault
             if fault.place != place or fault.point != point or fault.kind not in kinds:
                 continue
-            if fault.message and fault.message not in messages:
+            if strike.exhausted or (fault.message and fault.message not in messages):
                 continue
-            if strike.began_ms is None:
-                count = (
-                    self.message_counts[place, point, fault.message]
-                    if fault.message
-                    else self.counts[place, point]
-                )
-                if count - strike.counted_before >= fault.number:
-                    return strike
-            elif fault.for_ms:
+            if fault.for_ms and strike.began_ms is not None:
                 if now_ms < strike.began_ms + fault.for_ms:
                     return strike
-            elif strike.struck < fault.times:
+            elif numbers.get(fault.message or ALL, 0) - strike.counted_before >= fault.number:
                 return strike
         return None
 
@@ -90,8 +106,13 @@ class Strikes:
         self._strikes = [strike for strike in self._strikes if strike.struck]
 
     def heal(self) -> None:
-        """End all faults."""
-        self.healed = True
+        """End all faults there are; those added later strike."""
+        for strike in self._strikes:
+            strike.healed = True
+
+    @property
+    def healed(self) -> bool:
+        return all(strike.healed for strike in self._strikes)
 
     @property
     def plan(self) -> Plan:
@@ -104,8 +125,13 @@ class Strikes:
     @property
     def all_exhausted(self) -> bool:
         """No fault will strike again, whatever happens."""
-        return self.healed or all(
-            strike.struck >= strike.fault.times and not strike.fault.for_ms
+        return all(strike.exhausted for strike in self._strikes)
+
+    @property
+    def some_wait(self) -> bool:
+        """A fault still waits for crossings, however late they come."""
+        return any(
+            not strike.exhausted and (strike.began_ms is None or not strike.fault.for_ms)
             for strike in self._strikes
         )
 

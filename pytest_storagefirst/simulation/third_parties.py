@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 _KINDS = frozenset({"refused", "response-lost", "slow", "http-500", "http-429", "brownout"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_STATUS = {"http-500": 500, "http-429": 429, "brownout": 503}
+_STATUS = {
+    "http-500": 500,
+    "http-429": 429,
+    "brownout": 503,
+    "throttle": 429,
+    "server-error": 503,
+    "access-denied": 403,
+}
 # A call with no matching [[downstream]]; its answer says nothing.
 _UNKNOWN = Downstream("")
 
@@ -35,41 +42,41 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     place = invocation.function.logical_id
     messages = simulation.concerned(invocation, {"body": call.body, "url_path": call.url})
     point = point_of(simulation, call)
-    number = simulation.strikes.cross(place, point, messages)
-    crossing = boundary.Crossing("http", call.method, point, number, messages)
+    crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
     simulation.record("called", messages, place, crossing.label)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
     simulation.scheduler.pause(boundary.BEFORE_MS)
     simulation.stop_the_dead(invocation)
-    strike = simulation.due(place, point, messages, _KINDS)
-    kind = strike.fault.kind if strike is not None else ""
+    strike = boundary.due(simulation, place, crossing, _KINDS)
+    kind = ""
     if strike is not None:
         simulation.strike(strike, messages)
+        kind = strike.fault.kind
         if kind == "brownout" and strike.struck % 2 == 0:
             kind = ""  # every second call gets through
-    if kind == "refused":
-        simulation.record("errored", messages, place, f"{crossing.label}: no connection")
-        raise ConnectTimeout(call.url)
-    if kind in _STATUS:
-        simulation.record("errored", messages, place, f"{crossing.label}: HTTP {_STATUS[kind]}")
-        return HttpAnswer(_STATUS[kind], {"Content-Type": "application/json"}, b"{}")
+        if kind == "refused" and strike.fault.variant not in _STATUS:
+            simulation.record("errored", messages, place, f"{crossing.label}: no connection")
+            raise ConnectTimeout(call.url)
+        status = _STATUS.get(strike.fault.variant if kind == "refused" else kind)
+        if status is not None:
+            simulation.record("errored", messages, place, f"{crossing.label}: HTTP {status}")
+            return HttpAnswer(status, {"Content-Type": "application/json"}, b"{}")
     downstream = _downstream(simulation, call)
-    if call.method not in _READING:
+    refuses = downstream.status >= 400  # a third party that always says no does nothing
+    if call.method not in _READING and not refuses:
         simulation.record("effected", messages, place, crossing.label)
         simulation.emit(point, _said(call), _idempotency_key(call, downstream))
     if kind == "slow":
         simulation.scheduler.sleep(invocation.function.timeout_seconds * 1000 + 1000)
     simulation.scheduler.pause(boundary.AFTER_MS)
     simulation.stop_the_dead(invocation)
-    if kind == "response-lost":
+    if strike is not None and kind == "response-lost":
         simulation.record("errored", messages, place, f"{crossing.label}: no answer")
-        raise (
-            ConnectionResetAfterEffect(call.url)
-            if strike is not None and strike.fault.variant == "reset"
-            else ReadTimeout(call.url)
-        )
+        if strike.fault.variant == "reset":
+            raise ConnectionResetAfterEffect(call.url)
+        raise ReadTimeout(call.url)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_AFTER)
-    if downstream.status >= 400:
+    if refuses:
         simulation.record("errored", messages, place, f"{crossing.label}: HTTP {downstream.status}")
     return HttpAnswer(downstream.status, dict(downstream.headers), downstream.body)
 

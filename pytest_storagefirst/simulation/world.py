@@ -106,8 +106,9 @@ class World:
             _fill(tables, present)
 
     def _table_rewinds(self) -> Iterator[Callable[[], None]]:
+        # By the table of the day: a transaction that fails puts copies in the tables' place.
         for table in self.backend("dynamodb").tables.values():
-            yield _table_rewind(table)
+            yield _table_rewind(table, lambda name=table.name: self.backend("dynamodb").tables[name])
 
     def _queue_rewinds(self) -> Iterator[Callable[[], None]]:
         backend = self.backend("sqs")
@@ -134,12 +135,13 @@ def _replace(backend_dict: Any, state: list[tuple[Any, dict[Any, Any]]]) -> None
         dict.update(backends, accounts)
 
 
-def _table_rewind(table: Any) -> Callable[[], None]:
+def _table_rewind(table: Any, find: Callable[[], Any]) -> Callable[[], None]:
     kept = copy.deepcopy(dict(table.items))
-    shard = getattr(table, "stream_shard", None)
-    records = len(getattr(shard, "items", ())) if shard is not None else 0
+    records = len(getattr(getattr(table, "stream_shard", None), "items", ()))
 
     def restore() -> None:
+        table = find()
+        shard = getattr(table, "stream_shard", None)
         if table.items or kept:
             table.items.clear()
             if kept:

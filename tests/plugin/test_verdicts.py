@@ -129,6 +129,22 @@ def test_replay_files_lie_beside_the_ini_file_without_a_report(project):
     assert sorted(path.name for path in project.path.glob("*.json")) == ["behaviour.json"]
 
 
+def test_a_template_outside_of_rootdir_keeps_its_whole_name(project):
+    first, second = project.write("a/template.yaml"), project.write("b/template.yaml")
+    project.write("root/pytest.ini", "[pytest]\n")
+
+    project.run(
+        *("-c", "root/pytest.ini", "--confcutdir", str(project.path)),
+        *(str(first), str(second), "--storagefirst-report=out"),
+    )
+
+    assert [stack["template"] for stack in project.report()["stacks"]] == [
+        first.as_posix(),
+        second.as_posix(),
+    ]
+    assert len(project.explorations()) == 2
+
+
 @WORKERS
 def test_a_refusal_fails_with_its_text_alone(project, workers):
     project.write("template.yaml")

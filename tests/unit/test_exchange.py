@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
+import time
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -66,26 +67,34 @@ def test_gathering_keeps_the_values_and_removes_the_directory(shared):
     assert (controller.names(), controller.get("a")) == (["a"], 1)
 
 
-def _ask(directory: str, log: str, dies: bool) -> None:
+def _die(directory: str, log: str) -> None:
+    def make() -> None:
+        Path(log).write_text("died\n")
+        os._exit(9)
+
+    Exchange(Path(directory)).once("one", make)
+
+
+def _ask(directory: str, log: str, together: Barrier) -> None:
     def make() -> str:
         with open(log, "a") as lines:
-            lines.write(f"{os.getpid()}\n")
-        if dies:
-            os._exit(9)
-        return "made"
+            lines.write("made\n")
+        time.sleep(0.2)  # the others ask meanwhile
+        return "value"
 
+    together.wait()
     value = Exchange(Path(directory)).once("one", make)
-    with open(f"{log}.{os.getpid()}", "w") as answer:
-        json.dump(value, answer)
+    Path(f"{log}.{os.getpid()}").write_text(value)
 
 
 def test_processes_share_and_take_over_from_a_dead_one(shared, tmp_path):
-    log = tmp_path / "made"
+    log = str(tmp_path / "log")
     context = multiprocessing.get_context("spawn")
-    first = context.Process(target=_ask, args=(str(shared), str(log), True))
+    first = context.Process(target=_die, args=(str(shared), log))
     first.start()
     first.join()
-    rest = [context.Process(target=_ask, args=(str(shared), str(log), False)) for _ in range(3)]
+    together = context.Barrier(3)
+    rest = [context.Process(target=_ask, args=(str(shared), log, together)) for _ in range(3)]
     for process in rest:
         process.start()
     for process in rest:
@@ -93,5 +102,5 @@ def test_processes_share_and_take_over_from_a_dead_one(shared, tmp_path):
 
     assert first.exitcode == 9
     assert [process.exitcode for process in rest] == [0, 0, 0]
-    assert len(log.read_text().splitlines()) == 2  # the one that died, and one of the others
-    assert {path.read_text() for path in tmp_path.glob("made.*")} == {'"made"'}
+    assert Path(log).read_text() == "died\nmade\n"
+    assert [path.read_text() for path in tmp_path.glob("log.*")] == ["value"] * 3

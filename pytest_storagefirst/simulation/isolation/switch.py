@@ -184,7 +184,7 @@ def install(patches: Iterable[Patch]) -> None:
             replacement = _method(original, patch.act)
         else:
             replacement = functions[id(original)] = Function(original, patch.act)
-        _undo.append(_restoring(owner, name))
+        _undo.append(restoring(owner, name))
         setattr(owner, name, replacement)
     _replace_earlier_names(functions)
 
@@ -195,7 +195,8 @@ def uninstall() -> None:
         _undo.pop()()
 
 
-def _restoring(owner: Any, name: str) -> Callable[[], None]:
+def restoring(owner: Any, name: str) -> Callable[[], None]:
+    """What puts an attribute back as it is now, or away if the owner only inherits it."""
     if name in vars(owner):
         return functools.partial(setattr, owner, name, vars(owner)[name])
     return functools.partial(delattr, owner, name)

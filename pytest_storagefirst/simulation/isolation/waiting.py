@@ -11,6 +11,7 @@ lambda-runtime-environment).
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import threading
@@ -175,8 +176,13 @@ def abandon_all() -> None:
     """The simulation has ended: free what its threads hold."""
     for environment in list(_crews):
         abandon(environment)
-    while _abandoned:
-        _unwind(_abandoned.pop())
+    if _abandoned:
+        # A pool's worker logs whatever ends it.
+        logged = logging.root.manager.disable
+        logging.disable()
+        while _abandoned:
+            _unwind(_abandoned.pop())
+        logging.disable(logged)
     _members.clear()
 
 
@@ -254,8 +260,6 @@ def _park(
 ) -> bool:
     if ready():
         return True
-    if switch.unwinding:
-        member.crew.driver.switch()
     member.ready = ready
     member.due_ns = None
     if timeout_seconds is not None:

@@ -11,16 +11,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.functions import Outcome
-from pytest_storagefirst.simulation.sources import event_patterns
+from pytest_storagefirst.simulation.sources import event_patterns, sqs_filters
+from pytest_storagefirst.simulation.sources.batch_responses import reported_failures
 from pytest_storagefirst.stack.topology import EventSourceMapping, Function, Queue
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 POLL_MS = 100  # from a message becoming visible until a poller has it
-STANDARD_POLLERS = 5  # that a standard queue's mapping starts with (services-sqs-scaling)
+RECEIVE_LIMIT = 10  # messages of one ReceiveMessage; a larger batch is put together from several
+STANDARD_POLLERS = 5  # that a standard queue's mapping starts with, and how many it adds a minute
+POLLERS_A_MINUTE = 300
+MINUTE_MS = 60_000
+MOST_POLLERS = 1000
 DELAYED_MS = 900_000  # what the fault "delayed" adds: the longest delay that SQS itself knows
+REORDERED_MS = 1000
+EXPIRED_AFTER_MS = 4  # when the fault "visibility-expired" delivers again: amid the first delivery
+THROTTLE_RETRY_MS = 1000  # until a throttled batch is tried again; doubled each time
 LARGEST_PAYLOAD_BYTES = 6 * 1024 * 1024  # of a synchronous invocation (gettingstarted-limits)
+_MOST_BYTES_AROUND_BODY = 4096  # of a record without message attributes
 
 _DELIVERY_FAULTS = frozenset(
     {"duplicate", "reordered", "delayed", "visibility-expired", "ack-lost"}
@@ -39,18 +48,25 @@ class SqsMapping:
         self._queue = queue
         self._function = function
         self._store = simulation.store(queue)
+        self._patterns = [event_patterns.read(pattern) for pattern in mapping.filters]
         self._at_work = 0
         self._timer: Any = None
         self._timer_ms = 0
-        self._window_opened_ms: int | None = None
+        self._gathered: list[Any] = []
+        self._window_ends_ms = 0
+        self._backlog_since_ms: int | None = None
         self.enabled = mapping.enabled
         self.queue_name = queue.name
+
+    # When to look.
 
     def wake(self) -> None:
         """Something in the queue has changed: look again."""
         if not self.enabled:
             return
         now_ms = self._simulation.now_ms
+        if self._gathered:
+            self._poll_at(max(now_ms, self._window_ends_ms))
         if self._store.receivable(self._simulation.wall_ms):
             self._poll_at(now_ms + POLL_MS)
         else:
@@ -68,81 +84,116 @@ class SqsMapping:
         self._timer_ms = at_ms
         self._timer = self._simulation.scheduler.at(at_ms, self._poll)
 
-    @property
-    def _batch_size(self) -> int:
-        limit = self._simulation.schedule.batch_limit
-        return min(self._mapping.batch_size, limit) if limit else self._mapping.batch_size
-
-    @property
-    def _concurrency(self) -> int:
-        allowed = self._mapping.maximum_concurrency or STANDARD_POLLERS
-        if self._function.reserved_concurrency is not None:
-            allowed = min(allowed, max(1, self._function.reserved_concurrency))
-        return max(1, min(self._simulation.schedule.concurrency, allowed))
-
     def _poll(self) -> None:
         self._timer = None
         if not self.enabled:
             return
         while self._at_work < self._concurrency:
-            ready = self._store.receivable(self._simulation.wall_ms)
-            if not ready or self._waits_for_more(ready):
-                break
-            self._window_opened_ms = None
-            batch = self._receive()
+            batch = self._gather()
             if not batch:
                 break
             self._deliver(batch)
         if self._at_work < self._concurrency:
+            self._backlog_since_ms = None
             self.wake()
+        elif self._store.receivable(self._simulation.wall_ms):
+            if self._backlog_since_ms is None:
+                self._backlog_since_ms = self._simulation.now_ms
+            if self._grows and self._pollers < self._simulation.schedule.concurrency:
+                self._poll_at(self._simulation.now_ms + MINUTE_MS)
 
-    def _waits_for_more(self, ready: int) -> bool:
-        """The batching window: gather until it closes or the batch is full (services-sqs-configure)."""
-        window_ms = self._mapping.batching_window_seconds * 1000
-        if not window_ms or ready >= self._batch_size:
-            return False
-        now_ms = self._simulation.now_ms
-        if self._window_opened_ms is None:
-            self._window_opened_ms = now_ms
-        if now_ms >= self._window_opened_ms + window_ms:
-            return False
-        self._poll_at(self._window_opened_ms + window_ms)
-        return True
+    @property
+    def _pollers(self) -> int:
+        """How many batches may be at work at once, by the mapping alone (services-sqs-scaling).
 
-    def _receive(self) -> list[Any]:
-        batch: list[Any] = []
-        while len(batch) < self._batch_size:
-            # A poller's ReceiveMessage takes ten at most; the batch is put together from several.
-            got = self._simulation.queues.receive(
-                self._store, min(10, self._batch_size - len(batch)), None
+        Reserved concurrency is none of its business. A FIFO queue has as many as it has groups,
+        which the queue itself sees to.
+        """
+        if not self._grows:
+            return self._mapping.maximum_concurrency or MOST_POLLERS
+        since_ms = self._backlog_since_ms
+        minutes = 0 if since_ms is None else (self._simulation.now_ms - since_ms) // MINUTE_MS
+        return min(MOST_POLLERS, STANDARD_POLLERS + POLLERS_A_MINUTE * minutes)
+
+    @property
+    def _grows(self) -> bool:
+        return self._mapping.maximum_concurrency is None and not self._queue.fifo
+
+    @property
+    def _concurrency(self) -> int:
+        return max(1, min(self._simulation.schedule.concurrency, self._pollers))
+
+    @property
+    def _batch_size(self) -> int:
+        limit = self._simulation.schedule.batch_limit
+        return min(self._mapping.batch_size, limit) if limit else self._mapping.batch_size
+
+    # What is in a batch.
+
+    def _gather(self) -> list[Any]:
+        """Receive, and give a batch that is due: full, too large for more, or its window over.
+
+        What is gathered is in flight: the window is on the account of the visibility timeout
+        (services-sqs-configure).
+        """
+        simulation = self._simulation
+        while len(self._gathered) < self._batch_size:
+            got = simulation.queues.receive(
+                self._store, min(RECEIVE_LIMIT, self._batch_size - len(self._gathered)), None
             )
             if not got:
                 break
-            batch.extend(got)
-        return self._filtered(batch)
+            kept = self._filtered(got)
+            if kept and not self._gathered:
+                window_ms = self._mapping.batching_window_seconds * 1000
+                self._window_ends_ms = simulation.now_ms + window_ms
+            self._gathered.extend(kept)
+        if not self._gathered:
+            return []
+        fitting = self._fitting()
+        too_many = self._gathered[fitting:]
+        full = bool(too_many) or len(self._gathered) >= self._batch_size
+        if not full and simulation.now_ms < self._window_ends_ms:
+            self._poll_at(self._window_ends_ms)
+            return []
+        batch, self._gathered = self._gathered[:fitting], []
+        if too_many:
+            simulation.queues.postpone(self._store, too_many, simulation.wall_ms)
+        return batch
 
-    def _filtered(self, batch: list[Any]) -> list[Any]:
+    def _fitting(self) -> int:
+        """How many of the gathered messages fit into the payload of one invocation."""
+        if not any(message.message_attributes for message in self._gathered):
+            # In JSON, a character takes six bytes at most: "\u0000".
+            most = sum(6 * len(m.body) + _MOST_BYTES_AROUND_BODY for m in self._gathered)
+            if most <= LARGEST_PAYLOAD_BYTES:
+                return len(self._gathered)
+        size = len('{"Records":[]}') - 1
+        for count, message in enumerate(self._gathered):
+            text = json.dumps(self._record(message), ensure_ascii=False, separators=(",", ":"))
+            size += len(text.encode()) + 1
+            if size > LARGEST_PAYLOAD_BYTES and count:
+                return count
+        return len(self._gathered)
+
+    def _filtered(self, messages: list[Any]) -> list[Any]:
         """What matches the filter criteria; the rest is deleted (invocation-eventfiltering)."""
-        if not self._mapping.filters:
-            return batch
-        patterns = [json.loads(pattern) for pattern in self._mapping.filters]
+        if not self._patterns:
+            return messages
         kept = []
-        for message in batch:
-            record = self._record(message)
-            try:
-                record["body"] = json.loads(record["body"])
-            except ValueError:
-                pass
-            if any(event_patterns.matches(pattern, record) for pattern in patterns):
+        for message in messages:
+            if sqs_filters.passes(self._patterns, self._record(message)):
                 kept.append(message)
-            else:
-                ids = self._simulation.ids_of([message])
-                self._simulation.record("filtered", ids, self._queue.logical_id)
-                self._delete([message])
+                continue
+            ids = self._simulation.ids_of([message])
+            self._simulation.record("filtered", ids, self._queue.logical_id)
+            self._delete([message])
         return kept
 
     def _record(self, message: Any) -> dict[str, Any]:
         return self._simulation.sqs_record(message, self._queue)
+
+    # Delivery.
 
     def _deliver(self, batch: list[Any]) -> None:
         simulation = self._simulation
@@ -155,101 +206,139 @@ class SqsMapping:
             kind = ""
         if strike is not None and kind:
             simulation.strike(strike, ids)
-        if kind in ("reordered", "delayed"):
-            struck = [
-                m for m in batch if simulation.ids_of([m]) == (strike.fault.message,)
-            ] or batch[:1]
-            batch = [m for m in batch if m not in struck]
-            later_ms = DELAYED_MS if kind == "delayed" else 1000
+        if strike is not None and kind in ("reordered", "delayed"):
+            struck = self._held_back(batch, strike.fault.message)
+            later_ms = DELAYED_MS if kind == "delayed" else REORDERED_MS
             simulation.queues.postpone(self._store, struck, simulation.wall_ms + later_ms)
+            batch = [message for message in batch if message not in struck]
             if not batch:
                 self.wake()
                 return
         self._invoke(batch, acknowledges=kind != "ack-lost", again=kind == "duplicate")
         if kind == "visibility-expired":
             simulation.scheduler.at(
-                simulation.now_ms + 4, lambda: self._redeliver(batch, "visibility expired")
+                simulation.now_ms + EXPIRED_AFTER_MS,
+                lambda: self._redeliver(batch, "visibility expired"),
             )
 
+    def _held_back(self, batch: list[Any], message_id: str) -> list[Any]:
+        """The message that comes later, and in a FIFO queue all that must stay behind it."""
+        named = [m for m in batch if message_id in self._simulation.ids_of([m])]
+        first = (named or batch)[0]
+        if not self._queue.fifo:
+            return [first]
+        behind = batch[batch.index(first) :]
+        return [message for message in behind if message.group_id == first.group_id]
+
     def _redeliver(self, batch: Sequence[Any], why: str) -> None:
-        """Deliver messages once more: the queue counts another receive and gives a new receipt."""
-        again = self._simulation.queues.receive_again(self._store, batch)
+        """Deliver messages once more: the queue counts another receive and gives a new receipt.
+
+        One that is gone comes as the copy that an at-least-once queue may still deliver
+        (standard-queues-at-least-once-delivery).
+        """
+        again = []
+        released = set()
+        for message in batch:
+            if self._store.message(message.id) is not None:
+                if self._release(message):
+                    released.add(message.id)
+            elif not self._queue.fifo:
+                copy = message.copy()
+                copy.approximate_receive_count += 1
+                again.append(copy)
+        if self._at_work >= self._pollers:
+            return  # what is visible again waits for its turn
+        again.extend(self._receive_named(released))
         if again:
             self._invoke(again, acknowledges=True, again=False, why=why)
+
+    def _release(self, message: Any) -> bool:
+        from moto.sqs.exceptions import SQSException
+
+        try:
+            self._store.change_visibility(message.receipt_handle, 0)
+        except SQSException:
+            return False  # it came back by itself, and another receive has it
+        return True
+
+    def _receive_named(self, message_ids: set[str]) -> list[Any]:
+        queues, wall_ms = self._simulation.queues, self._simulation.wall_ms
+        if not message_ids:
+            return []
+        received = queues.receive(self._store, self._store.receivable(wall_ms), None)
+        others = [message for message in received if message.id not in message_ids]
+        queues.postpone(self._store, others, wall_ms)
+        return [message for message in received if message.id in message_ids]
 
     def _invoke(
         self, batch: Sequence[Any], *, acknowledges: bool, again: bool, why: str = ""
     ) -> None:
-        event = {"Records": [self._record(message) for message in batch]}
-        self._at_work += 1
         counts = sorted({message.approximate_receive_count for message in batch})
         source = f"receive {'/'.join(map(str, counts))} from {self._queue.logical_id}"
+        self._at_work += 1
 
-        def done(outcome: Outcome) -> None:
+        def finished(outcome: Outcome) -> None:
             self._at_work -= 1
             self._acknowledge(batch, outcome, acknowledges)
             if again and outcome.kind == "succeeded":
                 self._redeliver(batch, "duplicate")
             self.wake()
 
-        self._simulation.functions.invoke(
-            self._function,
-            event,
-            self._simulation.ids_of(batch),
-            done,
-            source=f"{source} ({why})" if why else source,
+        self._attempt(batch, f"{source} ({why})" if why else source, finished, 0)
+
+    def _attempt(self, batch: Sequence[Any], source: str, finished: Any, attempt: int) -> None:
+        """Invoke; what is throttled is tried again while it is in flight, then it comes back.
+
+        Page services-sqs-errorhandling, backoff strategy. The fault "throttled" stands for a
+        shortage that outlasts the visibility timeout; one that the stack makes itself may end.
+        """
+        simulation = self._simulation
+
+        def done(outcome: Outcome) -> None:
+            again_ms = simulation.now_ms + THROTTLE_RETRY_MS * 2**attempt
+            wait = outcome.kind == "throttled" and self._function_is_full()
+            if wait and again_ms < self._in_flight_until_ms(batch):
+                simulation.scheduler.at(
+                    again_ms, lambda: self._attempt(batch, source, finished, attempt + 1)
+                )
+            else:
+                finished(outcome)
+
+        event = {"Records": [self._record(message) for message in batch]}
+        simulation.functions.invoke(
+            self._function, event, simulation.ids_of(batch), done, source=source
         )
+
+    def _function_is_full(self) -> bool:
+        reserved = self._function.reserved_concurrency
+        return reserved is not None and self._simulation.functions.busy(self._function) >= reserved
+
+    def _in_flight_until_ms(self, batch: Sequence[Any]) -> int:
+        received_ms = min(message.received_at_ms for message in batch)
+        until_ms: int = received_ms + self._queue.visibility_timeout_seconds * 1000
+        return until_ms - self._simulation.scheduler.epoch_ms
+
+    # What comes of it.
 
     def _acknowledge(self, batch: Sequence[Any], outcome: Outcome, acknowledges: bool) -> None:
         simulation = self._simulation
-        failed = (
-            batch if outcome.kind != "succeeded" else self._reported_failures(batch, outcome.result)
-        )
-        succeeded = [message for message in batch if message not in failed]
-        if failed and outcome.kind == "succeeded":
-            simulation.record(
-                "failed",
-                simulation.ids_of(failed),
-                self._function.logical_id,
-                "reported by the handler",
-            )
-        if not succeeded:
+        if outcome.kind != "succeeded":
             return
+        failed: frozenset[str] | None = frozenset()
+        if self._mapping.reports_batch_item_failures:
+            failed = reported_failures({message.id for message in batch}, outcome.result)
+        why = "reported by the handler" if failed else "its response fails the whole batch"
+        back = [message for message in batch if failed is None or message.id in failed]
+        if back:
+            ids = simulation.ids_of(back)
+            simulation.record("failed", ids, self._function.logical_id, why)
+        succeeded = [message for message in batch if message not in back]
         if acknowledges:
             self._delete(succeeded)
-        else:
-            simulation.record(
-                "noted",
-                simulation.ids_of(succeeded),
-                self._queue.logical_id,
-                "the delete did not take",
-            )
+        elif succeeded:
+            ids = simulation.ids_of(succeeded)
+            simulation.record("noted", ids, self._queue.logical_id, "the delete did not take")
 
     def _delete(self, messages: Sequence[Any]) -> None:
         for message in messages:
             self._simulation.queues.acknowledge(self._store, message)
-
-    def _reported_failures(self, batch: Sequence[Any], result: Any) -> list[Any]:
-        """Which messages come back (services-sqs-errorhandling, success and failure conditions)."""
-        if not self._mapping.reports_batch_item_failures:
-            return []
-        everything = list(batch)
-        if result is None or result == {}:
-            return []
-        if not isinstance(result, dict):
-            return everything
-        if "batchItemFailures" not in result:
-            return []
-        failures = result["batchItemFailures"]
-        if failures is None or failures == []:
-            return []
-        if not isinstance(failures, list):
-            return everything
-        by_id = {message.id: message for message in batch}
-        failed = []
-        for failure in failures:
-            identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
-            if not identifier or identifier not in by_id:
-                return everything
-            failed.append(by_id[identifier])
-        return failed

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_storagefirst.simulation.isolation import switch
-from pytest_storagefirst.simulation.wire import connections
+from pytest_storagefirst.simulation.wire import certificates, connections
 from pytest_storagefirst.simulation.wire.exchange import (
     ConnectionRefused,
     ConnectionResetAfterEffect,
@@ -92,6 +92,7 @@ def install() -> None:
     if _undo:
         return
     _undo.extend(connections.patch_http_client(_active))
+    _undo.extend(certificates.patch_certificates(_active))
     for name, patch in _CLIENTS.items():
         if name in sys.modules:
             _undo.extend(patch(sys.modules[name]))

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_storagefirst.simulation import isolation
+from pytest_storagefirst.simulation.isolation import switch
 from pytest_storagefirst.simulation.wire import exchange
 from pytest_storagefirst.simulation.wire.exchange import FOR_EVER_SECONDS, HttpCall, Respond
 
@@ -105,13 +106,12 @@ class Wire:
         except exchange.ReadTimeout:
             self._reply, self._delay_seconds = b"", FOR_EVER_SECONDS
         else:
-            self._reply = exchange.to_bytes(answer, call.method)
+            self._reply = exchange.to_bytes(answer)
             self._delay_seconds = answer.delay_seconds
 
     def _unconnected(self, error: OSError) -> Exception:
         """What the client raises when it finds no connection."""
         connection, module = self._connection, self._module
-        connection.sock = None
         if module is None:
             return error
         if isinstance(error, TimeoutError):
@@ -251,6 +251,6 @@ def _patch_connect(kind: Any, scheme: str, module: ModuleType | None, active: Ac
 
 
 def _replace(kind: Any, name: str, function: Callable[..., Any]) -> Restore:
-    restore = functools.partial(setattr, kind, name, vars(kind)[name])
+    restore = switch.restoring(kind, name)
     setattr(kind, name, function)
     return restore

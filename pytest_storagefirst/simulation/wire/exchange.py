@@ -79,13 +79,13 @@ def unframed_headers(answer: HttpAnswer) -> list[tuple[str, str]]:
     return [(name, text) for name, text in answer.headers.items() if name.lower() not in _FRAMING]
 
 
-def to_bytes(answer: HttpAnswer, method: str) -> bytes:
+def to_bytes(answer: HttpAnswer) -> bytes:
     """The answer as HTTP/1.1 on a connection that then closes."""
     reason = http.client.responses.get(answer.status, "")
     lines = [f"HTTP/1.1 {answer.status} {reason}"]
     lines += [f"{name}: {text}" for name, text in unframed_headers(answer)]
+    body = answer.body if may_have_body(answer.status) else b""
     if may_have_body(answer.status):
-        lines.append(f"Content-Length: {len(answer.body)}")
+        lines.append(f"Content-Length: {len(body)}")
     lines += ["Connection: close", "", ""]
-    has_body = may_have_body(answer.status) and method != "HEAD"
-    return "\r\n".join(lines).encode("latin-1") + (answer.body if has_body else b"")
+    return "\r\n".join(lines).encode("latin-1") + body

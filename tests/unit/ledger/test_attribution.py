@@ -419,3 +419,19 @@ def test_what_was_begun_elsewhere_leaves_the_rest_as_it_was(world, story):
     begun = Effect("item", "Baskets", {"id": "all"}, {"lines": {"m2-t": 1}})
     account = take_account(told.observe(*basket(["m1"], "t"), begun, held=held), oracle)
     assert (account.processed, account.corrupted) == ({"m1"}, ())
+
+
+def test_what_nobody_explains_is_told_beside_a_message_handled_twice(world, story):
+    _made, oracle = learnt(world, attempts)
+    nobody = Effect("item", "Orders", {"id": None}, {"id": None, "n": 1})
+    effects = [*attempts(["m1", "m2", "m2", "m2", "m3"], "t"), nobody]
+    account = take_account(run(story, *effects, handled="m1 m2 m2 m2 m3"), oracle)
+    assert account.copies == {"m2": 3}
+    assert len(account.unexpected) == 1
+    assert account.partial == frozenset()
+
+
+def test_unnamed_effects_go_first_to_those_that_were_deleted_after_success(world, story):
+    _made, oracle = learnt(world, pinged)
+    told = story().accept("m1 m2 m3").handle("m2").handle("m3").fail("m1")
+    assert take_account(told.observe(*pinged("12", "t")), oracle).lost == {"m1"}

@@ -221,3 +221,12 @@ def test_an_effect_that_one_run_lacks_stays_unexpected_whatever_the_next_has(wor
     first, second, third = world(keyed).alone("m1")["m1"]
     lacking = replace(second, effects=())
     assert Oracle({"m1": [first, lacking, third]}).alone["m1"] == ()
+
+
+def test_only_those_that_leave_something_shared_meet(world):
+    def some(ids, tag):
+        adding = [m for m in ids if m != "m3"]
+        return keyed(ids, tag) + (total(adding, tag) if adding else [])
+
+    _, oracle = learnt(world, some)
+    assert oracle.meeting == {"m1", "m2"}

@@ -485,6 +485,32 @@ def test_a_task_may_submit_to_its_own_pool() -> None:
         assert nested.result() == "inner"
 
 
+def test_a_pools_first_task_may_submit_to_another_pool() -> None:
+    pool = concurrent.futures.ThreadPoolExecutor
+    with simulated(), pool(1) as outer, pool(1) as inner:
+        nested = outer.submit(lambda: inner.submit(lambda: "inner").result())
+        assert nested.result() == "inner"
+
+
+def test_a_thread_that_only_yields_lets_time_pass() -> None:
+    yields: list[int] = []
+    with simulated() as simulation:
+        stop = threading.Event()
+
+        def poll() -> None:
+            while not stop.is_set():
+                yields.append(1)
+                time.sleep(0)
+
+        thread = threading.Thread(target=poll)
+        thread.start()
+        time.sleep(0.05)
+        stop.set()
+        thread.join()
+    assert 10 <= len(yields) <= 60
+    assert simulation.ms <= 60
+
+
 def test_a_pool_serves_several_runs_environments_and_the_real_world() -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert pool.submit(threading.get_native_id).result() != threading.get_native_id()
@@ -631,6 +657,14 @@ def test_threads_end_with_the_run_and_touch_nothing() -> None:
     thread.join()
 
 
+def test_an_idle_pool_ends_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    with simulated():
+        pool = concurrent.futures.ThreadPoolExecutor(2)
+        assert pool.submit(int).result() == 0
+    logging.critical("goes on")
+    assert [record.getMessage() for record in caplog.records] == ["goes on"]
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -753,6 +787,8 @@ def test_sockets_are_refused_and_told() -> None:
         with pytest.raises(socket.gaierror):
             socket.getaddrinfo("api.example", "443")
         with pytest.raises(socket.gaierror):
+            socket.getaddrinfo("localhost", 8000)
+        with pytest.raises(socket.gaierror):
             socket.gethostbyname("api.example")
         with pytest.raises(socket.gaierror):
             socket.getnameinfo(("192.0.2.1", 80), 0)
@@ -764,6 +800,7 @@ def test_sockets_are_refused_and_told() -> None:
         ("192.0.2.1", 53),
         ("192.0.2.1", 54),
         ("api.example", 443),
+        ("localhost", 8000),
         ("api.example", 0),
         ("192.0.2.1", 80),
     ]
@@ -857,6 +894,8 @@ def _draw() -> list[Any]:
 def test_chance_is_the_seeds() -> None:
     with simulated(1):
         first = _draw()
+    with simulated(1):
+        assert _draw() == first
     _draw()
     with simulated(1):
         assert _draw() == first
@@ -920,6 +959,7 @@ def test_nothing_is_changed_outside() -> None:
     with simulated():
         pass
     assert isolation.current() is None
+    assert type(sys.stdin).__name__ != "NoTerminal"
     before = REAL_MONOTONIC()
     time.sleep(0.001)
     assert time.monotonic() > before

@@ -7,6 +7,7 @@ import importlib
 import json
 import random
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -387,6 +389,24 @@ def test_no_warning_of_an_unverified_host() -> None:
         requests.get(URL, verify=True)
 
 
+def test_certificates_are_loaded_once_they_are_used(tmp_path: Path) -> None:
+    import certifi
+
+    with Other(OK).at_work():
+        context = ssl.create_default_context(cafile=certifi.where())
+        by_default = ssl.create_default_context()
+        with pytest.raises(FileNotFoundError):
+            ssl.create_default_context(cafile=tmp_path / "missing.pem")
+        assert "_put_off" in vars(by_default)
+    assert "_put_off" in vars(context)
+    assert len(context.get_ca_certs()) > 50
+    assert "_put_off" not in vars(context)
+    outside = ssl.create_default_context(cafile=certifi.where())
+    assert outside.cert_store_stats() == context.cert_store_stats()
+    by_default.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a.example")
+    assert "_put_off" not in vars(by_default)
+
+
 def test_bodies_of_every_shape_arrive_whole() -> None:
     def pieces() -> Iterator[bytes]:
         yield b"one "
@@ -461,7 +481,7 @@ def test_botocore_gets_leave_to_send_its_body() -> None:
     from botocore.httpsession import URLLib3Session
 
     with Other(OK).at_work() as other:
-        request = AWSRequest("PUT", URL, {"Expect": "100-continue"}, data=b"object")
+        request = AWSRequest("PUT", URL, {"Expect": b"100-continue"}, data=b"object")
         assert URLLib3Session().send(request.prepare()).status_code == 200
     assert other.calls[0].body == b"object"
 
@@ -562,6 +582,7 @@ def test_all_is_as_it_was_after_uninstall() -> None:
             httpx.HTTPTransport.handle_request,
         ):
             assert not hasattr(kind, "__wrapped__")
+        assert "load_verify_locations" not in vars(ssl.SSLContext)
     finally:
         wire.install()
     assert hasattr(http.client.HTTPConnection.connect, "__wrapped__")

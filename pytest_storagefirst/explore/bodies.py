@@ -1,0 +1,250 @@
+"""A body for each entry: the user's, or one found by watching what the handler asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.errors import EntryError, HandlerError, StorageFirstError
+from pytest_storagefirst.explore import workload
+from pytest_storagefirst.explore.asked import Asked, watched
+from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.environment import Code
+from pytest_storagefirst.simulation.run import TOKEN, Played
+from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
+
+MOST_TRIES = 60  # plays while a body is looked for; each takes a few milliseconds
+
+# What packages are called where they are installed, if not as where they are imported.
+_PACKAGES = {
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "Crypto": "pycryptodome",
+    "google": "protobuf",
+    "jose": "python-jose",
+    "jwt": "PyJWT",
+    "magic": "python-magic",
+    "OpenSSL": "pyOpenSSL",
+    "PIL": "pillow",
+    "psycopg2": "psycopg2-binary",
+    "sklearn": "scikit-learn",
+    "slugify": "python-slugify",
+    "yaml": "PyYAML",
+}
+
+
+def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Each entry with a body that the stack takes, found by asking the handler where none is given.
+
+    Raises EntryError when a body that the user gave, or every one that could be guessed, is refused
+    even without faults; HandlerError when a function's code can't be imported.
+    """
+    given = judge.deployed
+    try:
+        return tuple(_described(judge, entry) for entry in entries)
+    finally:
+        judge.deployed = given
+
+
+def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...]) -> list[str]:
+    """What qualifies every verdict on these entries: a guessed body, no id, no effect."""
+    notes = []
+    for before, entry in zip(given, described, strict=True):
+        sent = workload.as_sent(entry.body)
+        if before.body is None:
+            notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
+        if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):
+            notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
+        if not judge.alone(Send("m1", entry.name, entry.body))[0].effects:
+            notes.append(
+                f"{entry.name}: a message leaves no effect that can be seen, so whether it was "
+                "processed is judged by its acknowledgement alone"
+            )
+    return notes
+
+
+def _described(judge: Judge, entry: Entry) -> Entry:
+    if entry.body is not None:
+        played = _played(judge, entry, entry.body)
+        if problem := _why_refused(judge, played):
+            raise _refusal(entry, problem, entry.body)
+        return entry
+    return _Guesses(judge, entry).first_taken()
+
+
+def _played(judge: Judge, entry: Entry, body: Any) -> Played:
+    """A run of one message with this body, which is the entry's own from then on."""
+    candidate = replace(entry, body=body)
+    entries = tuple(candidate if e.name == entry.name else e for e in judge.deployed.entries)
+    judge.deployed = replace(judge.deployed, entries=entries)
+    return judge.play(Schedule((Send("m1", entry.name, body),)))
+
+
+class _Guesses:
+    """The search for a body that nobody described."""
+
+    def __init__(self, judge: Judge, entry: Entry) -> None:
+        self._judge = judge
+        self._entry = entry
+        self._plays = 0
+
+    def first_taken(self) -> Entry:
+        body, problem = self._followed(workload.first_guess())
+        if problem:
+            for other in workload.alternatives(body):
+                if self._plays >= MOST_TRIES:
+                    break
+                tried, still = self._followed(other)
+                if not still:
+                    body, problem = tried, ""
+                    break
+        if problem:
+            raise _refusal(self._entry, problem, body)
+        return replace(self._entry, body=body)
+
+    def _followed(self, body: Any) -> tuple[Any, str]:
+        """The body with all that the handler asks for, and why the stack refuses it; "" if not."""
+        while True:
+            self._plays += 1
+            with watched(TOKEN) as asked:
+                played = _played(self._judge, self._entry, body)
+            problem = _why_refused(self._judge, played)
+            better = workload.extended(body, _wants(played, asked, refused=bool(problem)))
+            if better is None or self._plays >= MOST_TRIES:
+                if not problem:  # and so without anybody watching
+                    problem = _why_refused(self._judge, _played(self._judge, self._entry, body))
+                return body, problem
+            body = better
+
+
+def _wants(played: Played, asked: Asked, *, refused: bool) -> list[tuple[str, ...]]:
+    """What the handler asked its message for in vain, as paths.
+
+    What it demanded counts always, what it can do without only if it then refused the message.
+    """
+    wants = list(asked.demanded)
+    for _, error in played.errors:
+        if isinstance(error, KeyError) and error.args and not _is_about_variables(error):
+            name = error.args[0]
+            if isinstance(name, str) and not any(path[-1] == name for path in wants):
+                wants.append((name,))
+    if refused and not wants:
+        wants = list(asked.optional)
+    return wants
+
+
+# --- why a stack refuses a message -----------------------------------------------------------
+
+
+def _why_refused(judge: Judge, played: Played) -> str:
+    """Why a message that came alone and without faults was not processed; "" when it was.
+
+    Raises HandlerError when that has nothing to do with the message: the code can't be imported.
+    """
+    history = played.observation.history
+    for event in history:
+        if event.kind in ("rejected", "indeterminate"):
+            return f"the front door answered {event.detail}"
+    failures = [event for event in history if event.kind == "failed"]
+    if not failures:
+        return ""
+    for event in failures:
+        if not any(other.kind == "delivered" and other.where == event.where for other in history):
+            error = next((e for place, e in played.errors if place == event.where), None)
+            raise _import_failure(judge.deployed.code[event.where], error)
+    if played.observation.effects:
+        return ""
+    last = failures[-1]
+    if played.errors:
+        place, error = played.errors[-1]
+        at = _own_line(error, judge.deployed.code[place])
+        return f"{place} failed{f' at {at}' if at else ''} ({_said(error)})"
+    if last.detail == "Runtime.ExitError":
+        return f"{last.where} left with sys.exit(), which ends the environment and fails the batch"
+    return f"{last.where} failed: {last.detail}"
+
+
+def _refusal(entry: Entry, problem: str, body: Any) -> StorageFirstError:
+    kind = "route" if entry.route is not None else "queue"
+    return EntryError(
+        "the stack refuses this message even without faults, so nothing can be learnt from it",
+        where=entry.name,
+        found=f"{problem}; sent {workload.as_sent(body)}",
+        expected="a body that the stack processes",
+        remedy="write it in storagefirst.toml, with {unique} where a message's own id goes:\n"
+        f'            [[entry]]\n            {kind} = "{entry.name}"\n'
+        '            body = { … = "{unique}" }',
+    )
+
+
+def _import_failure(code: Code, error: BaseException | None) -> HandlerError:
+    if error is None:  # SystemExit is no error that a run keeps
+        return HandlerError(
+            f"the code of {code.function} ends the process while it is imported",
+            where=code.function,
+            found="sys.exit()",
+            expected=f"a module that defines {code.handler}",
+            remedy="take the call of sys.exit() out of what runs at import",
+        )
+    at = _own_line(error, code)
+    remedy = "mend that line; at import the code sees the function's own environment variables"
+    expected = f"a module that can be imported and defines {code.handler}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        expected = "every package that the function imports, installed where pytest runs"
+        requirements = [folder / "requirements.txt" for folder in code.search]
+        found = [_shown(file) for file in requirements if file.is_file()]
+        top = error.name.partition(".")[0]
+        package = f"pip install {_PACKAGES.get(top, top.replace('_', '-'))}"
+        remedy = f"{package}, or pip install -r {found[0]}" if found else package
+    elif _is_about_variables(error):
+        name = error.args[0]
+        expected = f"the environment variable {name}"
+        remedy = f"set {name} under Environment: Variables: of {code.function} in the template"
+    return HandlerError(
+        f"the code of {code.function} can't be imported",
+        where=f"{at} ({code.function})" if at else code.function,
+        found=_said(error),
+        expected=expected,
+        remedy=remedy,
+    )
+
+
+def _is_about_variables(error: BaseException) -> bool:
+    """Whether a KeyError comes from os.environ."""
+    trace = error.__traceback__
+    module = ""
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    return isinstance(error, KeyError) and module == "os"
+
+
+def _own_line(error: BaseException, code: Code) -> str:
+    """The last line of the function's own code that an error passed through, as file:line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(Path(error.filename))}:{error.lineno}"
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        inline = file.startswith(f"<{code.function}:")
+        if inline or any(Path(file).is_relative_to(folder) for folder in code.search):
+            found = f"{file if inline else _shown(Path(file))}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def _shown(file: Path) -> str:
+    here = Path.cwd()
+    return file.relative_to(here).as_posix() if file.is_relative_to(here) else str(file)
+
+
+def _said(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    first = text.partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -1,0 +1,97 @@
+"""Stacks that stand in this process, ready for runs: made once, used again."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_storagefirst.errors import EntryError, TemplateError
+from pytest_storagefirst.explore.bodies import describe_entries
+from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.explore.prepare import Prepared, prepare
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+BLUEPRINTS = Path(__file__).parent.parent / "stack" / "blueprints"
+
+
+class Standing:
+    """A stack that stands in this process, ready for runs.
+
+    A test may send bodies of its own, so that an entry without one is no error before it is needed.
+    """
+
+    def __init__(self, make: Callable[[], Prepared]) -> None:
+        self._make = make
+        self.prepared = make()
+        self.judge = Judge(self.prepared.deployed)
+        self.refusal: EntryError | None = None
+        try:
+            entries = describe_entries(self.judge, self.prepared.deployed.entries)
+            self.judge.deployed = replace(self.prepared.deployed, entries=entries)
+        except EntryError as error:
+            self.refusal = error
+        self.in_use = False
+        self._counts: dict[tuple[Send, ...], Mapping[tuple[str, str], int]] = {}
+
+    def free(self) -> Standing:
+        """Itself, or while a test holds it another one like it."""
+        return Standing(self._make) if self.in_use else self
+
+    def described(self) -> Standing:
+        """Itself; raises EntryError when some entry has no body that the stack takes."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self
+
+    def baseline_counts(self, sends: tuple[Send, ...]) -> Mapping[tuple[str, str], int]:
+        if sends not in self._counts:
+            self._counts[sends] = self.judge.play(Schedule(sends)).counts
+        return self._counts[sends]
+
+
+_standing: dict[str, Standing] = {}
+
+
+def standing(template: str | Path, settings: Settings | None = None) -> Standing:
+    """The stack of a template, stood up once per process.
+
+    A relative path is looked for from the current folder. Raises StorageFirstError.
+    """
+    path = template_path(template)
+    own = settings if settings is not None else load_settings(path)
+    stood_by = (own.parameters, own.imports, own.entries, own.downstreams, own.functions)
+    key = repr((str(path.resolve()), stood_by))
+    if key not in _standing:
+        _standing[key] = Standing(lambda: prepare(path, own))
+    return _standing[key]
+
+
+def template_path(template: str | Path) -> Path:
+    """The file of a template's path or of "blueprint:NAME". Raises TemplateError."""
+    text = str(template)
+    if not text.startswith("blueprint:"):
+        path = Path(text)
+        if not path.is_file():
+            raise TemplateError(
+                "no such template",
+                where=text,
+                expected=f"a file, seen from {Path.cwd()}",
+                remedy="write the path from the folder that pytest is started in",
+            )
+        return path
+    name = text.removeprefix("blueprint:")
+    path = BLUEPRINTS / name / "template.yaml"
+    if not path.is_file():
+        names = sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))
+        near = difflib.get_close_matches(name, names, n=1)
+        raise TemplateError(
+            f"no blueprint {name!r}",
+            where=text,
+            expected="one of " + ", ".join(names),
+            remedy=f'write "blueprint:{(near or names)[0]}"',
+        )
+    return path

@@ -1,0 +1,72 @@
+"""How a service says no, and how a client learns that no answer will come."""
+
+from __future__ import annotations
+
+import json
+
+def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], bytes]:
+    """A service's own answer when it refuses: status, headers, body, by its wire protocol.
+
+    Raises ConnectTimeoutError for "connect-timeout". Codes are those of the services' API
+    references (CommonErrors) and botocore's models.
+    """
+    if variant == "connect-timeout":
+        from botocore.exceptions import ConnectTimeoutError
+
+        raise ConnectTimeoutError(endpoint_url=url)
+    status, code = _REFUSALS.get(service, {}).get(variant) or _REFUSALS["*"][variant]
+    message = f"{code} (fault of the plan)"
+    if service in ("s3", "sns", "ses", "iam", "sts"):
+        error = f"<Code>{code}</Code><Message>{message}</Message>"
+        inner = error if service == "s3" else f"<Type>Sender</Type>{error}"
+        body = (
+            f"<Error>{inner}</Error>"
+            if service == "s3"
+            else f"<ErrorResponse><Error>{inner}</Error></ErrorResponse>"
+        )
+        return status, {"Content-Type": "text/xml"}, body.encode()
+    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-ErrorType": code}
+    return (
+        status,
+        headers,
+        json.dumps({"__type": code, "message": message, "Message": message}).encode(),
+    )
+
+
+_REFUSALS: dict[str, dict[str, tuple[int, str]]] = {
+    "*": {
+        "throttle": (400, "ThrottlingException"),
+        "server-error": (500, "InternalServerError"),
+        "access-denied": (400, "AccessDeniedException"),
+    },
+    "dynamodb": {"throttle": (400, "ProvisionedThroughputExceededException")},
+    "sqs": {
+        "throttle": (403, "RequestThrottled"),
+        "server-error": (500, "InternalFailure"),
+        "access-denied": (403, "AccessDeniedException"),
+    },
+    "s3": {
+        "throttle": (503, "SlowDown"),
+        "server-error": (500, "InternalError"),
+        "access-denied": (403, "AccessDenied"),
+    },
+    "lambda": {
+        "throttle": (429, "TooManyRequestsException"),
+        "server-error": (500, "ServiceException"),
+        "access-denied": (403, "AccessDeniedException"),
+    },
+    "kinesis": {"throttle": (400, "ProvisionedThroughputExceededException")},
+    "sns": {
+        "throttle": (400, "Throttling"),
+        "server-error": (500, "InternalFailure"),
+        "access-denied": (403, "AuthorizationError"),
+    },
+}
+
+
+def lost_answer(variant: str, url: str) -> Exception:
+    from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
+    if variant == "reset":
+        return ConnectionClosedError(endpoint_url=url)
+    return ReadTimeoutError(endpoint_url=url)

@@ -1,0 +1,141 @@
+"""A body for an entry: the user's, or one found by asking the handler; else what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_storagefirst.errors import EntryError, HandlerError
+from pytest_storagefirst.explore.bodies import describe_entries, notes_on
+
+QUEUE = '[[entry]]\nqueue = "Orders"\n'
+
+
+def body_for(workshop, work, **files):
+    judge = workshop.judge(workshop.working(work, **files))
+    return judge.deployed.entries[0].body
+
+
+def refusal(workshop, template, kind=EntryError):
+    with pytest.raises(kind) as raised:
+        workshop.judge(template)
+    return raised.value
+
+
+def test_the_handler_is_asked_although_it_catches_what_it_asks(workshop):
+    work = (
+        'if not body.get("name"): raise ValueError("name")\n'
+        'body["amount"] + 1\nint(body["size"])\nbody["customer"]["email"]'
+    )
+
+    assert body_for(workshop, work) == {
+        "id": "{unique}",
+        "name": "text",
+        "amount": 12,
+        "size": 12,
+        "customer": {"email": "someone@example.com"},
+    }
+
+
+def test_what_a_handler_can_do_without_is_not_sent(workshop):
+    assert body_for(workshop, 'body.get("colour", "red")') == {"id": "{unique}"}
+
+
+def test_a_handler_that_lets_its_key_errors_through(workshop):
+    app = workshop.app.replace("except Exception:", "except ZeroDivisionError:")
+    template = workshop.write(app.replace('body["id"]', 'body["id"], "of": body["orderId"]'))
+
+    assert workshop.judge(template).deployed.entries[0].body == {
+        "id": "{unique}",
+        "orderId": "{unique}",
+    }
+
+
+def test_a_given_body_is_taken_as_it_is(workshop):
+    toml = QUEUE + 'body = { id = "{unique}", more = [1, 2] }\n'
+
+    assert body_for(workshop, "pass", toml=toml) == {"id": "{unique}", "more": [1, 2]}
+
+
+def test_a_given_body_that_is_refused(workshop):
+    template = workshop.write(
+        "def handler(event, context):\n    raise ValueError('never')\n",
+        toml=QUEUE + 'body = { id = "{unique}" }\n',
+    )
+
+    error = refusal(workshop, template)
+
+    assert error.where == "Orders"
+    assert "app.py:2 (ValueError: never)" in error.found
+    assert '{"id": "{unique}"}' in error.found
+    assert 'queue = "Orders"' in error.remedy
+
+
+def test_no_guess_suits(workshop):
+    error = refusal(workshop, workshop.working('raise ValueError("never")'))
+
+    assert error.found == 'Worker failed: reported by the handler; sent {"id": "{unique}"}'
+
+
+def test_sys_exit_in_the_handler(workshop):
+    error = refusal(workshop, workshop.working("import sys\nsys.exit(1)"))
+
+    assert "Worker left with sys.exit()" in error.found
+
+
+@pytest.mark.parametrize(
+    ("app", "line", "found", "remedy"),
+    [
+        ("import nowhere_at_all.client\n", 1, "No module named 'nowhere_at_all'", "nowhere-at-all"),
+        ("import json\nimport jwt.nowhere_1\n", 2, "ModuleNotFoundError", "pip install PyJWT"),
+        ("import os\n\nURL = os.environ['URL']\n", 3, "KeyError: 'URL'", "set URL under Environ"),
+        ("def handler(event, context)\n    pass\n", 1, "SyntaxError: expected ':'", "mend"),
+        ("import json\n\n{}['key']\n", 3, "KeyError: 'key'", "mend that line"),
+        ("from json import nothing\n", 1, "ImportError: cannot import name 'nothing'", "mend"),
+    ],
+)
+def test_code_that_cannot_be_imported(workshop, app, line, found, remedy):
+    error = refusal(workshop, workshop.write(app), HandlerError)
+
+    assert error.where.endswith(f"app.py:{line} (Worker)")
+    assert found in error.found
+    assert remedy in error.remedy
+    assert error.expected
+
+
+def test_the_requirements_beside_the_code_are_named(workshop):
+    template = workshop.write("import nowhere_at_all\n")
+    (template.parent / "requirements.txt").write_text("nowhere\n")
+
+    error = refusal(workshop, template, HandlerError)
+
+    assert error.remedy.endswith("or pip install -r " + str(template.parent / "requirements.txt"))
+
+
+def test_code_that_exits_while_it_is_imported(workshop):
+    error = refusal(workshop, workshop.write("import sys\nsys.exit(3)\n"), HandlerError)
+
+    assert (error.where, error.found) == ("Worker", "sys.exit()")
+
+
+def test_what_qualifies_the_verdicts_is_noted(workshop):
+    judge = workshop.judge(
+        workshop.write("def handler(event, context):\n    print(event)\n"), described=False
+    )
+    given = judge.deployed.entries
+    described = describe_entries(judge, given)
+
+    notes = notes_on(judge, given, described)
+
+    assert len(notes) == 2
+    assert 'so {"id": "{unique}"} was sent' in notes[0]
+    assert "judged by its acknowledgement alone" in notes[1]
+    assert judge.deployed.entries == given
+
+
+def test_a_body_without_an_id_is_noted(workshop):
+    judge = workshop.judge(workshop.write(toml=QUEUE + 'body = { id = "1" }\n'))
+    entries = judge.deployed.entries
+
+    (note,) = notes_on(judge, entries, entries)
+
+    assert "holds no {unique}" in note
