@@ -82,12 +82,14 @@ def bad_bodies(body: Any) -> Iterator[tuple[str, Any]]:
         yield f"{name} is missing", without
         if holds_id:
             continue
+        if value is None:
+            continue
         yield f"{name} is null", {**body, name: None}
         if isinstance(value, bool):
             yield f"{name} is no boolean", {**body, name: "neither"}
         elif isinstance(value, int | float):
             yield f"{name} is text", {**body, name: "not a number"}
-            yield f"{name} is a float", {**body, name: 12.34}
+            yield f"{name} is a float", {**body, name: value + 0.25}
         elif isinstance(value, str):
             yield f"{name} is a list", {**body, name: ["a", "list"]}
         else:

@@ -172,7 +172,16 @@ class Crossing:
     same point before it is over.
     """
 
-    __slots__ = ("attempts", "messages", "number", "numbers", "operation", "point", "service")
+    __slots__ = (
+        "attempts",
+        "messages",
+        "number",
+        "numbers",
+        "operation",
+        "point",
+        "region",
+        "service",
+    )
 
     def __init__(
         self,
@@ -190,6 +199,7 @@ class Crossing:
         self.number = simulation.strikes.cross(place, point, messages)
         self.numbers = simulation.strikes.numbers(place, point, messages)
         self.attempts = 0
+        self.region = ""
 
     @property
     def label(self) -> str:
@@ -213,7 +223,7 @@ def aws_call(
     if due(simulation, place, crossing, _ATTEMPT_FAULTS) is None:
         simulation.scheduler.pause(BEFORE_MS)
         simulation.stop_the_dead(invocation)
-        simulation.before_write(service, operation)
+        simulation.before_write(service, operation, client.meta.region_name)
         answered = lanes.fast(service, operation, request, client.meta.region_name)
         if answered is not None:
             if answered[0].status_code < 300:
@@ -227,6 +237,7 @@ def aws_call(
     under_way, here = simulation.crossings, getcurrent()
     outer = under_way.get(here)
     under_way[here] = crossing
+    crossing.region = client.meta.region_name
     try:
         answered = make_request(client, model, request, context)
     finally:
@@ -316,7 +327,7 @@ def _answer(
             detail = f"{crossing.label}: no connection"
             simulation.record("errored", crossing.messages, place, detail)
             raise
-    simulation.before_write(crossing.service, crossing.operation)
+    simulation.before_write(crossing.service, crossing.operation, crossing.region)
     body, merge = request.body, None
     if kind == "partial":
         from pytest_storagefirst.simulation.partial import split

@@ -11,15 +11,11 @@ python-handler.
 
 from __future__ import annotations
 
+import contextvars
 import importlib
-import importlib.machinery
-import importlib.util
-import io
-import logging
-import os
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,13 +23,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import HandlerError
 
-# The boundary stands in these; a copy of them that a build put beside the handler must not replace them.
-_NEVER_FROM_CODE = frozenset(
-    {"boto3", "botocore", "s3transfer", "urllib3", "requests", "httpx", "httpcore", "greenlet"}
-)
-
-# Of the tester's own environment variables a function sees only what a process needs to run.
-_KEPT_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "PYTHONHASHSEED")
+_NOBODYS_HOME = "/home/sbx_user1051"  # where Lambda's user lives; there is no such folder
 
 
 @dataclass(frozen=True)
@@ -56,75 +46,9 @@ class Code:
         return self.search[0] if self.search else None
 
 
-@lru_cache(maxsize=4096)
-def _compiled(path: str, modified_ns: int) -> types.CodeType:
-    source = Path(path).read_bytes()
-    return compile(source, path, "exec", dont_inherit=True)
-
-
-class _Loader(importlib.machinery.SourceFileLoader):
-    """Compiles a file once per process, however many environments import it."""
-
-    def get_code(self, fullname: str) -> types.CodeType:
-        path = self.get_filename(fullname)
-        return _compiled(path, os.stat(path).st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _found(name: str, search: tuple[str, ...]) -> importlib.machinery.ModuleSpec | None:
-    return importlib.machinery.PathFinder.find_spec(name, list(search))
-
-
-class _Finder:
-    """Finds the modules of the environment at work, and remembers which they are."""
-
-    def __init__(self) -> None:
-        self.environment: Environment | None = None
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: object = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        environment = self.environment
-        if environment is None or name.partition(".")[0] in _NEVER_FROM_CODE:
-            return None
-        if path is None:
-            search = environment.search
-        else:
-            if not any(str(entry).startswith(environment.search) for entry in path):
-                return None
-            search = tuple(str(entry) for entry in path)
-        spec = _found(name, search)
-        if spec is None:
-            return None
-        environment.module_names.add(name)
-        if isinstance(spec.loader, importlib.machinery.SourceFileLoader) and spec.origin:
-            fresh = importlib.util.spec_from_file_location(
-                name,
-                spec.origin,
-                loader=_Loader(name, spec.origin),
-                submodule_search_locations=spec.submodule_search_locations,
-            )
-            return fresh
-        # A namespace package's search path is bound to its spec: copy it for this environment.
-        return importlib.machinery.PathFinder.find_spec(name, list(search))
-
-
-_finder = _Finder()
-
-
 @lru_cache(maxsize=256)
-def _top_level_names(search: tuple[str, ...]) -> frozenset[str]:
-    names = set()
-    for folder in search:
-        try:
-            entries = os.listdir(folder)
-        except OSError:
-            continue
-        for entry in entries:
-            stem = entry.partition(".")[0]
-            if stem.isidentifier() and (entry.endswith(".py") or "." not in entry):
-                names.add(stem)
-    return frozenset(names - _NEVER_FROM_CODE - sys.stdlib_module_names - {"pytest_storagefirst"})
+def _compiled_inline(text: str, filename: str) -> types.CodeType:
+    return compile(text, filename, "exec", dont_inherit=True)
 
 
 @dataclass(eq=False)
@@ -143,6 +67,12 @@ class Environment:
     clients_made: int = 0
     making_client: bool = False
     search: tuple[str, ...] = ()
+    # What of the process is this environment's own while it is at work; see `stage`.
+    path: list[str] | None = None
+    folder: str = ""
+    logging: list[Any] = field(default_factory=list)
+    default_session: Any = None
+    context: contextvars.Context = field(default_factory=contextvars.Context)
 
     def __post_init__(self) -> None:
         self.search = tuple(str(folder) for folder in self.code.search)
@@ -158,10 +88,9 @@ class Environment:
             return
         module_name, _, function_name = self.code.handler.rpartition(".")
         module_name = module_name.replace("/", ".")
+        module_name = module_name or "index"
         if self.code.inline is not None:
-            module = types.ModuleType(module_name or "index")
-            filename = f"<{self.code.function}: inline code>"
-            exec(compile(self.code.inline, filename, "exec", dont_inherit=True), module.__dict__)
+            module = self._inline(module_name, self.code.inline)
         else:
             module = self._import(module_name)
         try:
@@ -180,11 +109,19 @@ class Environment:
                 remedy="name one of the functions found in the template's Handler",
             ) from None
 
+    def _inline(self, module_name: str, text: str) -> types.ModuleType:
+        module = types.ModuleType(module_name)
+        module.__file__ = filename = f"<{self.code.function}: inline code>"
+        self.module_names.add(module_name)
+        sys.modules[module_name] = module
+        exec(_compiled_inline(text, filename), module.__dict__)
+        return module
+
     def _import(self, module_name: str) -> types.ModuleType:
         try:
             return importlib.import_module(module_name)
         except ModuleNotFoundError as error:
-            if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
+            if error.name and f"{module_name}.".startswith(f"{error.name}."):
                 raise HandlerError(
                     f"the handler's module {module_name!r} is not there",
                     where=self.code.function,
@@ -204,10 +141,17 @@ def variables_of(
     root: Path | None,
     own: Mapping[str, str],
 ) -> dict[str, str]:
-    """The environment variables that Lambda defines, and the function's own (configuration-envvars)."""
-    kept = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
+    """Lambda's environment variables and the function's own (configuration-envvars).
+
+    None is the tester's, so that a run is the same on every machine; and botocore finds no
+    configuration or credentials of theirs.
+    """
     return {
-        **kept,
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin",
+        "LANG": "en_US.UTF-8",
+        "HOME": _NOBODYS_HOME,
+        "AWS_CONFIG_FILE": f"{_NOBODYS_HOME}/.aws/config",
+        "AWS_SHARED_CREDENTIALS_FILE": f"{_NOBODYS_HOME}/.aws/credentials",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_LAMBDA_FUNCTION_NAME": name,
@@ -227,110 +171,3 @@ def variables_of(
         "TZ": ":UTC",
         **own,
     }
-
-
-class _Sink(io.TextIOBase):
-    """Takes what handlers print. Bounded, so that a thousand runs don't fill the memory."""
-
-    encoding = "utf-8"
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write(self, text: str) -> int:
-        if len(self.lines) < 200:
-            self.lines.append(text[:2000])
-        return len(text)
-
-    def writable(self) -> bool:
-        return True
-
-
-class Stage:
-    """Puts one environment at a time in force in this process, and the tester's own back at the end."""
-
-    def __init__(self) -> None:
-        self.printed = _Sink()
-        self._current: Environment | None = None
-        self._outer: dict[str, Any] | None = None
-        self._hidden: dict[str, types.ModuleType] = {}
-
-    def enter(self, environment: Environment) -> None:
-        if self._current is environment:
-            return
-        if self._outer is None:
-            self._save()
-        if self._current is not None:
-            self._take_modules(self._current)
-        self._current = environment
-        _finder.environment = environment
-        self._show_modules(environment)
-        os.environ._data = environment.variables  # type: ignore[attr-defined]
-        os.environb._data = environment.variables  # type: ignore[attr-defined]
-        if self._outer is not None:
-            sys.path[:] = [*environment.search, *self._outer["path"]]
-        if environment.search:
-            try:
-                os.chdir(environment.search[0])
-            except OSError:
-                pass
-
-    def leave(self) -> None:
-        """Give the process back as it was."""
-        if self._outer is None:
-            return
-        if self._current is not None:
-            self._take_modules(self._current)
-            self._current = None
-        outer, self._outer = self._outer, None
-        _finder.environment = None
-        sys.meta_path.remove(_finder)  # type: ignore[arg-type]
-        sys.modules.update(self._hidden)
-        self._hidden = {}
-        os.environ._data = outer["variables"]  # type: ignore[attr-defined]
-        os.environb._data = outer["variables"]  # type: ignore[attr-defined]
-        sys.path[:] = outer["path"]
-        sys.stdout, sys.stderr = outer["stdout"], outer["stderr"]
-        os.chdir(outer["folder"])
-        root = logging.getLogger()
-        root.handlers[:] = outer["log_handlers"]
-        if root.level != outer["log_level"]:
-            root.setLevel(outer["log_level"])
-        sys.dont_write_bytecode = outer["no_bytecode"]
-
-    def _save(self) -> None:
-        root = logging.getLogger()
-        self._outer = {
-            "variables": os.environ._data,  # type: ignore[attr-defined]
-            "path": list(sys.path),
-            "stdout": sys.stdout,
-            "stderr": sys.stderr,
-            "folder": os.getcwd(),
-            "log_handlers": list(root.handlers),
-            "log_level": root.level,
-            "no_bytecode": sys.dont_write_bytecode,
-        }
-        sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
-        sys.stdout = sys.stderr = self.printed  # type: ignore[assignment]
-        # Lambda's runtime has put a handler on the root logger before the module is imported.
-        root.handlers[:] = [logging.NullHandler()]
-        if root.level != logging.WARNING:
-            root.setLevel(logging.WARNING)
-        sys.dont_write_bytecode = True
-
-    def _take_modules(self, environment: Environment) -> None:
-        for name in environment.module_names:
-            module = sys.modules.pop(name, None)
-            if module is not None:
-                environment.modules[name] = module
-
-    def _show_modules(self, environment: Environment) -> None:
-        own = _top_level_names(environment.search)
-        hidden = [
-            name for name in own if name in sys.modules and name not in environment.module_names
-        ]
-        for name in hidden:
-            prefix = name + "."
-            for loaded in [name, *(other for other in sys.modules if other.startswith(prefix))]:
-                self._hidden[loaded] = sys.modules.pop(loaded)
-        sys.modules.update(environment.modules)

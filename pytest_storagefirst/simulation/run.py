@@ -14,6 +14,7 @@ from typing import Any
 import greenlet
 
 from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.faults.plan import Plan
 from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.ledger.events import Event
@@ -23,24 +24,30 @@ from pytest_storagefirst.simulation import (
     isolation,
     lanes,
     third_parties,
+    watchdog,
     wire,
 )
 from pytest_storagefirst.simulation.deployed import Deployed
-from pytest_storagefirst.simulation.environment import Stage
 from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS, Scheduler
 from pytest_storagefirst.simulation.sender import Sender
 from pytest_storagefirst.simulation.sources.sqs import SqsMapping
+from pytest_storagefirst.simulation.stage import Stage
 from pytest_storagefirst.simulation.storage import Storage
 from pytest_storagefirst.simulation.strikes import Strike, Strikes
+from pytest_storagefirst.simulation.world import MotoRandom
 from pytest_storagefirst.stack.topology import Queue
 
 SEND_GAP_MS = 10  # between two messages of a workload
 MOST_STEPS = 200_000
 
 TOKEN = re.compile(r"m\d+-[0-9a-f]{6}")
+
+# Invocations that could not be ended, as their handlers go on whatever is raised in them. Freeing
+# one would run it once more, outside of any simulation.
+_graveyard: list[greenlet.greenlet] = []
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,9 @@ class Simulation:
         self._messages: list[str] = []
         self._tokens: dict[str, str] = {}
         self._raw: dict[str, list[str]] = {}
-        self._closing = False
+        self.closing = False
+        self._random_state: Any = None
+        self._moto_random = MotoRandom(schedule.seed)
         self._write_seen = False
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
         self._previous_tables: dict[str, Any] = {}
@@ -98,32 +107,36 @@ class Simulation:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The process belongs to this run within the block: clock, network, threads, randomness."""
+        """The process belongs to this run within the block: clock, network, threads, randomness.
+
+        It may be entered again to go on with what is under way.
+        """
         self.hub = greenlet.getcurrent()
-        zone = os.environ.get("TZ")
-        os.environ["TZ"] = "UTC"
-        time.tzset()
         with (
+            _utc(),
             self.deployed.world.attached(),
             isolation.isolated(self, self.schedule.seed),
             wire.intercept(lambda call: third_parties.answer(self, call)),
+            watchdog.watching(self),
         ):
+            if self._random_state is not None:
+                random.setstate(self._random_state)
             self.queues.open()
             self.scheduler.start(self.enter)
             boundary.activate(self)
             try:
                 yield
             finally:
-                self._close()
-                boundary.activate(None)
-                self.scheduler.stop()
-                self.queues.close()
-                self.stage.leave()
-                if zone is None:
-                    os.environ.pop("TZ", None)
-                else:
-                    os.environ["TZ"] = zone
-                time.tzset()
+                try:
+                    self._close()
+                finally:
+                    boundary.activate(None)
+                    self.scheduler.stop()
+                    self.queues.close()
+                    self.stage.leave()
+                    self._moto_random.leave()
+                    if not self.closing:
+                        self._random_state = random.getstate()
 
     def begin(self) -> None:
         """Rewind the stack and start its mappings. Call inside `running`."""
@@ -219,25 +232,25 @@ class Simulation:
             if at_ms > until_ms:
                 self.scheduler.advance_to(until_ms)
                 return False
-            self.scheduler.step()
-            steps += 1
-            if steps > MOST_STEPS:
-                self.stop(f"more than {MOST_STEPS} steps")
+            steps = self._step(steps)
         return False
 
     def _settle_under_faults(self) -> None:
-        """Until quiet, or until the last fault that goes by time has ended."""
-        while not self.why_stopped:
+        """Until quiet, or until no fault can strike any more."""
+        steps = 0
+        while not self.why_stopped and not self.strikes.all_exhausted:
             at_ms = self.scheduler.next_ms()
             if at_ms is None:
                 return
-            if self.strikes.all_exhausted or at_ms > self._faults_end_ms():
+            if not self.strikes.some_wait and at_ms > self.strikes.last_end_ms():
                 return
-            self.scheduler.step()
+            steps = self._step(steps)
 
-    def _faults_end_ms(self) -> int:
-        # A fault that has not begun may still come: wait for it as long as there is work.
-        return self.strikes.last_end_ms() or self.now_ms + self.drain_bound_ms()
+    def _step(self, steps: int) -> int:
+        self.scheduler.step()
+        if steps >= MOST_STEPS:
+            self.stop(f"more than {MOST_STEPS} steps")
+        return steps + 1
 
     def drain_bound_ms(self) -> int:
         """How long work may take to come to rest once faults have ended.
@@ -274,7 +287,7 @@ class Simulation:
     def enter(self, target: greenlet.greenlet) -> None:
         """Let an invocation go on until it hands control back."""
         invocation = self.invocation_of.get(target)
-        if invocation is None or (invocation.done and not self._closing) or target.dead:
+        if invocation is None or (invocation.done and not self.closing) or target.dead:
             return
         self.current = invocation
         self.stage.enter(invocation.environment)
@@ -292,7 +305,7 @@ class Simulation:
 
     def stop_the_dead(self, invocation: Invocation) -> None:
         """An environment that has ended acts on nothing, whatever its `finally` blocks try."""
-        if not invocation.done and not self._closing and not isolation.is_unwinding():
+        if not invocation.done and not self.closing and not isolation.is_unwinding():
             return
         invocation.crossings_when_dead += 1
         if invocation.crossings_when_dead > 20:
@@ -300,16 +313,28 @@ class Simulation:
         raise greenlet.GreenletExit
 
     def _close(self) -> None:
-        self._closing = True
-        for target, invocation in self.invocation_of.items():
-            if not target.dead and target:
-                self.current = invocation
-                self.stage.enter(invocation.environment)
-                try:
-                    target.throw(greenlet.GreenletExit)
-                finally:
-                    self.current = None
+        """End what is still under way. Nothing of it can act on the world any more."""
+        self.closing = True
+        interrupts: list[BaseException] = []
+        for target, invocation in list(self.invocation_of.items()):
+            if target.dead or not target:
+                continue
+            self.current = invocation
+            self.stage.enter(invocation.environment)
+            outer_loop = isolation.swap_running_loop(invocation.running_loop)
+            try:
+                target.throw(greenlet.GreenletExit)
+            except BaseException as error:
+                interrupts.append(error)
+            finally:
+                invocation.running_loop = isolation.swap_running_loop(outer_loop)
+                self.current = None
+            if not target.dead:
+                _graveyard.append(target)
         self.invocation_of.clear()
+        self.crossings.clear()
+        if interrupts:
+            raise interrupts[0]
 
     # -- what isolation asks for --------------------------------------------------------------
 
@@ -427,6 +452,7 @@ class Simulation:
         """What AWS answers to a raw request, moto standing for AWS."""
         if self.current is not None and is_invoke(method, url):
             return answer_invoke(self, url, headers, body)
+        self._moto_random.enter()
         try:
             return lanes.answer(method, url, headers, body)
         except lanes.NotAnswered as error:
@@ -434,7 +460,7 @@ class Simulation:
             self.record("noted", (), place, "a call that no one answers")
             self.refuse(
                 SimulationError(
-                    "moto does not know this call, so nothing can be said about what follows it",
+                    "moto does not answer this call, so nothing can be said about what follows it",
                     where=place,
                     found=str(error),
                     remedy="replace the handler under [functions.…] in storagefirst.toml",
@@ -442,13 +468,19 @@ class Simulation:
             )
             raise error from None
 
-    def before_write(self, service: str, operation: str) -> None:
-        from pytest_storagefirst.faults.catalogue import is_read_only
-
+    def before_write(self, service: str, operation: str, region: str = "") -> None:
+        """Called before each call: what it changes must be found again as it was in the next run."""
         if is_read_only(operation):
             return
-        if service not in boundary.STATE_SERVICES and service != "lambda":
-            self.deployed.world.about_to_change(service)
+        if not self.deployed.world.about_to_change(service, operation, region):
+            self.refuse(
+                SimulationError(
+                    "what this call changes can't be put back, so no further run could be trusted",
+                    where=self.current.function.logical_id if self.current else "",
+                    found=f"{service}.{operation}",
+                    remedy="replace the handler under [functions.…] in storagefirst.toml",
+                )
+            )
         if self._has_stale and service == "dynamodb":
             self._previous_tables = self.deployed.world.copy_of_tables()
 
@@ -486,6 +518,22 @@ class Simulation:
             faults_required=tuple(str(fault) for fault in self.strikes.plan),
             faults_fired=self.strikes.fired,
         )
+
+
+@contextmanager
+def _utc() -> Iterator[None]:
+    """Within this block local time is UTC, as in Lambda."""
+    zone = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    try:
+        yield
+    finally:
+        if zone is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = zone
+        time.tzset()
 
 
 def play(

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import EntryError
-from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation import lanes
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.frontdoor import (
     BackendCall,
@@ -128,8 +128,7 @@ class Sender:
         if refused:
             status, headers, body = refusal(call.service, refused, call.url)
             return HttpReply(status, headers, body.decode())
-        if call.service not in boundary.STATE_SERVICES:
-            simulation.deployed.world.about_to_change(call.service)
+        simulation.before_write(call.service, call.operation)
         if (
             call.service == "sqs"
             and call.operation == "SendMessage"

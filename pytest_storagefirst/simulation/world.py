@@ -10,9 +10,98 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 ACCOUNT = "123456789012"
+
+_GLOBAL = frozenset({"s3", "iam"})
+_RUNS_BETWEEN_CLEANINGS = 256
+
+# What these change is rewound by itself, table by table and queue by queue: in each run, and fast.
+_DATA_OPERATIONS = {
+    "dynamodb": frozenset(
+        {
+            "BatchExecuteStatement",
+            "BatchWriteItem",
+            "DeleteItem",
+            "ExecuteStatement",
+            "ExecuteTransaction",
+            "PutItem",
+            "TransactWriteItems",
+            "UpdateItem",
+        }
+    ),
+    "sqs": frozenset(
+        {
+            "CancelMessageMoveTask",
+            "ChangeMessageVisibility",
+            "ChangeMessageVisibilityBatch",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "PurgeQueue",
+            "SendMessage",
+            "SendMessageBatch",
+            "StartMessageMoveTask",
+        }
+    ),
+    "s3": frozenset(
+        {
+            "AbortMultipartUpload",
+            "CompleteMultipartUpload",
+            "CopyObject",
+            "CreateMultipartUpload",
+            "DeleteObject",
+            "DeleteObjects",
+            "PutObject",
+            "UploadPart",
+            "UploadPartCopy",
+        }
+    ),
+}
+# These don't reach moto at all.
+_INVOKING = {"lambda": frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})}
+
+
+class MotoRandom:
+    """moto's own random ids, of topics' messages, versions and the like: by seed while in a run."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._own: Any = None
+        self._outer: Any = None
+
+    def enter(self) -> None:
+        """Called before each call that goes to moto whole; does its work once."""
+        if self._outer is not None:
+            return
+        from moto.moto_api._internal import mock_random
+
+        self._outer = mock_random.getstate()
+        if self._own is None:
+            mock_random.seed(self._seed)
+        else:
+            mock_random.setstate(self._own)
+
+    def leave(self) -> None:
+        if self._outer is None:
+            return
+        from moto.moto_api._internal import mock_random
+
+        self._own = mock_random.getstate()
+        mock_random.setstate(self._outer)
+        self._outer = None
+
+
+def _tracking() -> list[Any]:
+    from moto.core.model_instances import model_data
+
+    return [
+        kind
+        for kinds in model_data.values()
+        for kind in kinds.values()
+        if isinstance(getattr(kind, "instances_tracked", None), list)
+    ]
+FORGET_EVERY = 200  # runs
 
 
 class World:
@@ -20,10 +109,14 @@ class World:
 
     def __init__(self, region: str) -> None:
         self.region = region
-        self._state: list[tuple[Any, dict[Any, Any]]] = []
+        self._state = _State([], {})
+        self._rewound = 0
         self._attached = False
-        self._baselines: dict[str, dict[str, Any]] = {}
-        self._touched: set[str] = set()
+        # By service and region; None for a service that can't be copied.
+        self._baselines: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self._touched: set[tuple[str, str]] = set()
+        self._tracked: list[tuple[Any, int]] = []
+        self._runs = 0
         self._rewinds: list[Callable[[], None]] = []
 
     @contextmanager
@@ -41,7 +134,7 @@ class World:
         if self._attached:
             yield
             return
-        outside = [(backends, dict(backends)) for backends in BackendDict._instances]
+        outside = _state(BackendDict)
         _replace(BackendDict, self._state)
         stubbing, botocore_stubber.enabled = botocore_stubber.enabled, by_moto
         self._attached = True
@@ -50,42 +143,82 @@ class World:
                 yield
         finally:
             self._attached = False
-            self._state = [(backends, dict(backends)) for backends in BackendDict._instances]
+            self._state = _state(BackendDict)
             botocore_stubber.enabled = stubbing
             _replace(BackendDict, outside)
 
-    def backend(self, service: str) -> Any:
-        """moto's backend of a service in this world's region; the world must be attached."""
+    def backend(self, service: str, region: str = "") -> Any:
+        """moto's backend of a service in a region, this world's own unless another is named.
+
+        The world must be attached. Raises KeyError when moto has no such service.
+        """
         from moto import backends
 
-        found: Any = backends.get_backend(service)  # type: ignore[call-overload,unused-ignore]
+        known = backends.list_of_moto_modules()
+        name = service if service in known else service.replace("-", "")
+        if name not in known:
+            raise KeyError(service)
+        found: Any = backends.get_backend(name)  # type: ignore[call-overload,unused-ignore]
         regions = found[ACCOUNT]
-        return regions["aws"] if service in ("s3", "iam") else regions[self.region]
+        wanted = region or self.region
+        return regions[wanted if wanted in regions and name not in _GLOBAL else "aws"]
 
     def mark(self) -> None:
         """Remember the data plane as it is now: `rewind` comes back to this."""
         self._baselines.clear()
         self._touched.clear()
-        self._rewinds = [*self._table_rewinds(), *self._queue_rewinds(), *self._bucket_rewinds()]
+        for service in _DATA_OPERATIONS:
+            self._baselines[service, self.region] = self._copy_of(service, self.region)
+        self._make_rewinds()
+        self._tracked = [(kind, len(kind.instances_tracked)) for kind in _tracking()]
 
-    def about_to_change(self, service: str) -> None:
-        """Called before the first write of a run to a service whose data has no rewind of its own."""
-        if service not in self._baselines:
+    def about_to_change(self, service: str, operation: str, region: str = "") -> bool:
+        """Called before a write: `rewind` takes it back. False when it can't."""
+        region = region or self.region
+        if region == self.region and operation in _DATA_OPERATIONS.get(service, ()):
+            return True
+        if operation in _INVOKING.get(service, ()):
+            return True
+        key = (service, region)
+        if key not in self._baselines:
             try:
-                backend = self.backend(service)
-            except Exception:
-                return
-            self._baselines[service] = copy.deepcopy(backend.__dict__)
-        self._touched.add(service)
+                self._baselines[key] = self._copy_of(service, region)
+            except KeyError:
+                return True  # moto will say that it doesn't know the call
+        self._touched.add(key)
+        return self._baselines[key] is not None
 
     def rewind(self) -> None:
+        """Put back everything that was changed since `mark`."""
+        for service, region in self._touched:
+            baseline = self._baselines[service, region]
+            if baseline is not None:
+                backend = self.backend(service, region)
+                backend.__dict__.clear()
+                backend.__dict__.update(copy.deepcopy(baseline))
+        if any(service in _DATA_OPERATIONS for service, _ in self._touched):
+            self._make_rewinds()
+        self._touched.clear()
         for restore in self._rewinds:
             restore()
-        for service in self._touched:
-            backend = self.backend(service)
-            backend.__dict__.clear()
-            backend.__dict__.update(copy.deepcopy(self._baselines[service]))
-        self._touched.clear()
+        self._runs += 1
+        if self._runs % _RUNS_BETWEEN_CLEANINGS == 0:
+            self._forget_instances()
+
+    def _copy_of(self, service: str, region: str) -> dict[str, Any] | None:
+        backend = self.backend(service, region)
+        try:
+            return copy.deepcopy(backend.__dict__)
+        except Exception:
+            return None
+
+    def _make_rewinds(self) -> None:
+        self._rewinds = [*self._table_rewinds(), *self._queue_rewinds(), *self._bucket_rewinds()]
+
+    def _forget_instances(self) -> None:
+        """moto keeps a list of all instances of its models, for a dashboard; nothing is freed."""
+        for kind, count in self._tracked:
+            del kind.instances_tracked[count:]
 
     def copy_of_tables(self) -> dict[str, Any]:
         """What every table holds now, for a read that comes too early."""
@@ -127,12 +260,30 @@ def _fill(tables: Any, contents: dict[str, Any]) -> None:
         tables[name].items.update(items)
 
 
-def _replace(backend_dict: Any, state: list[tuple[Any, dict[Any, Any]]]) -> None:
+class _State(NamedTuple):
+    """All of moto's state: backends by account, and S3's register of bucket names, which is global."""
+
+    backends: list[tuple[Any, dict[Any, Any]]]
+    bucket_accounts: dict[str, Any]
+
+
+def _state(backend_dict: Any) -> _State:
+    from moto.s3.models import s3_backends
+
+    backends = [(backends, dict(backends)) for backends in backend_dict._instances]
+    return _State(backends, dict(s3_backends.bucket_accounts))
+
+
+def _replace(backend_dict: Any, state: _State) -> None:
+    from moto.s3.models import s3_backends
+
     for backends in backend_dict._instances:
         dict.clear(backends)
-    backend_dict._instances[:] = [backends for backends, _ in state]
-    for backends, accounts in state:
+    backend_dict._instances[:] = [backends for backends, _ in state.backends]
+    for backends, accounts in state.backends:
         dict.update(backends, accounts)
+    s3_backends.bucket_accounts.clear()
+    s3_backends.bucket_accounts.update(state.bucket_accounts)
 
 
 def _table_rewind(table: Any, find: Callable[[], Any]) -> Callable[[], None]:
@@ -156,6 +307,7 @@ def _bucket_rewind(bucket: Any) -> Callable[[], None]:
     kept = dict(bucket.keys.items())
 
     def restore() -> None:
+        bucket.multiparts.clear()
         if len(bucket.keys) != len(kept) or kept:
             bucket.keys.clear()
             for name, key in kept.items():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.functions import Outcome
-from pytest_storagefirst.simulation.sources import event_patterns, sqs_filters
+from pytest_storagefirst.simulation.sources import sqs_filters
 from pytest_storagefirst.simulation.sources.batch_responses import reported_failures
 from pytest_storagefirst.stack.topology import EventSourceMapping, Function, Queue
 
@@ -48,7 +48,7 @@ class SqsMapping:
         self._queue = queue
         self._function = function
         self._store = simulation.store(queue)
-        self._patterns = [event_patterns.read(pattern) for pattern in mapping.filters]
+        self._patterns = sqs_filters.read(mapping.filters, mapping.logical_id)
         self._at_work = 0
         self._timer: Any = None
         self._timer_ms = 0

@@ -8,7 +8,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_storagefirst.errors import TemplateError
 from pytest_storagefirst.simulation.sources import event_patterns
+
+
+def read(texts: Sequence[str], where: str) -> list[Any]:
+    """The patterns of a mapping, `where`. Raises TemplateError for one that AWS refuses."""
+    patterns = []
+    for text in texts:
+        try:
+            pattern = event_patterns.read(text)
+        except ValueError:
+            pattern = None
+        if not isinstance(pattern, dict) or not _is_pattern(pattern):
+            raise TemplateError(
+                "AWS refuses this filter pattern",
+                where=f"{where}, property FilterCriteria",
+                found=text,
+                expected="a JSON object whose fields are objects or arrays of at least one rule",
+                remedy='for instance {"body": {"kind": ["order"]}}',
+            )
+        patterns.append(pattern)
+    return patterns
+
+
+def _is_pattern(pattern: dict[str, Any]) -> bool:
+    for name, wanted in pattern.items():
+        if isinstance(wanted, dict):
+            valid = _is_pattern(wanted)
+        else:
+            valid = isinstance(wanted, list) and bool(wanted)
+            if valid and name == "$or":
+                valid = all(isinstance(option, dict) and _is_pattern(option) for option in wanted)
+        if not valid:
+            return False
+    return True
 
 
 def passes(patterns: Sequence[Any], record: dict[str, Any]) -> bool:
@@ -25,8 +59,6 @@ def passes(patterns: Sequence[Any], record: dict[str, Any]) -> bool:
 
 def _matches(pattern: Any, record: dict[str, Any], is_json: bool) -> bool:
     """A pattern for the body that is of another format than the body itself never matches."""
-    if not isinstance(pattern, dict):
-        return False
     if "body" in pattern and isinstance(pattern["body"], dict) is not is_json:
         return False
     options = pattern.get("$or")

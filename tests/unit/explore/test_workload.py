@@ -59,7 +59,7 @@ def test_bad_bodies_change_one_thing_each():
     bad = dict(workload.bad_bodies(BODY))
 
     assert bad["orderId is missing"] == {k: v for k, v in BODY.items() if k != "orderId"}
-    assert bad["amount is a float"]["amount"] == 12.34
+    assert bad["amount is a float"]["amount"] == 12.25
     assert bad["amount is text"]["amount"] == "not a number"
     assert bad["gift is no boolean"]["gift"] == "neither"
     assert bad["note is a list"]["note"] == ["a", "list"]
@@ -75,8 +75,7 @@ def test_bad_bodies_change_one_thing_each():
 def test_no_bad_body_is_the_good_one(body):
     for what, bad in workload.bad_bodies(body):
         assert what
-        assert bad != body or type(bad) is not type(body)
-        json.dumps(bad)
+        assert json.dumps(bad) != json.dumps(body)
 
 
 def test_a_text_has_bad_bodies_too():

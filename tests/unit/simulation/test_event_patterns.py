@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_storagefirst.errors import TemplateError
 from pytest_storagefirst.simulation.sources import event_patterns, sqs_filters
 
 OPERATORS: dict[str, tuple[Any, list[str], list[str]]] = {
@@ -144,14 +145,34 @@ def test_what_is_no_json(text: str) -> None:
         ('{"a": 1}', [{"body": {"a": [1]}}], True),
         ('{"a": 1.0}', [{"body": {"a": [1]}}], False),
         ('[{"a": 1}]', [{"body": {"a": [1]}}], True),
-        ("plain", ["plain"], False),
         ("plain", [{"$or": [{"body": ["other"]}, {"source": ["here"]}]}], True),
         ('{"a": 1}', [{"$or": [{"body": ["plain"]}, {"source": ["there"]}]}], False),
         ('{"a": 1}', [{"$or": [{"body": {"a": [1]}}], "source": ["there"]}], False),
     ],
 )
 def test_filter_criteria_of_sqs(body: str, patterns: list[Any], passes: bool) -> None:
-    read = [event_patterns.read(json.dumps(pattern)) for pattern in patterns]
+    read = sqs_filters.read([json.dumps(pattern) for pattern in patterns], "Mapping")
     record = {"body": body, "source": "here"}
     assert sqs_filters.passes(read, record) is passes
     assert record["body"] == body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain",
+        '"plain"',
+        "[]",
+        '{"body": ',
+        '{"body": "plain"}',
+        '{"body": []}',
+        '{"body": {"kind": "order"}}',
+        '{"$or": [["plain"]]}',
+        '{"$or": [{"body": []}]}',
+    ],
+)
+def test_filter_criteria_that_are_refused(text: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        sqs_filters.read(['{"body": ["fine"]}', text], "Mapping")
+    assert caught.value.found == text
+    assert caught.value.where == "Mapping, property FilterCriteria"

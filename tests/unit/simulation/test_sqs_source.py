@@ -325,6 +325,15 @@ class TestBatches:
         assert worker.bodies == [["b1", "b2"], ["b3"]]
         assert worker.gaps_seconds == [pytest.approx(7.1, abs=0.1)]
 
+    def test_a_window_ends_with_every_place_taken(self, deployed: Deployed) -> None:
+        worker = Worker(wait)
+        stack = changed(deployed, batch_size=2, batching_window_seconds=2)
+        fault = "Queue: delivery #1: visibility-expired"
+        run(stack, worker, "b1", "b2", "b3", fault=fault, concurrency=2)
+        assert worker.bodies == [["b1", "b2"], ["b1", "b2"], ["b3"]]
+        assert worker.counts == [[1, 1], [2, 2], [1]]
+        assert worker.gaps_seconds[1] == pytest.approx(5, abs=0.1)
+
     def test_what_comes_within_the_window_is_added(self, deployed: Deployed) -> None:
         worker = Worker()
         stack = changed(deployed, batching_window_seconds=10)

@@ -1,6 +1,5 @@
-"""Stores each application once; what is no application goes to a bucket."""
+"""Stores each application once and keeps a copy of its message."""
 
-import hashlib
 import json
 import logging
 import os
@@ -15,31 +14,25 @@ table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
 
 def parse(body):
     application = json.loads(body)
-    if not isinstance(application, dict):
-        raise ValueError("an application is an object")
-    for name in ("applicationId", "applicant"):
-        text = application.get(name)
+    item = {name: application[name] for name in ("applicationId", "applicant")}
+    for name, text in item.items():
         if not isinstance(text, str) or not 0 < len(text) <= 200:
             raise ValueError(f"{name} must be a short text")
-    return {name: application[name] for name in ("applicationId", "applicant")}
+    return item
 
 
-def set_aside(body):
-    data = body.encode()
-    key = hashlib.sha256(data).hexdigest()
+def keep_copy(key, body):
     try:
-        s3.put_object(Bucket=os.environ["BUCKET_NAME"], Key=key, Body=data)
+        s3.put_object(Bucket=os.environ["BUCKET_NAME"], Key=key, Body=body.encode())
     except (BotoCoreError, ClientError):
-        logger.exception("could not set aside %s", key)
+        logger.exception("no copy of %s", key)
+        raise
 
 
 def process(body):
-    try:
-        item = parse(body)
-    except ValueError:
-        set_aside(body)
-    else:
-        table.put_item(Item=item)
+    item = parse(body)
+    table.put_item(Item=item)
+    keep_copy(item["applicationId"], body)
 
 
 def handler(event, context):

@@ -1,0 +1,87 @@
+"""Ends a handler that computes for ever: while it does, no virtual time passes, and nobody else runs.
+
+The processor's time is measured, by SIGVTALRM: it is nobody else's (pytest-timeout has SIGALRM),
+and a busy machine does not make a handler look hung. The limit is for one invocation without any
+event in the history.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent
+
+from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.simulation import isolation
+from pytest_storagefirst.simulation.isolation.switch import refuse
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+# Longer than any import takes, on any machine; in seconds of the processor's time.
+PATIENCE_SECONDS = 20.0
+TICKS = 4
+
+_signal, _setitimer = signal.signal, getattr(signal, "setitimer", None)
+
+
+@contextmanager
+def watching(simulation: Simulation) -> Iterator[None]:
+    """Within this block a hung handler is left behind, with a SimulationError that says where."""
+    if (
+        _setitimer is None
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGVTALRM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    _signal(signal.SIGVTALRM, _Watch(simulation))
+    seconds = PATIENCE_SECONDS / TICKS
+    _setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        _setitimer(signal.ITIMER_VIRTUAL, 0)
+        _signal(signal.SIGVTALRM, signal.SIG_DFL)
+
+
+class _Watch:
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._seen: object = None
+        self._ticks = 0
+
+    def __call__(self, number: int, frame: Any) -> None:
+        simulation = self._simulation
+        if getcurrent() is simulation.hub:
+            self._seen = None
+            return
+        seen = (simulation.current, isolation.is_unwinding(), len(simulation.history))
+        if seen != self._seen:
+            self._seen, self._ticks = seen, 0
+            return
+        self._ticks += 1
+        if self._ticks < TICKS:
+            return
+        self._seen = None
+        if simulation.current is not None and not simulation.closing:
+            self._end(simulation.current)
+        # The run is over, and this only a `finally` of what was left behind: leave it again.
+        simulation.hub.switch()
+
+    def _end(self, invocation: Any) -> None:
+        simulation, name = self._simulation, invocation.function.logical_id
+        with suppress(SimulationError):
+            refuse(
+                simulation,
+                f"{name} computes for more than {PATIENCE_SECONDS:g} s of the processor's time "
+                "without a call or a wait, and no virtual time passes meanwhile",
+                "wait with time.sleep() instead of looking at the clock, or give the function "
+                f"another handler under [functions.{name}] in storagefirst.toml",
+            )
+        simulation.stop(f"{name} computes for ever")
+        simulation.functions.kill(invocation, "hang")

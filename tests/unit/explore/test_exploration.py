@@ -1,0 +1,271 @@
+"""What all runs of a stack come to: the worst that was shown, and no evidence is never ok."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.explore import search as searching
+from pytest_storagefirst.explore.exploration import Exploration, explore
+from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.prepare import prepare
+from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+SENDS = tuple(Send(f"m{number}", "Orders", {"id": "{unique}"}) for number in (1, 2, 3))
+CRASH = parse_fault("Worker: invocation #1: crash")
+LONG_CRASH = parse_fault("Worker: invocation #1: crash for 90 s")
+NEVER_STRUCK = "the fault “Worker: invocation #1: crash” never struck"
+NONE_ACKNOWLEDGED = "no message was acknowledged, so none could be lost"
+
+
+def run(
+    verdict,
+    why="",
+    name="no-message-loss",
+    *,
+    plan=(),
+    fired=True,
+    sends=3,
+    quiet=True,
+    acknowledged=3,
+    doubts=(),
+    crashed=False,
+):
+    """A judged run that nobody played."""
+    texts = tuple(str(fault) for fault in plan)
+    observation = Observation(
+        messages=tuple(send.message for send in SENDS[:sends]),
+        history=(),
+        effects=(),
+        held=(),
+        quiet=quiet,
+        faults_required=texts,
+        faults_fired=texts if fired else (),
+    )
+    account = Account(
+        acknowledged=frozenset(send.message for send in SENDS[:acknowledged]), doubts=tuple(doubts)
+    )
+    return Judged(
+        Schedule(SENDS[:sends], plan=tuple(plan)),
+        SimpleNamespace(observation=observation, errors=()),
+        None if crashed else account,
+        {name: Verdict(verdict, why)},
+    )
+
+
+@pytest.fixture
+def exploration(sound):
+    prepared = SimpleNamespace(
+        deployed=sound.deployed, notes=(), template=SimpleNamespace(path="template.yaml")
+    )
+    return Exploration(prepared, Settings())
+
+
+def result(exploration, *runs, name="no-message-loss"):
+    for one in runs:
+        exploration.take(one)
+    return next(one for one in exploration.results() if one.name == name)
+
+
+def test_ok_when_some_run_says_so_and_none_says_more(exploration):
+    found = result(exploration, run(OK), run(OK, plan=[CRASH]), run(NOT_APPLICABLE))
+
+    assert (found.verdict, found.runs, found.faults_tried) == (OK, 2, 1)
+
+
+def test_no_run_at_all_shows_nothing(exploration):
+    found = result(exploration)
+
+    assert (found.verdict, found.why) == (UNKNOWN, "no run shows anything: there was none")
+
+
+@pytest.mark.parametrize(
+    ("one", "why"),
+    [
+        (
+            run(UNKNOWN, NEVER_STRUCK, plan=[CRASH], fired=False, doubts=[NEVER_STRUCK]),
+            NEVER_STRUCK,
+        ),
+        (
+            run(UNKNOWN, NONE_ACKNOWLEDGED, plan=[CRASH], acknowledged=0, doubts=[NONE_ACKNOWLEDGED]),
+            NONE_ACKNOWLEDGED,
+        ),
+    ],
+)
+def test_runs_that_show_nothing_are_neither_evidence_nor_ok(exploration, one, why):
+    alone = result(exploration, one)
+    assert (alone.verdict, alone.why) == (UNKNOWN, f"no run shows anything: {why}")
+    assert alone.runs == 0
+
+    with_evidence = result(exploration, run(OK), one)
+    assert (with_evidence.verdict, with_evidence.runs) == (OK, 1)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        run(UNKNOWN, NONE_ACKNOWLEDGED, acknowledged=0, doubts=[NONE_ACKNOWLEDGED]),
+        run(UNKNOWN, "at work", quiet=False, doubts=["at work"]),
+        run(
+            *(UNKNOWN, f"{NEVER_STRUCK}; at work"),
+            plan=[CRASH],
+            fired=False,
+            quiet=False,
+            doubts=[NEVER_STRUCK, "at work"],
+        ),
+        run(UNKNOWN, "the account crashed", crashed=True, plan=[CRASH], fired=False),
+        run(UNKNOWN, "judging crashed", plan=[CRASH], fired=False, doubts=[NEVER_STRUCK]),
+    ],
+    ids=["baseline", "no rest", "no rest and no strike", "account crashed", "judge crashed"],
+)
+def test_what_is_unknown_in_earnest_outweighs_what_is_ok(exploration, one):
+    found = result(exploration, run(OK), one, run(OK))
+
+    assert found.verdict == UNKNOWN
+    assert found.why == one.verdicts["no-message-loss"].why
+    assert found.story
+
+
+def test_what_was_shown_outweighs_what_was_not(exploration, monkeypatch):
+    monkeypatch.setattr("pytest_storagefirst.explore.exploration.shrink", lambda _, one, *__: one)
+
+    found = result(
+        exploration, run(VIOLATED, "m1 is lost"), run(UNKNOWN, "at work", quiet=False), run(OK)
+    )
+
+    assert (found.verdict, found.why) == (VIOLATED, "m1 is lost")
+    assert found.witness is not None
+
+
+def test_the_smallest_violation_is_told(exploration, monkeypatch):
+    monkeypatch.setattr("pytest_storagefirst.explore.exploration.shrink", lambda _, one, *__: one)
+
+    found = result(
+        exploration,
+        run(VIOLATED, "three", plan=[CRASH]),
+        run(VIOLATED, "long", plan=[LONG_CRASH], sends=1),
+        run(VIOLATED, "one", plan=[CRASH], sends=1),
+        run(VIOLATED, "two", plan=[CRASH], sends=2),
+    )
+
+    assert found.why == "one"
+
+
+def test_nothing_to_judge_is_told_with_the_number_of_runs(exploration):
+    idle = run(NOT_APPLICABLE, "nothing was redriven in this run", name="redrive-completes")
+
+    found = result(exploration, idle, idle, name="redrive-completes")
+
+    assert found.verdict == NOT_APPLICABLE
+    assert found.why == "nothing was redriven in any of 2 runs"
+
+
+def test_what_a_stack_cannot_have_is_not_applicable_whatever_its_runs_show(exploration):
+    found = result(
+        exploration, run(UNKNOWN, "odd", name="order-preserved"), name="order-preserved"
+    )
+
+    assert (found.verdict, found.why) == (
+        NOT_APPLICABLE,
+        "nothing in the stack promises an order",
+    )
+
+
+def test_a_bad_message_speaks_to_poison_isolated_alone(exploration):
+    exploration.take(run(VIOLATED, "m1 is lost"), bad=frozenset({"m1"}))
+
+    assert exploration.tallies["no-message-loss"].runs == 0
+
+
+def explored(template, **settings):
+    return explore(template, Settings(budget_seconds=0, **settings))
+
+
+def verdicts(found):
+    return {one.name: one.verdict for one in found.properties}
+
+
+def test_a_sound_stack_passes(workshop):
+    found = explored(workshop.write())
+
+    assert verdicts(found) == {
+        "no-message-loss": OK,
+        "no-duplicate-effects": OK,
+        "poison-isolated": OK,
+        "redrive-completes": OK,
+        "order-preserved": NOT_APPLICABLE,
+        "drains": OK,
+    }
+    assert found.properties[0].faults_tried > 40
+    assert len(found.notes) == 1
+
+
+def test_only_the_chosen_properties_are_judged(workshop):
+    assert verdicts(explored(workshop.write(), properties=("drains",))) == {"drains": OK}
+
+
+def test_faults_that_never_struck_are_counted_once(workshop):
+    app = workshop.app.replace("return {", "return 1 if not failures else {")
+    found = explored(workshop.write(app.replace("except Exception", "except ZeroDivisionError")))
+
+    assert len([note for note in found.notes if "never struck" in note]) <= 1
+
+
+def test_a_handler_without_effects_has_a_bad_message_when_it_fails(workshop):
+    found = explored(
+        workshop.write(
+            "import json\ndef handler(event, context):\n"
+            "    for record in event['Records']:\n        json.loads(record['body'])['id']\n"
+        ),
+        properties=("poison-isolated",),
+    )
+
+    assert verdicts(found) == {"poison-isolated": VIOLATED}  # one bad message drags its batch along
+    assert "dragged along by m2" in found.properties[0].why
+
+
+def test_a_handler_that_takes_everything_and_writes_nothing_has_no_bad_message(workshop):
+    (found,) = explored(
+        workshop.write("def handler(event, context):\n    print(event)\n"),
+        properties=("poison-isolated",),
+    ).properties
+
+    assert found.verdict == NOT_APPLICABLE
+    assert found.why.endswith("makes no write that could be refused: there is no bad message")
+
+
+def test_with_time_left_hypothesis_goes_on(workshop, monkeypatch):
+    monkeypatch.setattr(searching, "MOST_EXAMPLES", 20)
+    prepared = prepare(workshop.write(), Settings())
+    exploration = Exploration(prepared, Settings(budget_seconds=1000, properties=("drains",)))
+    schedules = []
+    judge = exploration.judge.judge
+    monkeypatch.setattr(
+        exploration.judge, "judge", lambda one, bad=frozenset(): schedules.append(one) or judge(one)
+    )
+
+    exploration.run()
+
+    assert exploration.results()[0].verdict == OK
+    assert any(len(schedule.plan) == 2 for schedule in schedules)
+    assert any(schedule.choices for schedule in schedules)
+
+
+def test_a_run_that_hypothesis_finds_and_cannot_be_followed_is_told_as_it_is(
+    exploration, monkeypatch
+):
+    def refuse(schedule, bad=frozenset()):
+        raise SimulationError("a call that no one answers", where="Worker")
+
+    monkeypatch.setattr(exploration.judge, "judge", refuse)
+
+    with pytest.raises(SimulationError, match="a call that no one answers") as raised:
+        searching.search(exploration, SENDS, {("Worker", "invocation"): 1}, seconds=1000)
+    assert raised.value.where == "Worker"
