@@ -200,16 +200,16 @@ class _Found:
     def _repeat(self, own: Sequence[Canonical], leftover: list[Canonical]) -> list[Canonical]:
         """A message whose effect looks as it does after being handled several times."""
         for message in self.attempted:
-            mine = [effect for effect in leftover if effect.named == {message}]
+            mine = [effect for effect in leftover if self.oracle.is_of(effect.named, message)]
             if not mine or self._counts[message] >= self._need[message]:
                 continue
-            named = [effect for effect in own if effect.named == {message}]
+            named = [effect for effect in own if self.oracle.is_of(effect.named, message)]
             most = min(max(2, self.history.deliveries(message)), _MOST_REPETITIONS)
             for times in range(2, most + 1):
                 expected = self.oracle.repeated(message, times)
                 if expected is not None and expected.slots and expected.equals(named):
                     self._repeated[message] = times
-                    leftover = [effect for effect in leftover if effect.named != {message}]
+                    leftover = [effect for effect in leftover if effect not in mine]
                     break
         return leftover
 

@@ -114,15 +114,20 @@ class Oracle:
         return self._shared[order]
 
     def repeated(self, message: str, times: int) -> Expected | None:
-        """The effects that name only this message after it was handled so often; None: unknown."""
+        """The effects of this message alone after it was handled so often; None: unknown."""
         order = (message,) * times
         if self._sequential is None:
             return None
         if order not in self._repeated:
             state = self._state(order)
             own = [slot for slot in state if slot.home not in self.shared_homes]
-            self._repeated[order] = Expected(s for s in own if s.named == {message})
+            self._repeated[order] = Expected(s for s in own if self.is_of(s.named, message))
         return self._repeated[order]
+
+    def is_of(self, named: frozenset[str], message: str) -> bool:
+        """Whether what names these messages is this one's: a total names none, and in a workload of
+        one message there is no other to share it with."""
+        return named == {message} or (not named and len(self.alone) == 1)
 
     def _state(self, order: tuple[str, ...]) -> tuple[Slot, ...]:
         if order not in self._states:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import greenlet
@@ -53,10 +54,27 @@ class Invocation:
     greenlet: greenlet.greenlet | None = None
     done: bool = False
     ends_with: str = ""  # "crash" or "timeout": instead of its own result
-    crossing: Any = None  # the call under way, for the faults of its attempts
     running_loop: Any = None  # asyncio's, which belongs to the thread and must follow the greenlet
     crossings_when_dead: int = 0
     deadline: Any = None
+
+
+def _as_json(value: Any) -> Any:
+    """What Lambda's runtime can write into a result beyond JSON's own types."""
+    if isinstance(value, Decimal):
+        whole = value.is_finite() and value == value.to_integral_value()
+        return int(value) if whole else float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _concerns_the_tester(error: BaseException) -> bool:
+    """Ctrl-C, or what pytest and Hypothesis raise to end a test, wherever it happens to be."""
+    if isinstance(error, Exception):
+        return False
+    return isinstance(error, KeyboardInterrupt) or any(
+        kind.__module__.partition(".")[0] in ("_pytest", "hypothesis")
+        for kind in type(error).__mro__
+    )
 
 
 class Functions:
@@ -94,7 +112,9 @@ class Functions:
             on_done(Outcome("throttled", error="throttled"))
             return
         if kind == "recycled":
-            self._environments[place] = []
+            self._environments[place] = [
+                environment for environment in self._environments.get(place, ()) if environment.busy
+            ]
         environment = self._environment(function)
         invocation = Invocation(
             function=function,
@@ -115,6 +135,8 @@ class Functions:
         invocation.greenlet = greenlet.greenlet(
             lambda: self._body(invocation), parent=simulation.hub
         )
+        # What a handler keeps in context variables lasts as long as its environment.
+        invocation.greenlet.gr_context = environment.context
         simulation.invocation_of[invocation.greenlet] = invocation
         simulation.scheduler.resume_at(simulation.now_ms + START_MS, invocation.greenlet)
         deadline_ms = simulation.now_ms + START_MS + function.timeout_seconds * 1000
@@ -174,7 +196,7 @@ class Functions:
             context = self._context(invocation)
             simulation.record("delivered", invocation.messages, place, invocation.source)
             result = handler(invocation.event, context)
-            payload = json.dumps(result)
+            payload = json.dumps(result, default=_as_json)
         except greenlet.GreenletExit:
             raise
         except (HandlerError, SimulationError) as error:
@@ -186,21 +208,14 @@ class Functions:
             self._finish(invocation, Outcome("failed", error="Runtime.ExitError"))
             return
         except BaseException as error:
-            first_time = environment.handler is None
-            if first_time:
+            if _concerns_the_tester(error):
+                raise
+            if environment.handler is None:
                 environment.alive = False
                 simulation.init_errors.setdefault(place, error)
-            simulation.errors.append((place, error))
-            name = type(error).__name__
-            message = str(error)
-            self._finish(
-                invocation,
-                Outcome(
-                    "failed",
-                    error=name,
-                    payload=json.dumps({"errorType": name, "errorMessage": message}),
-                ),
-            )
+            self._fail(invocation, error)
+            return
+        if simulation.closing:
             return
         if not environment.alive:
             return
@@ -212,6 +227,14 @@ class Functions:
             return
         simulation.scheduler.pause(RETURN_MS)
         self._finish(invocation, Outcome("succeeded", result=json.loads(payload), payload=payload))
+
+    def _fail(self, invocation: Invocation, error: BaseException) -> None:
+        if self._simulation.closing:
+            return
+        self._simulation.errors.append((invocation.function.logical_id, error))
+        name = type(error).__name__
+        payload = json.dumps({"errorType": name, "errorMessage": str(error)})
+        self._finish(invocation, Outcome("failed", error=name, payload=payload))
 
     def _context(self, invocation: Invocation) -> LambdaContext:
         simulation = self._simulation

@@ -128,7 +128,8 @@ class Sender:
         if refused:
             status, headers, body = refusal(call.service, refused, call.url)
             return HttpReply(status, headers, body.decode())
-        simulation.before_write(call.service, call.operation)
+        if call.operation:  # those without are SQS requests, by the wire
+            simulation.before_write(call.service, call.operation)
         if (
             call.service == "sqs"
             and call.operation == "SendMessage"

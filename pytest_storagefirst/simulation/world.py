@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 ACCOUNT = "123456789012"
@@ -92,6 +93,17 @@ class MotoRandom:
         self._outer = None
 
 
+@lru_cache(maxsize=256)
+def _moto_name(service: str) -> str:
+    from moto import backends
+
+    known = {"lambda", *backends.list_of_moto_modules()}
+    for name in (service, service.replace("-", "")):
+        if name in known:
+            return name
+    raise KeyError(service)
+
+
 def _tracking() -> list[Any]:
     from moto.core.model_instances import model_data
 
@@ -154,14 +166,11 @@ class World:
         """
         from moto import backends
 
-        known = backends.list_of_moto_modules()
-        name = service if service in known else service.replace("-", "")
-        if name not in known:
-            raise KeyError(service)
+        name = _moto_name(service)
         found: Any = backends.get_backend(name)  # type: ignore[call-overload,unused-ignore]
         regions = found[ACCOUNT]
         wanted = region or self.region
-        return regions[wanted if wanted in regions and name not in _GLOBAL else "aws"]
+        return regions["aws" if name in _GLOBAL or wanted not in regions else wanted]
 
     def mark(self) -> None:
         """Remember the data plane as it is now: `rewind` comes back to this."""
@@ -175,7 +184,8 @@ class World:
     def about_to_change(self, service: str, operation: str, region: str = "") -> bool:
         """Called before a write: `rewind` takes it back. False when it can't."""
         region = region or self.region
-        if region == self.region and operation in _DATA_OPERATIONS.get(service, ()):
+        data_operations = _DATA_OPERATIONS.get(service)
+        if data_operations and region == self.region and operation in data_operations:
             return True
         if operation in _INVOKING.get(service, ()):
             return True

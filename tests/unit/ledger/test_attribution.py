@@ -313,6 +313,13 @@ def test_equal_amounts_leave_it_to_the_history_who_is_missing(world, story):
     assert account.duplicated == {"m3"}
 
 
+def test_a_total_of_one_message_alone_that_counts_it_twice_is_doubled_not_lost(world, story):
+    _made, oracle = learnt(world, total, messages=("m1",))
+    effects = total(["m1", "m1"], "t")
+    account = take_account(run(story, *effects, accepted="m1", handled="m1 m1"), oracle)
+    assert (account.duplicated, account.lost, account.processed) == ({"m1"}, set(), {"m1"})
+
+
 def test_an_emission_repeated_beside_a_right_total_is_doubled(world, story):
     def told_total(ids, tag):
         sums = [sum(AMOUNTS[m] for m in ids[: n + 1]) for n in range(len(ids))]
