@@ -192,7 +192,7 @@ def _entries(topology: Topology, settings: Settings, template: Template) -> tupl
     if settings.entries:
         return tuple(_chosen(given, topology, routes) for given in settings.entries)
     usable = {name: route for name, route in routes.items() if _stores_in(route) in _STORES}
-    names = list(usable) or list(queues)
+    names = sorted(usable) or sorted(queues)
     if len(names) == 1:
         name = names[0]
         if name in usable:

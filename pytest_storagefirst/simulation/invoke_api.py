@@ -1,46 +1,26 @@
 """Lambda's Invoke, called by a handler: a second function runs inside the first one's call.
 
-Rules from the Lambda developer guide: invocation-sync, invocation-async-error-handling,
-python-exceptions, gettingstarted-limits; errors from the API reference, API_Invoke.
+Rules from the Lambda developer guide: invocation-sync, python-exceptions, gettingstarted-limits;
+errors from the API reference, API_Invoke.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pytest_storagefirst.simulation import isolation
+from pytest_storagefirst.simulation import asynchronous, isolation
 from pytest_storagefirst.simulation.functions import Outcome
 from pytest_storagefirst.stack.topology import Function
 
 _PATH = re.compile(r"^/2015-03-31/functions/(?P<name>[^/]+)/invocations/?$")
 
-# Of an asynchronous invocation that failed, and of one that was throttled.
-RETRY_AFTER_MS = (60_000, 120_000)
-FIRST_THROTTLE_RETRY_MS = 1000  # doubled each time
-LAST_THROTTLE_RETRY_MS = 300_000
-MAXIMUM_EVENT_AGE_MS = 6 * 3_600_000
-
 LARGEST_SYNCHRONOUS_BYTES = 6 * 1024 * 1024
 LARGEST_ASYNCHRONOUS_BYTES = 1024 * 1024
 
 Answer = tuple[int, dict[str, str], bytes]
-
-
-@dataclass(frozen=True)
-class _Event:
-    """One asynchronous invocation: what is invoked with what, and which attempts it has had."""
-
-    function: Function
-    payload: Any
-    messages: tuple[str, ...]
-    source: str
-    accepted_ms: int
-    failures: int = 0
-    throttles: int = 0
 
 
 def is_invoke(method: str, url: str) -> bool:
@@ -77,7 +57,7 @@ def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> Answer:
     messages = simulation.messages_in(text) or caller.messages
     source = f"invoked by {caller.function.logical_id}"
     if kind == "Event":
-        _attempt_after(simulation, _Event(function, event, messages, source, simulation.now_ms), 1)
+        asynchronous.start(simulation, function, event, messages, source)
         return 202, {}, b""
     return _answer_of(_wait_for(simulation, function, event, messages, source), function)
 
@@ -136,35 +116,3 @@ def _environment_error(why: str, function: Function) -> dict[str, str]:
         "errorType": "Runtime.ExitError",
         "errorMessage": "Error: Runtime exited with error: exit status 1",
     }
-
-
-def _attempt_after(simulation: Any, event: _Event, wait_ms: int) -> None:
-    """Try an asynchronous invocation, and again as long as Lambda would, then drop it."""
-    retry = ", retry" * event.failures
-
-    def done(outcome: Outcome) -> None:
-        if outcome.kind == "succeeded":
-            return
-        if outcome.kind == "throttled":
-            back_off_ms = FIRST_THROTTLE_RETRY_MS * 2**event.throttles
-            next_ms = min(back_off_ms, LAST_THROTTLE_RETRY_MS)
-            later = replace(event, throttles=event.throttles + 1)
-            given_up = simulation.now_ms + next_ms > event.accepted_ms + MAXIMUM_EVENT_AGE_MS
-        else:
-            given_up = event.failures >= len(RETRY_AFTER_MS)
-            next_ms = 0 if given_up else RETRY_AFTER_MS[event.failures]
-            later = replace(event, failures=event.failures + 1)
-        if given_up:
-            place = event.function.logical_id
-            simulation.record(
-                "noted", event.messages, place, "Lambda gives up, and drops the event"
-            )
-        else:
-            _attempt_after(simulation, later, next_ms)
-
-    simulation.scheduler.at(
-        simulation.now_ms + wait_ms,
-        lambda: simulation.functions.invoke(
-            event.function, event.payload, event.messages, done, event.source + retry
-        ),
-    )

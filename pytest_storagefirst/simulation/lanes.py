@@ -90,8 +90,8 @@ def fast(service: str, operation: str, request_dict: Any, region: str) -> tuple[
     operations = FAST_OPERATIONS.get(service)
     if operations is None or operation not in operations:
         return None
-    body = request_dict["body"]
-    if not is_aws(request_dict.get("url", _AWS)):
+    body, url = request_dict["body"], request_dict.get("url", _AWS)
+    if not is_aws(url):
         return None
     if not isinstance(body, bytes) or _BINARY.search(body):
         return None
@@ -99,7 +99,7 @@ def fast(service: str, operation: str, request_dict: Any, region: str) -> tuple[
     handler.region = region
     handler.partition = "aws"
     handler.current_account = _ACCOUNT
-    handler.uri_match = {}
+    handler.uri, handler.uri_match = url, {}
     handler.params = handler.body = json.loads(body)
     handler.headers = {"X-Amz-Target": f"x.{operation}"}
     handler.querystring = {"Action": [operation]}

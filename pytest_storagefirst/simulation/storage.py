@@ -22,6 +22,7 @@ class Storage:
         self._simulation = simulation
         self._backend: Any = None
         self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
+        self._behalf: tuple[str, ...] = ()
         self.stored_texts: dict[str, list[str]] = {}
         self.groups: dict[tuple[str, str], list[str]] = {}
 
@@ -70,26 +71,6 @@ class Storage:
         for message in messages:
             store.postpone(message.id, until_wall_ms)
 
-    def receive_again(self, store: Any, batch: Sequence[Any]) -> list[Any]:
-        """A second receive of the same messages: of those still there a true one, of those gone the
-        copy that an at-least-once queue may still deliver (standard-queues-at-least-once-delivery)."""
-        from moto.sqs.exceptions import SQSException
-
-        again = []
-        for message in batch:
-            if store.message(message.id) is None:
-                copy = message.copy()
-                copy.approximate_receive_count += 1
-                again.append(copy)
-                continue
-            try:
-                store.change_visibility(message.receipt_handle, 0)
-            except SQSException:
-                continue
-            received = self.receive(store, 1, None)
-            again.extend(received)
-        return again
-
     def redrive(self) -> bool:
         """Start a move task for every DLQ that holds something; False when none does."""
         moved = False
@@ -102,6 +83,14 @@ class Storage:
             queue_moves.start(self._backend, arn)
             moved = True
         return moved
+
+    def send(self, queue: Queue, text: str, messages: tuple[str, ...]) -> None:
+        """Put a message of a service's own into a queue, on behalf of the test's messages."""
+        outer, self._behalf = self._behalf, messages
+        try:
+            self._backend.send_message(queue.name, text)
+        finally:
+            self._behalf = outer
 
     def ids_of(self, messages: Iterable[Any]) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -159,7 +148,7 @@ class Storage:
     def _attribute(self, message: Any) -> None:
         """Whose message it is: the tokens in its body tell; else the sender or handler at work."""
         simulation = self._simulation
-        ids = simulation.messages_in(message.body) or simulation.sender.sending
+        ids = simulation.messages_in(message.body) or simulation.sender.sending or self._behalf
         if not ids and simulation.current is not None:
             ids = simulation.current.messages
         self._adopt(message, ids)

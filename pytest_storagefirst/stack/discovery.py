@@ -143,7 +143,25 @@ class _Finder:
             role_arn=configuration.get("Role") or "",
             reserved_concurrency=int(reserved) if reserved is not None else None,
             package_type=configuration.get("PackageType") or "Zip",
+            dead_letter_arn=configuration.get("DeadLetterConfig", {}).get("TargetArn"),
+            **self._asynchronous(name),
         )
+
+    def _asynchronous(self, name: str) -> dict[str, Any]:
+        """What is configured for asynchronous invocations of a function, where anything is."""
+        client = self.client("lambda")
+        try:
+            found = client.get_function_event_invoke_config(FunctionName=name)
+        except client.exceptions.ResourceNotFoundException:
+            return {}
+        destinations = found.get("DestinationConfig", {})
+        told = {
+            "on_failure_arn": destinations.get("OnFailure", {}).get("Destination"),
+            "on_success_arn": destinations.get("OnSuccess", {}).get("Destination"),
+            "maximum_retry_attempts": found.get("MaximumRetryAttempts"),
+            "maximum_event_age_seconds": found.get("MaximumEventAgeInSeconds"),
+        }
+        return {key: value for key, value in told.items() if value is not None}
 
     def _table(self, logical_id: str, name: str) -> Table:
         table = self.client("dynamodb").describe_table(TableName=name)["Table"]

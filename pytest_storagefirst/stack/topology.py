@@ -41,6 +41,12 @@ class Function:
     role_arn: str = ""
     reserved_concurrency: int | None = None
     package_type: str = "Zip"
+    # Of asynchronous invocations; a destination or DLQ is named by its ARN.
+    dead_letter_arn: str | None = None
+    on_failure_arn: str | None = None
+    on_success_arn: str | None = None
+    maximum_retry_attempts: int = 2
+    maximum_event_age_seconds: int = 21_600
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,21 @@ def function(making: Making, properties: Properties) -> Resource:
     if reserved is not None:
         concurrency = {"FunctionName": name, "ReservedConcurrentExecutions": reserved}
         making.call("lambda", "put_function_concurrency", concurrency)
+    if "DeadLetterConfig" in specification:
+        _keep_dead_letter_config(making, name, specification["DeadLetterConfig"])
     return Resource(name, {"Arn": arn})
+
+
+def _keep_dead_letter_config(making: Making, name: str, config: Any) -> None:
+    """moto takes the function's DLQ and forgets it; `get_function_configuration` has to show it."""
+    from moto.awslambda.models import lambda_backends
+
+    made = lambda_backends[making.account][making.region].get_function(name)
+    configuration = made.get_configuration
+    made.get_configuration = lambda *args, **named: {  # type: ignore[method-assign]
+        **configuration(*args, **named),
+        "DeadLetterConfig": config,
+    }
 
 
 def _standing_role(making: Making, role: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from decimal import Decimal
 
+import boto3
 import pytest
 
 from pytest_storagefirst.errors import (
@@ -41,14 +44,9 @@ def opened(workshop):
         yield stack
 
 
-def test_by_hand_word_by_word():
-    import json
-    import os
-
-    import boto3
-
+def test_by_hand_step_by_step():
     def my_handler(event, context):
-        table = boto3.resource("dynamodb").Table(os.environ["ORDERS_TABLE"])
+        table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
         for record in event["Records"]:
             table.put_item(Item=json.loads(record["body"]))
         return {"batchItemFailures": []}
@@ -56,30 +54,30 @@ def test_by_hand_word_by_word():
     with open_stack(
         "blueprint:api-queue-table", Settings(), handlers={"Worker": my_handler}
     ) as stack:
-        reply = stack.send("POST /orders", {"orderId": "o-1", "amount": 12})
+        reply = stack.send("POST /messages", {"id": "o-1", "amount": 12})
         stack.inject("Worker: dynamodb.PutItem #1: response-lost")
         quiet = stack.run()
 
         assert quiet
         assert reply.status == 200
-        assert stack.table("OrdersTable").item(orderId="o-1")["amount"] == 12
-        assert stack.table("OrdersTable").item(orderId="o-2") is None
-        assert len(stack.table("OrdersTable")) == 1
-        assert stack.table("OrdersTable").items == [{"orderId": "o-1", "amount": Decimal(12)}]
-        assert [e.detail for e in stack.history if e.kind == "faulted"] == [
+        assert stack.table("Table").item(id="o-1")["amount"] == 12
+        assert stack.table("Table").item(id="o-2") is None
+        assert len(stack.table("Table")) == 1
+        assert stack.table("Table").items == [{"id": "o-1", "amount": Decimal(12)}]
+        assert [event.detail for event in stack.history if event.kind == "faulted"] == [
             "Worker: dynamodb.PutItem #1: response-lost"
         ]
-        assert [effect.place for effect in stack.effects("OrdersTable")] == ["OrdersTable"]
+        assert [effect.place for effect in stack.effects("Table")] == ["Table"]
         stack.verify("no-message-loss")
         stack.verify()
-        assert len(stack.table("OrdersTable")) == 1
+        assert len(stack.table("Table")) == 1
 
 
 @pytest.mark.parametrize("name", ["api-queue-table", "rest-queue-table"])
 def test_a_blueprint_needs_no_template(name):
     with open_stack(f"blueprint:{name}", Settings()) as stack:
         stack.send()
-        stack.send("POST /orders", {"orderId": "{unique}", "amount": 1})
+        stack.send("POST /messages", {"id": "{unique}", "amount": 1})
         stack.run()
         stack.verify()
 
@@ -167,7 +165,7 @@ def test_a_stack_is_stood_up_once(workshop):
     template = workshop.write()
 
     assert standing(template) is standing(str(template), Settings(seed=3, budget_seconds=1))
-    assert standing(template) is not standing(template, Settings(parameters={"A": "b"}))
+    assert standing(template) is not standing(template, Settings(imports={"A": "b"}))
 
 
 def test_a_body_of_the_tests_own_needs_none_in_the_settings(workshop):
@@ -186,10 +184,10 @@ def test_a_function_as_handler():
     with open_stack(
         "blueprint:api-queue-table", Settings(), handlers={"Worker": handler_that_keeps(kept)}
     ) as stack:
-        stack.send("POST /orders", {"orderId": "o-1"})
+        stack.send("POST /messages", {"id": "o-1"})
         stack.run()
 
-    assert '{"orderId": "o-1"}' in kept
+    assert '{"id": "o-1"}' in kept
 
 
 # --- misuse ------------------------------------------------------------------------------------
@@ -263,9 +261,12 @@ def test_a_closed_stack_cannot_be_read(workshop):
 
 
 def test_several_entries_and_none_named(workshop):
-    toml = '[[entry]]\nqueue = "Orders"\n[[entry]]\nqueue = "Dead"\nbody = { id = "{unique}" }\n'
+    toml = '[[entry]]\nqueue = "Orders"\n[[entry]]\nqueue = "Dead"\n'
     with open_stack(workshop.write(toml=toml), Settings()) as stack:
-        assert stack.entries == ("Orders",) or len(stack.entries) == 2
+        assert stack.entries == ("Orders", "Dead")
+        with pytest.raises(EntryError, match="several entries, and none is named") as raised:
+            stack.send()
+    assert "stack.send('Orders')" in told(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""Asynchronous invocation: retries, then a destination or the function's dead-letter queue.
+
+Rules from the Lambda developer guide: invocation-async-error-handling,
+invocation-async-configuring, invocation-async-retain-records.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.simulation.functions import Outcome
+from pytest_storagefirst.stack.topology import Function
+
+RETRY_AFTER_MS = (60_000, 120_000)  # an event whose function failed
+FIRST_THROTTLE_RETRY_MS = 1000  # one that was throttled; doubled each time
+LAST_THROTTLE_RETRY_MS = 300_000
+START_MS = 1
+
+
+@dataclass(frozen=True)
+class Event:
+    """One asynchronous invocation: what is invoked with what, and which attempts it has had."""
+
+    function: Function
+    payload: Any
+    messages: tuple[str, ...]
+    source: str
+    request_id: str
+    accepted_ms: int
+    failures: int = 0
+    throttles: int = 0
+
+
+def start(
+    simulation: Any, function: Function, payload: Any, messages: tuple[str, ...], source: str
+) -> None:
+    """Accept an event; it is tried at once, and again as long as Lambda would."""
+    event = Event(function, payload, messages, source, simulation.new_id(), simulation.now_ms)
+    _attempt_after(simulation, event, START_MS)
+
+
+def _attempt_after(simulation: Any, event: Event, wait_ms: int) -> None:
+    source = event.source + ", retry" * event.failures
+
+    def done(outcome: Outcome) -> None:
+        _continue(simulation, event, outcome)
+
+    simulation.scheduler.at(
+        simulation.now_ms + wait_ms,
+        lambda: simulation.functions.invoke(
+            event.function, event.payload, event.messages, done, source
+        ),
+    )
+
+
+def _continue(simulation: Any, event: Event, outcome: Outcome) -> None:
+    function = event.function
+    if outcome.kind == "succeeded":
+        if function.on_success_arn:
+            record = _record(simulation, event, outcome, "Success")
+            _deliver(simulation, event, function.on_success_arn, record, "stored")
+        return
+    if outcome.kind == "throttled":
+        wait_ms = min(FIRST_THROTTLE_RETRY_MS * 2**event.throttles, LAST_THROTTLE_RETRY_MS)
+        later = replace(event, throttles=event.throttles + 1)
+        ends_ms = event.accepted_ms + function.maximum_event_age_seconds * 1000
+        tries_again = simulation.now_ms + wait_ms <= ends_ms
+        condition = "EventAgeExceeded"
+    else:
+        tries_again = event.failures < min(len(RETRY_AFTER_MS), function.maximum_retry_attempts)
+        wait_ms = RETRY_AFTER_MS[event.failures] if tries_again else 0
+        later = replace(event, failures=event.failures + 1)
+        condition = "RetriesExhausted"
+    if tries_again:
+        _attempt_after(simulation, later, wait_ms)
+    else:
+        _give_up(simulation, event, outcome, condition)
+
+
+def _give_up(simulation: Any, event: Event, outcome: Outcome, condition: str) -> None:
+    function = event.function
+    if function.on_failure_arn:
+        record = _record(simulation, event, outcome, condition)
+        _deliver(simulation, event, function.on_failure_arn, record, "dead-lettered")
+    if function.dead_letter_arn:
+        text = json.dumps(event.payload)
+        _deliver(simulation, event, function.dead_letter_arn, text, "dead-lettered")
+    if not function.on_failure_arn and not function.dead_letter_arn:
+        simulation.record(
+            "noted", event.messages, function.logical_id, "Lambda gives up, and drops the event"
+        )
+
+
+def _record(simulation: Any, event: Event, outcome: Outcome, condition: str) -> str:
+    """The invocation record that a destination gets (invocation-async-retain-records)."""
+    response: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
+    if outcome.kind != "succeeded":
+        response["functionError"] = "Unhandled"
+    return json.dumps(
+        {
+            "version": "1.0",
+            "requestContext": {
+                "requestId": event.request_id,
+                "functionArn": f"{event.function.arn}:$LATEST",
+                "condition": condition,
+                "approximateInvokeCount": event.failures + 1,
+            },
+            "requestPayload": event.payload,
+            "responseContext": response,
+            "responsePayload": json.loads(outcome.payload),
+        }
+    )
+
+
+def _deliver(simulation: Any, event: Event, arn: str, text: str, kind: str) -> None:
+    queue = simulation.deployed.queue_by_arn(arn) if ":sqs:" in arn else None
+    if queue is None:
+        simulation.refuse(
+            SimulationError(
+                "what is sent to this destination can't be followed",
+                where=event.function.logical_id,
+                found=arn,
+                expected="an SQS queue of the stack",
+            )
+        )
+        return
+    if kind == "dead-lettered":
+        simulation.record(
+            kind, event.messages, queue.logical_id, f"{event.function.logical_id}'s invocation"
+        )
+    simulation.queues.send(queue, text, event.messages)

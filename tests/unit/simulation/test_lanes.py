@@ -1,0 +1,483 @@
+"""The fast lane is botocore's own path, only faster: same results, same errors, same state."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import pytest
+from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.types import Binary
+from botocore.exceptions import ClientError
+
+from pytest_storagefirst.simulation import lanes
+
+Outcome = tuple[Any, ...]
+
+
+class Caller:
+    """Makes calls and writes down what came of each, in both lanes' terms."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def __call__(self, act: Callable[..., Any], **parameters: Any) -> Any:
+        answer = None
+        try:
+            answer = act(**parameters)
+            self.outcomes.append(("answered", shape(answer)))
+        except ClientError as error:
+            self.outcomes.append(
+                (type(error).__name__, shape(error.response), str(error), error.operation_name)
+            )
+        return answer
+
+
+def shape(value: Any) -> Any:
+    """A value with its types spelt out, less what says how the answer came here."""
+    if isinstance(value, dict):
+        return {
+            name: inner["HTTPStatusCode"] if name == "ResponseMetadata" else shape(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [shape(inner) for inner in value]
+    if isinstance(value, set):
+        return ("set", sorted(map(repr, value)))
+    if isinstance(value, Binary):
+        return ("Binary", value.value)
+    return (type(value).__name__, value)
+
+
+def put_and_get(call: Caller) -> None:
+    things = boto3.resource("dynamodb").Table("things")
+    item = {
+        "id": "a",
+        "at": 1,
+        "text": 'é & + % " \\ \n \x00 \U0001f600',
+        "number": Decimal("12.340"),
+        "large": Decimal("1E+30"),
+        "small": Decimal("-0.00001"),
+        "none": None,
+        "yes": True,
+        "list": [1, "two", [3], {"four": Decimal(4)}],
+        "map": {"empty": {}, "list": [], "S": "not a type"},
+        "texts": {"b", "a"},
+        "numbers": {Decimal(1), Decimal("2.5")},
+    }
+    call(things.put_item, Item=item)
+    call(things.get_item, Key={"id": "a", "at": 1})
+    call(things.get_item, Key={"id": "a", "at": 1}, ConsistentRead=True)
+    call(
+        things.get_item,
+        Key={"id": "a", "at": 1},
+        ProjectionExpression="#t, yes, #m.S",
+        ExpressionAttributeNames={"#t": "text", "#m": "map"},
+    )
+    call(things.get_item, Key={"id": "nobody", "at": 1})
+    call(things.put_item, Item={"id": "a", "at": 1, "new": 1}, ReturnValues="ALL_OLD")
+    call(things.put_item, Item={"id": "b", "at": 1}, ReturnValues="ALL_OLD")
+    call(things.put_item, Item={"id": "b", "at": 1}, ReturnConsumedCapacity="TOTAL")
+
+
+def conditions(call: Caller) -> None:
+    things = boto3.resource("dynamodb").Table("things")
+    client = boto3.client("dynamodb")
+    call(
+        things.put_item,
+        Item={"id": "a", "at": 1, "n": 1},
+        ConditionExpression=Attr("id").not_exists(),
+    )
+    call(things.put_item, Item={"id": "a", "at": 1}, ConditionExpression="attribute_not_exists(id)")
+    call(
+        things.put_item,
+        Item={"id": "a", "at": 1},
+        ConditionExpression="attribute_not_exists(id)",
+        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+    )
+    call(
+        things.update_item,
+        Key={"id": "a", "at": 1},
+        UpdateExpression="SET n = :n",
+        ConditionExpression="n = :n",
+        ExpressionAttributeValues={":n": 2},
+    )
+    call(things.delete_item, Key={"id": "a", "at": 1}, ConditionExpression=Attr("n").gt(5))
+    call(
+        client.delete_item,
+        TableName="things",
+        Key={"id": {"S": "a"}, "at": {"N": "1"}},
+        ConditionExpression="n > :n",
+        ExpressionAttributeValues={":n": {"N": "5"}},
+        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+    )
+    try:
+        client.put_item(
+            TableName="things",
+            Item={"id": {"S": "a"}, "at": {"N": "1"}},
+            ConditionExpression="attribute_not_exists(id)",
+        )
+    except client.exceptions.ConditionalCheckFailedException as error:
+        call.outcomes.append(("caught by its own class", type(error).__name__))
+
+
+def updates(call: Caller) -> None:
+    things = boto3.resource("dynamodb").Table("things")
+    key = {"id": "a", "at": 1}
+    for returned in ("NONE", "ALL_NEW", "UPDATED_NEW", "ALL_OLD", "UPDATED_OLD"):
+        call(
+            things.update_item,
+            Key=key,
+            UpdateExpression="ADD n :one SET #l = list_append(if_not_exists(#l, :e), :l)",
+            ExpressionAttributeNames={"#l": "list"},
+            ExpressionAttributeValues={":one": 1, ":e": [], ":l": [Decimal("1.5")]},
+            ReturnValues=returned,
+        )
+    call(things.update_item, Key=key, UpdateExpression="REMOVE n", ReturnValues="ALL_NEW")
+    call(
+        things.update_item,
+        Key=key,
+        UpdateExpression="SET id = :x",
+        ExpressionAttributeValues={":x": "y"},
+    )
+    call(
+        things.update_item,
+        Key=key,
+        UpdateExpression="SET nonsense",
+        ExpressionAttributeValues={":x": "y"},
+    )
+    call(things.delete_item, Key=key, ReturnValues="ALL_OLD")
+    call(things.delete_item, Key=key)
+
+
+def errors(call: Caller) -> None:
+    things = boto3.resource("dynamodb").Table("things")
+    nowhere = boto3.resource("dynamodb").Table("nowhere")
+    call(nowhere.put_item, Item={"id": "a"})
+    call(nowhere.get_item, Key={"id": "a"})
+    call(nowhere.query, KeyConditionExpression=Key("id").eq("a"))
+    call(nowhere.scan)
+    call(things.put_item, Item={"id": "a"})
+    call(things.put_item, Item={"id": 1, "at": 1})
+    call(things.put_item, Item={"id": "", "at": 1})
+    call(things.get_item, Key={"id": "a"})
+    call(things.query, KeyConditionExpression=Key("nothing").eq("a"))
+    other_region = boto3.client("dynamodb", region_name="eu-west-1")
+    call(other_region.get_item, TableName="things", Key={"id": {"S": "a"}, "at": {"N": "1"}})
+
+
+def queries(call: Caller) -> None:
+    things = boto3.resource("dynamodb").Table("things")
+    client = boto3.client("dynamodb")
+    with things.batch_writer() as batch:
+        for number in range(30):
+            batch.put_item(Item={"id": "a" if number % 3 else "b", "at": number, "n": number % 5})
+        batch.delete_item(Key={"id": "a", "at": 1})
+    page = call(things.query, KeyConditionExpression=Key("id").eq("a") & Key("at").gt(3), Limit=4)
+    while page and "LastEvaluatedKey" in page:
+        page = call(
+            things.query,
+            KeyConditionExpression=Key("id").eq("a") & Key("at").gt(3),
+            Limit=4,
+            ExclusiveStartKey=page["LastEvaluatedKey"],
+        )
+    call(
+        things.query,
+        KeyConditionExpression=Key("id").eq("b"),
+        ScanIndexForward=False,
+        FilterExpression=Attr("n").eq(0),
+        ReturnConsumedCapacity="TOTAL",
+    )
+    call(things.query, KeyConditionExpression=Key("id").eq("b"), Select="COUNT")
+    call(things.scan, FilterExpression=Attr("n").between(1, 2), Limit=10)
+    for page in client.get_paginator("scan").paginate(
+        TableName="things", PaginationConfig={"PageSize": 7}
+    ):
+        call.outcomes.append(("page", shape(page)))
+
+
+def batches(call: Caller) -> None:
+    resource, client = boto3.resource("dynamodb"), boto3.client("dynamodb")
+    put = [{"PutRequest": {"Item": {"id": f"k{number}"}}} for number in range(3)]
+    call(
+        resource.batch_write_item,
+        RequestItems={"keys": put, "things": []} if False else {"keys": put},
+    )
+    call(resource.batch_get_item, RequestItems={"keys": {"Keys": [{"id": "k0"}, {"id": "none"}]}})
+    call(
+        client.batch_write_item,
+        RequestItems={
+            "keys": [
+                {"DeleteRequest": {"Key": {"id": {"S": "k0"}}}},
+                {"PutRequest": {"Item": {"id": {"S": "x"}}}},
+            ]
+        },
+    )
+    call(
+        client.batch_write_item,
+        RequestItems={"nowhere": [{"PutRequest": {"Item": {"id": {"S": "x"}}}}]},
+    )
+    too_many = [{"PutRequest": {"Item": {"id": {"S": f"x{number}"}}}} for number in range(26)]
+    call(client.batch_write_item, RequestItems={"keys": too_many})
+    twice = [{"PutRequest": {"Item": {"id": {"S": "same"}}}}] * 2
+    call(client.batch_write_item, RequestItems={"keys": twice})
+    call(
+        client.batch_get_item,
+        RequestItems={"keys": {"Keys": [{"id": {"S": "k1"}}], "ConsistentRead": True}},
+    )
+    call(client.scan, TableName="keys")
+
+
+def transactions(call: Caller) -> None:
+    client = boto3.client("dynamodb")
+    put = {
+        "Put": {
+            "TableName": "keys",
+            "Item": {"id": {"S": "t"}},
+            "ConditionExpression": "attribute_not_exists(id)",
+        }
+    }
+    other = {"Put": {"TableName": "keys", "Item": {"id": {"S": "u"}}}}
+    call(client.transact_write_items, TransactItems=[put, other])
+    call(
+        client.transact_write_items,
+        TransactItems=[{"Put": {**other["Put"], "Item": {"id": {"S": "v"}}}}, put],
+    )
+    call(client.transact_write_items, TransactItems=[other, other])
+    call(client.scan, TableName="keys")
+
+
+def binaries(call: Caller) -> None:
+    things, client = boto3.resource("dynamodb").Table("things"), boto3.client("dynamodb")
+    call(
+        things.put_item,
+        Item={
+            "id": "a",
+            "at": 1,
+            "raw": b"\x00\xff",
+            "raws": {b"1", b"2"},
+            "deep": {"list": [b"3"]},
+            "B": "a text",
+            "n": {"B": "a text too"},
+        },
+    )
+    call(things.get_item, Key={"id": "a", "at": 1})
+    call(client.get_item, TableName="things", Key={"id": {"S": "a"}, "at": {"N": "1"}})
+    call(
+        client.query,
+        TableName="things",
+        KeyConditionExpression="id = :a",
+        ExpressionAttributeValues={":a": {"S": "a"}},
+    )
+    call(
+        things.update_item,
+        Key={"id": "a", "at": 1},
+        UpdateExpression="ADD n2 :n",
+        ExpressionAttributeValues={":n": 1},
+        ReturnValues="ALL_NEW",
+    )
+    call(
+        client.put_item,
+        TableName="things",
+        Item={"id": {"S": "a"}, "at": {"N": "1"}},
+        ConditionExpression="attribute_not_exists(id)",
+        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+    )
+    call(things.delete_item, Key={"id": "a", "at": 1}, ReturnValues="ALL_OLD")
+
+
+def queues(call: Caller) -> None:
+    sqs = boto3.client("sqs")
+    url = call(sqs.get_queue_url, QueueName="aside")["QueueUrl"]
+    call(sqs.get_queue_url, QueueName="nowhere")
+    call(
+        sqs.send_message,
+        QueueUrl=url,
+        MessageBody="é &",
+        MessageAttributes={
+            "kind": {"DataType": "String", "StringValue": "x"},
+            "n": {"DataType": "Number", "StringValue": "1"},
+        },
+    )
+    call(
+        sqs.send_message,
+        QueueUrl=url,
+        MessageBody="raw",
+        MessageAttributes={"raw": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}},
+    )
+    call(sqs.send_message, QueueUrl=url, MessageBody="")
+    call(sqs.send_message, QueueUrl=url + "-none", MessageBody="x")
+    call(sqs.send_message, QueueUrl=url, MessageBody="x", DelaySeconds=1000)
+    call(
+        sqs.send_message_batch,
+        QueueUrl=url,
+        Entries=[
+            {"Id": "1", "MessageBody": "a"},
+            {"Id": "2", "MessageBody": "b", "DelaySeconds": 5},
+        ],
+    )
+    call(
+        sqs.send_message_batch,
+        QueueUrl=url,
+        Entries=[{"Id": "1", "MessageBody": "a"}, {"Id": "1", "MessageBody": "b"}],
+    )
+    call(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["All"])
+    call(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    received = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )
+    call.outcomes.append(("received", shape(received)))
+    first, *rest = [message["ReceiptHandle"] for message in received["Messages"]]
+    call(sqs.change_message_visibility, QueueUrl=url, ReceiptHandle=first, VisibilityTimeout=0)
+    call(sqs.change_message_visibility, QueueUrl=url, ReceiptHandle=first, VisibilityTimeout=0)
+    call(sqs.delete_message, QueueUrl=url, ReceiptHandle=first)
+    call(sqs.delete_message, QueueUrl=url, ReceiptHandle="nonsense")
+    entries = [{"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(rest)]
+    call(sqs.delete_message_batch, QueueUrl=url, Entries=entries)
+    call(sqs.delete_message_batch, QueueUrl=url, Entries=[{"Id": "1", "ReceiptHandle": "nonsense"}])
+    queue = boto3.resource("sqs").get_queue_by_name(QueueName="aside")
+    call(queue.send_message, MessageBody="by the resource")
+    lines = sqs.get_queue_url(QueueName="lines.fifo")["QueueUrl"]
+    call(sqs.send_message, QueueUrl=lines, MessageBody="x")
+    call(
+        sqs.send_message,
+        QueueUrl=lines,
+        MessageBody="x",
+        MessageGroupId="g",
+        MessageDeduplicationId="d",
+    )
+    call(
+        sqs.send_message,
+        QueueUrl=lines,
+        MessageBody="y",
+        MessageGroupId="g",
+        MessageDeduplicationId="d",
+    )
+
+
+SCENARIOS = (
+    put_and_get,
+    conditions,
+    updates,
+    errors,
+    queries,
+    batches,
+    transactions,
+    binaries,
+    queues,
+)
+
+
+class Lanes:
+    """Which operations each lane has served."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *, fast: bool) -> None:
+        self.fast: list[str] = []
+        self.slow: list[str] = []
+        original_fast, original_answer = lanes.fast, lanes.answer
+
+        def counted_fast(service: str, operation: str, request: Any, region: str) -> Any:
+            answered = original_fast(service, operation, request, region) if fast else None
+            if answered is not None:
+                self.fast.append(operation)
+            return answered
+
+        def counted_answer(method: str, url: str, headers: Any, body: Any) -> Any:
+            self.slow.append(str(headers.get("X-Amz-Target", b"")).rpartition(".")[2].strip("'"))
+            return original_answer(method, url, headers, body)
+
+        patch.setattr(lanes, "fast", counted_fast)
+        patch.setattr(lanes, "answer", counted_answer)
+
+
+def outcomes_of(rig: Any, scenario: Callable[[Caller], None], *, fast: bool) -> tuple[Any, ...]:
+    call = Caller()
+    with pytest.MonkeyPatch.context() as patch:
+        seen = Lanes(patch, fast=fast)
+        played = rig.with_handlers(Worker=lambda event, context: scenario(call)).play()
+    assert not played.errors, played.errors
+    return call.outcomes, played.observation.effects, seen
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_both_lanes_give_the_same(rig: Any, scenario: Callable[[Caller], None]) -> None:
+    fast_outcomes, fast_effects, seen = outcomes_of(rig, scenario, fast=True)
+    slow_outcomes, slow_effects, _ = outcomes_of(rig, scenario, fast=False)
+    assert seen.fast, "the scenario never took the fast lane"
+    assert fast_outcomes == slow_outcomes
+    assert fast_effects == slow_effects
+
+
+def test_every_fast_operation_is_compared(rig: Any) -> None:
+    served: set[str] = set()
+    for scenario in SCENARIOS:
+        served.update(outcomes_of(rig, scenario, fast=True)[2].fast)
+    assert served == set().union(*lanes.FAST_OPERATIONS.values())
+
+
+def test_what_is_binary_takes_the_slow_lane(rig: Any) -> None:
+    _, _, seen = outcomes_of(rig, binaries, fast=True)
+    assert seen.slow[0] == "PutItem"
+    _, _, seen = outcomes_of(rig, queues, fast=True)
+    assert "SendMessage" in seen.slow
+
+
+def test_a_failed_call_of_the_fast_lane_is_made_once_more_and_has_one_effect(rig: Any) -> None:
+    outcomes, _, seen = outcomes_of(rig, errors, fast=True)
+    assert seen.slow.count("PutItem") >= 3  # a table that isn't there, a wrong key, an empty key
+    assert all(kind != "answered" for kind, *_ in outcomes[:4])
+
+
+def test_a_condition_that_fails_stays_in_the_fast_lane(rig: Any) -> None:
+    _, _, seen = outcomes_of(rig, conditions, fast=True)
+    assert seen.slow == []
+
+
+def test_an_endpoint_of_the_users_own_is_not_aws(rig: Any) -> None:
+    assert lanes.is_aws("https://sqs.us-east-1.amazonaws.com/")
+    assert lanes.is_aws("https://dynamodb.cn-north-1.amazonaws.com.cn/x")
+    assert not lanes.is_aws("http://localhost:4566/")
+    assert not lanes.is_aws("https://amazonaws.com.example/")
+    request = {"body": b"{}", "url": "http://localhost:4566/"}
+    assert lanes.fast("dynamodb", "Scan", request, "us-east-1") is None
+
+
+def test_parsed_binary_is_decoded_only_where_it_is_one() -> None:
+    encoded = base64.b64encode(b"x").decode()
+    parsed = lanes._parsed(
+        f'{{"Item": {{"a": {{"B": "{encoded}"}}, "B": {{"S": "t"}}, "s": {{"BS": ["{encoded}"]}}}}}}'
+    )
+    assert parsed == {"Item": {"a": {"B": b"x"}, "B": {"S": "t"}, "s": {"BS": [b"x"]}}}
+
+
+def test_moto_failing_is_not_an_answer(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def route(url: str) -> Any:
+        def handle(*arguments: Any) -> Any:
+            raise KeyError("inside moto")
+
+        return handle
+
+    monkeypatch.setattr(lanes, "_route", route)
+    with pytest.raises(lanes.NotAnswered, match=r"KeyError: 'inside moto'.*POST https://ssm"):
+        lanes.answer("POST", "https://ssm.us-east-1.amazonaws.com/?a=b", {}, b"")
+    monkeypatch.setattr(lanes, "_route", lambda url: None)
+    with pytest.raises(lanes.NotAnswered, match="no service is there: POST https://nothing"):
+        lanes.answer("POST", "https://nothing.us-east-1.amazonaws.com/", {}, b"")
+
+
+def test_numbers_keep_their_digits(rig: Any) -> None:
+    seen: list[Any] = []
+
+    def handler(event: Any, context: Any) -> None:
+        table = boto3.resource("dynamodb").Table("keys")
+        table.put_item(Item={"id": "a", "n": Decimal("0.1000"), "m": 2})
+        seen.extend(table.get_item(Key={"id": "a"})["Item"][name] for name in ("n", "m"))
+
+    rig.with_handlers(Worker=handler).play()
+    assert all(type(number) is Decimal for number in seen)
+    assert math.isclose(seen[0], 0.1)
+    assert seen[1] == 2
