@@ -28,7 +28,7 @@ class Asked:
 
 @contextmanager
 def watched(token: re.Pattern[str]) -> Iterator[Asked]:
-    """Within this block a handler's `json.loads` of a text with a token gives values that listen."""
+    """Within this block what a handler's `json.loads` makes of a text with a token listens."""
     asked = Asked()
     original = json.loads
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_storagefirst.explore import content, workload
 from pytest_storagefirst.explore.bodies import describe_entries, notes_on
-from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.judge import Judge, Judged, shows_nothing
 from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.explore.shrink import shrink
@@ -112,7 +112,7 @@ class Exploration:
                 tally.idle_runs += 1
                 tally.why_idle = tally.why_idle or verdict.why
                 continue
-            if verdict.value == UNKNOWN and _shows_nothing(judged, verdict):
+            if verdict.value == UNKNOWN and shows_nothing(judged, verdict):
                 tally.why_silent = tally.why_silent or verdict.why
                 continue  # evidence neither for nor against
             tally.runs += 1
@@ -273,19 +273,6 @@ def size(schedule: Schedule) -> tuple[int, ...]:
         schedule.concurrency,
         len(schedule.redrives),
     )
-
-
-def _shows_nothing(judged: Judged, verdict: Verdict) -> bool:
-    """Whether an unknown means no more than that the faults found nothing to say.
-
-    They never struck, or kept every message out. A run without faults, one that does not come to
-    rest, and a checker that crashed are unknown in earnest.
-    """
-    account, observation = judged.account, judged.played.observation
-    if account is None or not judged.schedule.plan or not observation.quiet:
-        return False
-    unfired = set(observation.faults_required) - set(observation.faults_fired)
-    return verdict.why == "; ".join(account.doubts) and bool(unfired or not account.acknowledged)
 
 
 def explore(

@@ -160,6 +160,19 @@ class Judge:
         return self._alone[key]
 
 
+def shows_nothing(judged: Judged, verdict: Verdict) -> bool:
+    """Whether an unknown means no more than that the faults found nothing to say.
+
+    They never struck, or kept every message out. A run without faults, one that does not come to
+    rest, and a checker that crashed are unknown in earnest.
+    """
+    account, observation = judged.account, judged.played.observation
+    if account is None or not judged.schedule.plan or not observation.quiet:
+        return False
+    unfired = set(observation.faults_required) - set(observation.faults_fired)
+    return verdict.why == "; ".join(account.doubts) and bool(unfired or not account.acknowledged)
+
+
 def _key(sends: Iterable[Send]) -> str:
     return json.dumps([[send.message, send.entry, send.body] for send in sends])
 

@@ -13,7 +13,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from pytest_storagefirst.errors import EntryError, SimulationError, TemplateError
-from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.judge import Judged, shows_nothing
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import PropertyResult, require
 from pytest_storagefirst.explore.standing import Standing, standing, template_path
@@ -22,6 +22,7 @@ from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import select
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.frontdoor import HttpReply
@@ -165,17 +166,27 @@ class Stack:
         and verified by other properties, but nothing more can be sent.
         """
         __tracebackhide__ = True
-        entries = select(properties)
-        judged = self._finish()
-        for entry in entries:
-            require(_result(entry.name, judged))
+        self._require(properties, _result)
 
     def verify_what_struck(self, *properties: str) -> None:
-        """Like `verify`, but faults that found nothing to strike are not asked for."""
+        """Like `verify`, for faults that nobody chose.
+
+        That one found nothing to strike, or that they kept every message out, says nothing against
+        the stack.
+        """
         __tracebackhide__ = True
         if self._judged is None:
             self._simulation.strikes.forget_the_idle()
-        self.verify(*properties)
+        self._require(properties, lambda name, judged: _result(name, judged, drawn=True))
+
+    def _require(
+        self, properties: tuple[str, ...], result: Callable[[str, Judged], PropertyResult]
+    ) -> None:
+        __tracebackhide__ = True
+        entries = select(properties)
+        judged = self._finish()
+        for entry in entries:
+            require(result(entry.name, judged))
 
     def _effects(self) -> tuple[Effect, ...]:
         if self._judged is not None:
@@ -278,8 +289,11 @@ def _check_seconds(seconds: Any) -> None:
     )
 
 
-def _result(name: str, judged: Judged) -> PropertyResult:
+def _result(name: str, judged: Judged, *, drawn: bool = False) -> PropertyResult:
+    """`drawn`: nobody chose the faults, so that to show nothing is no fault of the stack's."""
     verdict = judged.verdicts[name]
+    if drawn and verdict.value == UNKNOWN and shows_nothing(judged, verdict):
+        verdict = replace(verdict, value=NOT_APPLICABLE)
     return PropertyResult(
         name,
         verdict.value,
@@ -316,7 +330,7 @@ def judge(
     if len(struck) < len(schedule.plan):
         plan = tuple(fault for fault in schedule.plan if str(fault) in struck)
         judged = found.judge.judge(replace(schedule, plan=plan))
-    return [_result(entry.name, judged) for entry in entries]
+    return [_result(entry.name, judged, drawn=True) for entry in entries]
 
 
 @contextmanager

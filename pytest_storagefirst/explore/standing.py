@@ -43,6 +43,7 @@ class Standing:
 
     def described(self) -> Standing:
         """Itself; raises EntryError when some entry has no body that the stack takes."""
+        __tracebackhide__ = True
         if self.refusal is not None:
             raise self.refusal
         return self
@@ -61,6 +62,7 @@ def standing(template: str | Path, settings: Settings | None = None) -> Standing
 
     A relative path is looked for from the current folder. Raises StorageFirstError.
     """
+    __tracebackhide__ = True
     path = template_path(template)
     own = settings if settings is not None else load_settings(path)
     stood_by = (own.parameters, own.imports, own.entries, own.downstreams, own.functions)
@@ -72,6 +74,7 @@ def standing(template: str | Path, settings: Settings | None = None) -> Standing
 
 def template_path(template: str | Path) -> Path:
     """The file of a template's path or of "blueprint:NAME". Raises TemplateError."""
+    __tracebackhide__ = True
     text = str(template)
     if not text.startswith("blueprint:"):
         path = Path(text)

@@ -11,9 +11,10 @@ from pytest_storagefirst.ledger.accounting import Account, Finding, balance
 from pytest_storagefirst.ledger.effects import Canonical, Observation, canonical
 from pytest_storagefirst.ledger.history import History
 from pytest_storagefirst.ledger.masks import shape
-from pytest_storagefirst.ledger.matching import gathered
+from pytest_storagefirst.ledger.matching import Expected, gathered
 from pytest_storagefirst.ledger.meeting import explanation
 from pytest_storagefirst.ledger.oracle import Oracle
+from pytest_storagefirst.ledger.sums import counted
 
 _MOST_REPETITIONS = 12
 
@@ -211,7 +212,18 @@ class _Found:
                     self._repeated[message] = times
                     leftover = [effect for effect in leftover if effect not in mine]
                     break
+            else:
+                added = self._added(message, mine)
+                if added:
+                    self._repeated[message] = 1 + added
+                    leftover = [effect for effect in leftover if effect not in mine]
         return leftover
+
+    def _added(self, message: str, mine: Sequence[Canonical]) -> int | None:
+        """How often a message's share was added once more to totals that are its own."""
+        slots = [slot for slot in self.oracle.own[message] if not self._counts[message][slot.id]]
+        copies = counted(Expected(slots), mine, {message: slots}, self.history)
+        return copies[message] - 1 if copies is not None else None
 
     def _name(self, leftover: list[Canonical]) -> None:
         """Say of each effect that filled no slot whether an attempt explains it."""
@@ -250,6 +262,12 @@ class _Found:
         copies = explanation(
             shared, members, self.oracle, self.history, held=self.held, with_own_effect=own
         )
+        if copies is None:
+            shares = {
+                m: [s for s in self.oracle.alone[m] if self.oracle.is_home(s)] for m in members
+            }
+            together = self.oracle.shared_state(tuple(members))
+            copies = counted(together, shared, shares, self.history)
         if copies is not None:
             self._shared = copies
             return

@@ -1,7 +1,8 @@
 """The record of a run: one `Event` for each thing that happened, in order.
 
 An event holds nothing that differs between processes, Python versions or hash seeds: no exception
-texts, no addresses, no real time. That is what makes "same schedule, same history" hold byte for byte.
+texts, no addresses, no real time. That is what makes "same schedule, same history" hold byte for
+byte.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ KINDS = {
     "attempted": "a sender sent the message (where: entry; detail: request number)",
     "acknowledged": "the front door said yes for this message (where: entry; detail: status)",
     "rejected": "the front door said a definite no (where: entry; detail: status)",
-    "indeterminate": "the sender can't know: 5xx or no answer (where: entry; detail: status or error)",
+    "indeterminate": "the sender can't know: 5xx or no answer (where: entry; detail: status)",
     "stored": "it entered a queue (where: queue; detail: message id in the history's names)",
     "deduplicated": "a FIFO queue dropped it as a duplicate (where: queue)",
     "delivered": "a handler got it (where: function; detail: 'receive N, invocation N')",
     "filtered": "the mapping's filter criteria did not match; deleted (where: queue)",
     "called": "a handler called out (where: function; detail: 'service.Operation #n')",
-    "effected": "a call changed the outside world (where: function; detail: 'service.Operation #n')",
+    "effected": "a call changed the world outside (where: function; detail: as for called)",
     "errored": "a call failed in the handler's sight (where: function; detail: 'site: error code')",
     "succeeded": "the invocation counted as success for it (where: function)",
     "failed": "the invocation counted as failure for it (where: function; detail: why)",

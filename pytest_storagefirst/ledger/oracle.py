@@ -124,6 +124,10 @@ class Oracle:
             self._repeated[order] = Expected(s for s in own if self.is_of(s.named, message))
         return self._repeated[order]
 
+    def is_home(self, slot: Slot) -> bool:
+        """Whether a message's effect stands where others meet it."""
+        return slot.home in self.shared_homes
+
     def is_of(self, named: frozenset[str], message: str) -> bool:
         """Whether what names these messages is this one's: a total names none, and in a workload of
         one message there is no other to share it with."""

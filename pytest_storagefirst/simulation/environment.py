@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import HandlerError
+from pytest_storagefirst.simulation import modules
 
 _NOBODYS_HOME = "/home/sbx_user1051"  # where Lambda's user lives; there is no such folder
 
@@ -112,6 +113,7 @@ class Environment:
     def _inline(self, module_name: str, text: str) -> types.ModuleType:
         module = types.ModuleType(module_name)
         module.__file__ = filename = f"<{self.code.function}: inline code>"
+        module.__loader__ = modules.Loader(module_name, filename)
         self.module_names.add(module_name)
         sys.modules[module_name] = module
         exec(_compiled_inline(text, filename), module.__dict__)

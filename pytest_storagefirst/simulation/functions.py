@@ -233,7 +233,11 @@ class Functions:
             return
         self._simulation.errors.append((invocation.function.logical_id, error))
         name = type(error).__name__
-        payload = json.dumps({"errorType": name, "errorMessage": str(error)})
+        try:
+            message = str(error)
+        except Exception:
+            message = ""
+        payload = json.dumps({"errorType": name, "errorMessage": message})
         self._finish(invocation, Outcome("failed", error=name, payload=payload))
 
     def _context(self, invocation: Invocation) -> LambdaContext:

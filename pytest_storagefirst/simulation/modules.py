@@ -69,8 +69,11 @@ def _compiled(path: str, modified_ns: int) -> types.CodeType:
     return compile(source, path, "exec", dont_inherit=True)
 
 
-class _Loader(importlib.machinery.SourceFileLoader):
-    """Compiles a file once per process, however many environments import it."""
+class Loader(importlib.machinery.SourceFileLoader):
+    """Compiles a file once per process, however many environments import it.
+
+    It also marks modules as an environment's.
+    """
 
     def get_code(self, fullname: str) -> types.CodeType:
         path = self.get_filename(fullname)
@@ -80,6 +83,16 @@ class _Loader(importlib.machinery.SourceFileLoader):
 @lru_cache(maxsize=1024)
 def _found(name: str, search: tuple[str, ...]) -> importlib.machinery.ModuleSpec | None:
     return importlib.machinery.PathFinder.find_spec(name, list(search))
+
+
+def called_by_handler() -> bool:
+    """Whether code of some environment is on the stack: outside of a run, a late finalizer."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if isinstance(frame.f_globals.get("__loader__"), Loader):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class _Finder:
@@ -112,7 +125,7 @@ class _Finder:
             return importlib.util.spec_from_file_location(
                 name,
                 spec.origin,
-                loader=_Loader(name, spec.origin),
+                loader=Loader(name, spec.origin),
                 submodule_search_locations=spec.submodule_search_locations,
             )
         # A namespace package's search path is bound to its spec: copy it for this environment.

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pytest_storagefirst.simulation.copies import deep_copy
+
 ACCOUNT = "123456789012"
 
 _GLOBAL = frozenset({"s3", "iam"})
@@ -128,6 +130,7 @@ class World:
         self._baselines: dict[tuple[str, str], dict[str, Any] | None] = {}
         self._touched: set[tuple[str, str]] = set()
         self._tracked: list[tuple[Any, int]] = []
+        self._buckets: dict[str, Any] = {}
         self._runs = 0
         self._rewinds: list[Callable[[], None]] = []
 
@@ -179,6 +182,7 @@ class World:
         for service in _DATA_OPERATIONS:
             self._baselines[service, self.region] = self._copy_of(service, self.region)
         self._make_rewinds()
+        self._buckets = dict(self._bucket_accounts())
         self._tracked = [(kind, len(kind.instances_tracked)) for kind in _tracking()]
 
     def about_to_change(self, service: str, operation: str, region: str = "") -> bool:
@@ -205,7 +209,10 @@ class World:
             if baseline is not None:
                 backend = self.backend(service, region)
                 backend.__dict__.clear()
-                backend.__dict__.update(copy.deepcopy(baseline))
+                backend.__dict__.update(deep_copy(baseline))
+            if service == "s3":
+                self._bucket_accounts().clear()
+                self._bucket_accounts().update(self._buckets)
         if any(service in _DATA_OPERATIONS for service, _ in self._touched):
             self._make_rewinds()
         self._touched.clear()
@@ -215,10 +222,17 @@ class World:
         if self._runs % _RUNS_BETWEEN_CLEANINGS == 0:
             self._forget_instances()
 
+    @staticmethod
+    def _bucket_accounts() -> dict[str, Any]:
+        """Whose each bucket is: names are global, and so is moto's register of them."""
+        from moto.s3.models import s3_backends
+
+        return s3_backends.bucket_accounts
+
     def _copy_of(self, service: str, region: str) -> dict[str, Any] | None:
         backend = self.backend(service, region)
         try:
-            return copy.deepcopy(backend.__dict__)
+            return deep_copy(backend.__dict__)
         except Exception:
             return None
 

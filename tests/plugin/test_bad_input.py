@@ -88,7 +88,9 @@ Resources:
               x-amazon-apigateway-integration:
                 type: aws
                 httpMethod: POST
-                uri: !Sub "arn:aws:apigateway:${AWS::Region}:sqs:path/${AWS::AccountId}/${Orders.QueueName}"
+                uri: !Sub
+                  - "arn:aws:apigateway:${AWS::Region}:sqs:path/${AWS::AccountId}/${Name}"
+                  - {Name: !GetAtt Orders.QueueName}
                 requestParameters:
                   integration.request.header.Content-Type: "'application/x-www-form-urlencoded'"
                 requestTemplates:
@@ -122,7 +124,9 @@ def case(files: dict[str, str], *told: str) -> Case:
 REFUSED = {
     # the template
     "empty": case({"template.yaml": ""}, "empty/template.yaml", "is empty"),
-    "malformed": case({"template.yaml": "Resources:\n  A: [1\n"}, "malformed/template.yaml:3", "YAML"),
+    "malformed": case(
+        {"template.yaml": "Resources:\n  A: [1\n"}, "malformed/template.yaml:3", "YAML"
+    ),
     "list": case({"template.yaml": "- 1\n"}, "list/template.yaml", "found:    a list"),
     "no-resources": case({"template.yaml": "A: 1\n"}, "has no Resources", "found:    A"),
     "json": case({"template.yaml": '{"Resources": {'}, "json/template.yaml:1", "JSON"),
@@ -130,7 +134,7 @@ REFUSED = {
         {"template.yaml": "# " + "x" * 6_000_000}, "too large", "6,000,002 bytes", "expected:"
     ),
     "parameter": case(
-        {"template.yaml": TEMPLATE.replace("Resources:", "Parameters: {Stage: {Type: String}}\nResources:")},
+        {"template.yaml": "Parameters: {Stage: {Type: String}}\n" + TEMPLATE},
         "parameter/template.yaml",
         "Stage",
         "storagefirst.toml",
@@ -146,7 +150,9 @@ REFUSED = {
         {
             "template.yaml": TEMPLATE
             + "  Second: {Type: AWS::SQS::Queue}\n"
-            + TEMPLATE[TEMPLATE.index("  Worker:") :].replace("Worker:", "Other:").replace("Orders", "Second")
+            + TEMPLATE[TEMPLATE.index("  Worker:") :]
+            .replace("Worker:", "Other:")
+            .replace("Orders", "Second")
         },
         "two-entries/template.yaml",
         "several ways in, and none is chosen",
@@ -160,19 +166,34 @@ REFUSED = {
         "found:    Dead, Orders",
     ),
     "rejected-at-the-door": case(
-        {"template.yaml": REST, "storagefirst.toml": '[[entry]]\nroute = "POST /orders"\nbody = { id = "{unique}" }\n'},
+        {
+            "template.yaml": REST,
+            "storagefirst.toml": '[[entry]]\nroute = "POST /orders"\nbody = { id = "{unique}" }\n',
+        },
         "POST /orders: the stack refuses this message",
         "the front door answered 400",
         '{"id": "{unique}"}',
         'route = "POST /orders"',
     ),
     # the code
-    "no-module": case({"app.py": ""} | {"template.yaml": TEMPLATE.replace("app.h", "main.h")}, "Worker", "no main.py", "CodeUri"),
-    "no-function": case(
-        {"app.py": "def main(event, context): pass\n"}, "Worker", "no function 'handler'", "found:    main"
+    "no-module": case(
+        {"app.py": ""} | {"template.yaml": TEMPLATE.replace("app.h", "main.h")},
+        "Worker",
+        "no main.py",
+        "CodeUri",
     ),
-    "import-error": case({"app.py": "from json import nothing\n"}, "import-error/app.py:1 (Worker)", "'nothing'"),
-    "syntax-error": case({"app.py": "\n\ndef handler(e, c)\n    pass\n"}, "syntax-error/app.py:3 (Worker)", "':'"),
+    "no-function": case(
+        {"app.py": "def main(event, context): pass\n"},
+        "Worker",
+        "no function 'handler'",
+        "found:    main",
+    ),
+    "import-error": case(
+        {"app.py": "from json import nothing\n"}, "import-error/app.py:1 (Worker)", "'nothing'"
+    ),
+    "syntax-error": case(
+        {"app.py": "\n\ndef handler(e, c)\n    pass\n"}, "syntax-error/app.py:3 (Worker)", "':'"
+    ),
     "raises": case({"app.py": "\n\n1 / 0\n"}, "raises/app.py:3 (Worker)", "ZeroDivisionError"),
     "exits-at-import": case({"app.py": "import sys\nsys.exit(1)\n"}, "Worker", "sys.exit()"),
     "not-installed": case(
@@ -188,12 +209,14 @@ REFUSED = {
         "found:    nodejs22.x",
         "[functions.Worker]",
     ),
-    "java": case({"template.yaml": TEMPLATE.replace("python3.12", "java21")}, "Worker is no Python", "java21"),
+    "java": case(
+        {"template.yaml": TEMPLATE.replace("python3.12", "java21")}, "Worker is no Python", "java21"
+    ),
     "container": case(
         {
             "template.yaml": re.sub(
                 r"CodeUri: .\n +Handler: app.handler\n +Runtime: python3.12",
-                "PackageType: Image\n      ImageUri: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/a:1",
+                "PackageType: Image\n      ImageUri: 1.dkr.ecr.eu-west-1.amazonaws.com/a:1",
                 TEMPLATE,
             )
         },
@@ -201,10 +224,14 @@ REFUSED = {
         "found:    a container image",
     ),
     "no-such-function": case(
-        {"storagefirst.toml": '[functions.Wroker]\nhandler = "app:handler"\n'}, "functions.Wroker", "Worker"
+        {"storagefirst.toml": '[functions.Wroker]\nhandler = "app:handler"\n'},
+        "functions.Wroker",
+        "Worker",
     ),
     "no-such-double": case(
-        {"storagefirst.toml": '[functions.Worker]\nhandler = "doubles:handler"\n'}, "Worker", "doubles"
+        {"storagefirst.toml": '[functions.Worker]\nhandler = "doubles:handler"\n'},
+        "Worker",
+        "doubles",
     ),
     # what the handler does
     "rejects": case(
@@ -214,7 +241,8 @@ REFUSED = {
         'queue = "Orders"',
     ),
     "rejects-what-was-given": case(
-        working('body["amount"] + 1\n') | {"storagefirst.toml": ORDERS + 'body = { id = "{unique}", amount = "x" }\n'},
+        working('body["amount"] + 1\n')
+        | {"storagefirst.toml": ORDERS + 'body = { id = "{unique}", amount = "x" }\n'},
         "Orders: the stack refuses this message",
         '"amount": "x"',
     ),
@@ -240,7 +268,7 @@ REFUSED = {
     "subprocess": case(
         working("import subprocess\nsubprocess.run(['true'])\n"), "app.py:", "subprocess was called"
     ),
-}  # fmt: skip
+}
 
 TOML_REFUSED = {
     "toml": case({"storagefirst.toml": "[[entry]\n"}, "toml/storagefirst.toml:1", "no valid TOML"),
@@ -248,7 +276,9 @@ TOML_REFUSED = {
         {"storagefirst.toml": "\n[[entries]]\n"}, "unknown-key/storagefirst.toml:2", "entry"
     ),
     "wrong-value": case(
-        {"storagefirst.toml": "[[entry]]\nqueue = 3\n"}, "wrong-value/storagefirst.toml:2", "found:    3"
+        {"storagefirst.toml": "[[entry]]\nqueue = 3\n"},
+        "wrong-value/storagefirst.toml:2",
+        "found:    3",
     ),
     "unknown-property": case(
         {"storagefirst.toml": 'properties = ["no-mesage-loss"]\n'},

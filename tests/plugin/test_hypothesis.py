@@ -11,17 +11,19 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 TESTS = """
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from pytest_storagefirst import schedules, stateful
 
-@settings(max_examples={examples}, derandomize=True, database=None)
+QUICK = dict(
+    max_examples={examples}, derandomize=True, database=None, phases=set(Phase) - {{Phase.explain}})
+
+@settings(deadline=None, **QUICK)
 @given(schedule=schedules("{name}/template.yaml", max_faults=2))
 def test_no_loss(storagefirst, schedule):
     storagefirst.verify(schedule, "no-message-loss")
 
 TestOrders = stateful("{name}/template.yaml", "no-message-loss")
-TestOrders.settings = settings(
-    TestOrders.settings, max_examples={examples}, derandomize=True, database=None)
+TestOrders.settings = settings(TestOrders.settings, **QUICK)
 
 def test_by_hand(storagefirst):
     with storagefirst("{name}/template.yaml") as stack:
@@ -58,7 +60,9 @@ def test_the_defect_is_found_and_shrunk(run):
     result.assert_outcomes(failed=3)
     assert "Traceback" not in output
     assert "pytest_storagefirst/" not in output
-    by_schedule, by_steps = (output.index(f"_ {name} _") for name in ("test_no_loss", "TestOrders.runTest"))
+    by_schedule, by_steps = (
+        output.index(f"_ {name} _") for name in ("test_no_loss", "TestOrders.runTest")
+    )
     schedule = output[by_schedule:by_steps]
     steps = output[by_steps : output.index("_ test_by_hand _")]
 

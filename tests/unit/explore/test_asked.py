@@ -56,7 +56,9 @@ def test_what_parses_json_on_the_way_to_the_handler_is_left_alone():
         assert type(json.loads(TEXT)) is not dict
 
 
-@given(st.dictionaries(st.text(), st.text() | st.integers() | st.dictionaries(st.text(), st.text())))
+@given(
+    st.dictionaries(st.text(), st.text() | st.integers() | st.dictionaries(st.text(), st.text()))
+)
 def test_a_listening_value_is_the_value(value):
     text = json.dumps([{**value, "id": "m1-x"}, value])
     with watched(TOKEN):

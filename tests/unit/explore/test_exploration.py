@@ -94,7 +94,9 @@ def test_no_run_at_all_shows_nothing(exploration):
             NEVER_STRUCK,
         ),
         (
-            run(UNKNOWN, NONE_ACKNOWLEDGED, plan=[CRASH], acknowledged=0, doubts=[NONE_ACKNOWLEDGED]),
+            run(
+                UNKNOWN, NONE_ACKNOWLEDGED, plan=[CRASH], acknowledged=0, doubts=[NONE_ACKNOWLEDGED]
+            ),
             NONE_ACKNOWLEDGED,
         ),
     ],
@@ -168,9 +170,7 @@ def test_nothing_to_judge_is_told_with_the_number_of_runs(exploration):
 
 
 def test_what_a_stack_cannot_have_is_not_applicable_whatever_its_runs_show(exploration):
-    found = result(
-        exploration, run(UNKNOWN, "odd", name="order-preserved"), name="order-preserved"
-    )
+    found = result(exploration, run(UNKNOWN, "odd", name="order-preserved"), name="order-preserved")
 
     assert (found.verdict, found.why) == (
         NOT_APPLICABLE,

@@ -25,6 +25,7 @@ from pytest_storagefirst.explore.standing import standing
 from pytest_storagefirst.explore.strategies import schedules
 from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 SLOW = 'import time\ntable.put_item(Item={"id": body["id"] + " began"})\ntime.sleep(3)'
@@ -262,7 +263,8 @@ def test_a_closed_stack_cannot_be_read(workshop):
 
 def test_several_entries_and_none_named(workshop):
     toml = '[[entry]]\nqueue = "Orders"\n[[entry]]\nqueue = "Dead"\n'
-    with open_stack(workshop.write(toml=toml), Settings()) as stack:
+    template = workshop.write(toml=toml)
+    with open_stack(template, load_settings(template)) as stack:
         assert stack.entries == ("Orders", "Dead")
         with pytest.raises(EntryError, match="several entries, and none is named") as raised:
             stack.send()

@@ -46,7 +46,12 @@ SCHEDULE = Schedule((Send("m1", "POST /orders", {"id": "{unique}"}),), plan=PLAN
 def document(schedule=SCHEDULE, **changes):
     judged = Judged(schedule, SimpleNamespace(), None, {})
     made = witness_document(
-        Path("template.yaml").absolute(), "drains", judged, frozenset({"m1"}), ("a line",), {"a": "b"}
+        Path("template.yaml").absolute(),
+        "drains",
+        judged,
+        frozenset({"m1"}),
+        ("a line",),
+        {"a": "b"},
     )
     return {**made, **changes}
 
