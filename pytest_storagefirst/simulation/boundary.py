@@ -142,8 +142,9 @@ def _install_pool() -> None:
             return
         make_session(self, *args, **kwargs)
         key = vars(self).get("kept_as")
-        if key is not None:
-            clients.keep_session(self, key)
+        simulation = _here()
+        if key is not None and simulation is not None and simulation.current is not None:
+            clients.keep_session(simulation.current.environment, self, key)
 
     def pooled_client(self: Any, *args: Any, **kwargs: Any) -> Any:
         simulation = _here()

@@ -1,9 +1,9 @@
-"""boto3 sessions, clients and resources, made once and handed out again.
+"""boto3 sessions, clients and resources, lent to environments and taken back.
 
-Making one takes ten milliseconds, a thousand times longer than a call. An environment asks for them
-in the same order in every run, so the nth one it asked for is kept for the next run's same
-environment. One that a handler hooked into is not handed out again, and what a client remembers of
-its calls is forgotten in between.
+Making one takes ten milliseconds, a thousand times longer than a call. One belongs to a single
+environment while that lives; when it has ended, the next that asks for the same gets it. One that a
+handler hooked into is not lent again, and what a client remembers of its calls is forgotten in
+between.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from typing import Any
 
 from pytest_storagefirst.simulation.environment import Environment
 
-MOST_KEPT = 32  # of one environment; who makes more lets go of the first ones
+MOST_KEPT = 32  # of one kind
 
 _HOOKING = ("register", "register_first", "register_last", "unregister")
 _OWN = ("boto3.", "botocore.", "s3transfer.")
 
 
-@dataclass
-class _Kept:
-    """A session, client or resource, and the retry quotas of its client."""
+@dataclass(eq=False)
+class Loan:
+    """A session, client or resource, the retry quotas of its client, and whether it is as made."""
 
+    key: Hashable
     made: Any
     quotas: list[Any] = field(default_factory=list)
+    hooked: bool = False
 
 
-_pool: dict[Hashable, _Kept] = {}
+_free: dict[Hashable, list[Loan]] = {}
 _classes: dict[tuple[str, str], type] = {}
 _quotas_being_made: list[Any] = []
 
@@ -37,6 +39,26 @@ _quotas_being_made: list[Any] = []
 def note_quota(quota: Any) -> None:
     """A client's retry quota has been made: what it spends in one run is there in the next."""
     _quotas_being_made.append(quota)
+
+
+def take_back(environment: Environment) -> None:
+    """An environment has ended; the next one may have what it was lent."""
+    for loan in environment.loans:
+        kept = _free.setdefault(loan.key, [])
+        if not loan.hooked and len(kept) < MOST_KEPT:
+            kept.append(loan)
+    environment.loans.clear()
+
+
+def _lend(environment: Environment, key: Hashable) -> Loan | None:
+    kept = _free.get(key)
+    if not kept:
+        return None
+    loan = kept.pop()
+    for quota in loan.quotas:
+        quota._available_capacity = quota._max_capacity
+    environment.loans.append(loan)
+    return loan
 
 
 def _frozen(value: Any) -> Hashable:
@@ -49,18 +71,17 @@ def _frozen(value: Any) -> Hashable:
     return value  # type: ignore[no-any-return]
 
 
-def _key(environment: Environment, what: str, number: int, args: Any, kwargs: Any) -> Hashable:
+def _key(environment: Environment, what: str, args: Any, kwargs: Any) -> Hashable:
     """Raises TypeError when it can't be told whether two calls ask for the same."""
-    code = environment.code
-    return (
-        (code.function, code.search, environment.ordinal, number % MOST_KEPT, what),
-        tuple(_frozen(arg) for arg in args),
-        tuple(sorted((name, _frozen(value)) for name, value in kwargs.items())),
-    )
+    region = environment.variables.get(b"AWS_DEFAULT_REGION")
+    named = tuple(sorted((name, _frozen(value)) for name, value in kwargs.items()))
+    key = (what, region, tuple(_frozen(arg) for arg in args), named)
+    hash(key)
+    return key
 
 
-def _watch(emitter: Any, key: Hashable, on_hook: Callable[[], None]) -> None:
-    """Drop what `key` names from the pool as soon as a handler adds a hook of its own.
+def _watch(emitter: Any, on_hook: Callable[[], None]) -> None:
+    """Tell when a handler adds a hook of its own.
 
     With an id a hook of boto3's is registered once, however often it is asked for: its resources
     ask for theirs each time that one is made.
@@ -80,7 +101,6 @@ def _watch(emitter: Any, key: Hashable, on_hook: Callable[[], None]) -> None:
                 return
             known.add((event, unique_id))
         else:
-            _pool.pop(key, None)
             on_hook()
         original(event, handler, unique_id, *rest, **named)
 
@@ -89,25 +109,24 @@ def _watch(emitter: Any, key: Hashable, on_hook: Callable[[], None]) -> None:
 
 
 def session(environment: Environment, args: Any, kwargs: Any) -> tuple[Any | None, Hashable]:
-    """The session that this environment asks for, when it was made before, and its key."""
-    environment.sessions_made += 1
+    """The session that this environment asks for, when one is free, and its key."""
     try:
-        key = _key(environment, "session", environment.sessions_made, args, kwargs)
-        hash(key)
+        key = _key(environment, "session", args, kwargs)
     except TypeError:
         return None, None
-    kept = _pool.get(key)
-    return (kept.made if kept is not None else None), key
+    loan = _lend(environment, key)
+    return (loan.made if loan is not None else None), key
 
 
-def keep_session(made: Any, key: Hashable) -> None:
-    """A session has been made; `session` finds it from now on."""
+def keep_session(environment: Environment, made: Any, key: Hashable) -> None:
+    """A session has been made; it can be lent again."""
+    loan = Loan(key, made)
 
     def hooked() -> None:
-        made.hooked_by_handler = True
+        loan.hooked = made.hooked_by_handler = True
 
-    _pool[key] = _Kept(made)
-    _watch(made.events, key, hooked)
+    environment.loans.append(loan)
+    _watch(made.events, hooked)
 
 
 def pooled(
@@ -118,29 +137,22 @@ def pooled(
     args: Any,
     kwargs: Any,
 ) -> Any:
-    """The client or resource that this environment asks for, from the pool if it is there."""
+    """The client or resource that this environment asks for, one that is free if there is."""
     if environment.making_client:  # a resource makes its own client; it is kept with the resource
         return make(session, *args, **kwargs)
-    environment.clients_made += 1
     try:
         if getattr(session, "hooked_by_handler", False):
             raise TypeError
-        where = (session.region_name, session.profile_name)
-        key = _key(environment, what, environment.clients_made, (*where, *args), kwargs)
-        hash(key)
+        key = _key(environment, what, (session.region_name, session.profile_name, *args), kwargs)
     except TypeError:
         return make(session, *args, **kwargs)
-    kept = _pool.get(key)
-    if kept is None:
+    loan = _lend(environment, key)
+    if loan is None:
         return _make(environment, partial(make, session, *args, **kwargs), what, key)
-    for quota in kept.quotas:
-        quota._available_capacity = quota._max_capacity
-    return kept.made
+    return loan.made
 
 
-def _make(
-    environment: Environment, make: Callable[[], Any], what: str, key: Hashable
-) -> Any:
+def _make(environment: Environment, make: Callable[[], Any], what: str, key: Hashable) -> Any:
     environment.making_client = True
     _quotas_being_made.clear()
     try:
@@ -150,8 +162,9 @@ def _make(
     client = made if what == "client" else made.meta.client
     retries = getattr(client.meta.config, "retries", None) or {}
     if retries.get("mode") != "adaptive":  # that one learns the rate at which it may send
-        _pool[key] = _Kept(made, list(_quotas_being_made))
-        _watch(client.meta.events, key, lambda: None)
+        loan = Loan(key, made, list(_quotas_being_made))
+        environment.loans.append(loan)
+        _watch(client.meta.events, lambda: setattr(loan, "hooked", True))
     return made
 
 

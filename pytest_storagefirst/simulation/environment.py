@@ -64,9 +64,8 @@ class Environment:
     handler: Callable[..., Any] | None = None
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     module_names: set[str] = field(default_factory=set)
-    sessions_made: int = 0
-    clients_made: int = 0
     making_client: bool = False
+    loans: list[Any] = field(default_factory=list)  # boto3 clients, see clients.py
     search: tuple[str, ...] = ()
     # What of the process is this environment's own while it is at work; see `stage`.
     path: list[str] | None = None

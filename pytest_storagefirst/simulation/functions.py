@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 
 from pytest_storagefirst.errors import HandlerError, SimulationError
-from pytest_storagefirst.simulation import isolation
+from pytest_storagefirst.simulation import clients, isolation
 from pytest_storagefirst.simulation.context import LambdaContext
 from pytest_storagefirst.simulation.environment import Code, Environment, variables_of
 from pytest_storagefirst.stack.topology import Function
@@ -143,6 +143,12 @@ class Functions:
         invocation.deadline = simulation.scheduler.at(
             deadline_ms, lambda: self._time_out(invocation)
         )
+
+    def give_back_clients(self) -> None:
+        """The run is over: its environments' boto3 clients may be lent to the next one's."""
+        for environments in self._environments.values():
+            for environment in environments:
+                clients.take_back(environment)
 
     def busy(self, function: Function) -> int:
         return sum(env.busy for env in self._environments.get(function.logical_id, ()))
@@ -274,6 +280,7 @@ class Functions:
         place = invocation.function.logical_id
         if not invocation.environment.alive:
             isolation.abandon(invocation.environment)
+            clients.take_back(invocation.environment)
             self._environments[place] = [
                 env
                 for env in self._environments.get(place, ())

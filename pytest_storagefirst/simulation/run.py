@@ -542,6 +542,7 @@ def play(
     """Play one schedule. Raises what the run refused: a handler that can't be followed."""
     simulation = Simulation(deployed, schedule, epoch_ms)
     played = simulation.play(to_expiry=to_expiry)
+    simulation.functions.give_back_clients()
     if simulation.refusals:
         raise simulation.refusals[0]
     return played

@@ -210,15 +210,17 @@ _MACHINERY = {"_allocate_lock", "_start_new_thread"}
 
 def _replace_earlier_names(functions: dict[int, Function]) -> None:
     originals = [function.original for function in functions.values()]
-    for referrer in gc.get_referrers(*originals):
-        if type(referrer) is tuple:
-            for holder in gc.get_referrers(referrer):
-                if type(holder) is FunctionType and holder.__defaults__ is referrer:
-                    _undo.append(functools.partial(setattr, holder, "__defaults__", referrer))
-                    holder.__defaults__ = tuple(
-                        functions.get(id(value), value) for value in referrer
-                    )
-        elif type(referrer) is dict and _is_foreign_namespace(referrer):
+    # A search looks at every object of the process: as few of them as can be.
+    referrers = gc.get_referrers(*originals)
+    tuples = [referrer for referrer in referrers if type(referrer) is tuple]
+    identities = {id(found) for found in tuples}
+    for holder in gc.get_referrers(*tuples) if tuples else ():
+        if type(holder) is FunctionType and id(holder.__defaults__) in identities:
+            defaults = holder.__defaults__ or ()
+            _undo.append(functools.partial(setattr, holder, "__defaults__", defaults))
+            holder.__defaults__ = tuple(functions.get(id(value), value) for value in defaults)
+    for referrer in referrers:
+        if type(referrer) is dict and _is_foreign_namespace(referrer):
             for name, value in list(referrer.items()):
                 if id(value) in functions and name not in _MACHINERY:
                     _undo.append(functools.partial(referrer.__setitem__, name, value))
