@@ -42,6 +42,9 @@ from pytest_storagefirst.stack.topology import Queue
 
 SEND_GAP_MS = 10  # between two messages of a workload
 MOST_STEPS = 200_000
+# A run whose history is longer goes round for ever: an outage of a few messages takes some hundred.
+MOST_EVENTS = 2_000
+EVENTS_A_MESSAGE = 300
 
 TOKEN = re.compile(r"m\d+-[0-9a-f]{6}")
 
@@ -90,6 +93,7 @@ class Simulation:
         self.functions = Functions(self)
         self.queues = Storage(self)
         self.why_stopped = ""
+        self._most_events = MOST_EVENTS + EVENTS_A_MESSAGE * len(schedule.workload)
         self._messages: list[str] = []
         self._tokens: dict[str, str] = {}
         self._raw: dict[str, list[str]] = {}
@@ -373,6 +377,8 @@ class Simulation:
 
     def record(self, kind: str, messages: tuple[str, ...], where: str, detail: str = "") -> None:
         self.history.append(Event(self.scheduler.now_ms, kind, messages, where, detail))
+        if len(self.history) > self._most_events:
+            self.stop(f"more than {self._most_events} events")
 
     def due(
         self,

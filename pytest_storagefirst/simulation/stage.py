@@ -257,11 +257,8 @@ class Stage:
 
     def _register(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """atexit: a handler's own are never run, as Lambda freezes environments and ends them."""
-        environment = self._current
-        if environment is not None:
-            module = getattr(function, "__module__", None)
-            if module is None or module in environment.module_names:
-                return function
+        if isinstance(sys._getframe(1).f_globals.get("__loader__"), modules.Loader):
+            return function
         assert self._outer is not None
         return self._outer["hooks"][_HOOKS.index((atexit, "register"))](function, *args, **kwargs)
 

@@ -95,7 +95,7 @@ class Rig:
         )
 
     def with_files(self, folder: Path, handler: str = "app.handler", **files: str) -> Rig:
-        """The Worker with code in `folder`; `lib__a` stands for lib/a.py."""
+        """The Worker with code in `folder`; `lib__a` stands for lib/a.py, `lib__init` too."""
         return self.with_code(Worker=code_in(folder, "Worker", handler, **files))
 
     def with_downstreams(self, *downstreams: Downstream) -> Rig:
@@ -125,7 +125,7 @@ class Rig:
 def code_in(folder: Path, function: str, handler: str = "app.handler", **files: str) -> Code:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        path = folder / (name.replace("__", "/") + ".py")
+        path = folder / (name.replace("__", "/").replace("/init", "/__init__") + ".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
     return Code(function, handler, search=(folder,))

@@ -252,7 +252,7 @@ def test_a_module_that_the_handlers_imports_and_is_missing_is_not_the_handler(
     stack = rig.with_files(
         tmp_path,
         "pack.app.handler",
-        pack____init__="",
+        pack__init="",
         pack__app="from pack import missing_here\nimport pack.missing\ndef handler(e, c): pass",
     )
     played = stack.play(redrives=())
@@ -260,7 +260,7 @@ def test_a_module_that_the_handlers_imports_and_is_missing_is_not_the_handler(
     stack = rig.with_files(
         tmp_path / "two",
         "pack.app.handler",
-        pack____init__="",
+        pack__init="",
         pack__app="import pack.missing\ndef handler(e, c): pass",
     )
     played = stack.play(redrives=())

@@ -39,7 +39,7 @@ def test_siblings_packages_and_relative_imports(rig: Any, tmp_path: Path) -> Non
         "[sibling.NAME, package.NAME, package.inner.deep.NAME, package.relative.NAME]",
         "sibling, package, package.inner.deep, package.relative",
         sibling="NAME = 's'",
-        package____init__="NAME = 'p'",
+        package__init="NAME = 'p'",
         package__inner__deep="NAME = 'd'",  # a namespace package in a package
         package__relative="from . import NAME as OTHER\nfrom .inner.deep import NAME\n",
     )
@@ -67,7 +67,7 @@ def test_lazy_imports_are_the_environments_own(rig: Any, tmp_path: Path) -> None
         print(len(lazy.seen), len(later.seen))
     """
     stack = rig.with_files(
-        tmp_path, app=source, lazy="seen = []", pack____init__="", pack__later="seen = []"
+        tmp_path, app=source, lazy="seen = []", pack__init="", pack__later="seen = []"
     )
     for _ in range(2):
         played = stack.play("Worker: invocation #3: recycled", messages=3, batch_limit=1)
@@ -202,8 +202,8 @@ def test_moto_and_boto3_beside_the_handler_are_not_used(rig: Any, tmp_path: Path
         tmp_path,
         "boto3.__version__",
         "boto3",
-        boto3____init__="raise RuntimeError",
-        moto____init__="raise RuntimeError",
+        boto3__init="raise RuntimeError",
+        moto__init="raise RuntimeError",
         werkzeug="raise RuntimeError",
     )
     assert lines == [f'"{importlib.import_module("boto3").__version__}"']
@@ -228,7 +228,7 @@ def test_what_a_build_installed_is_imported_once(rig: Any, tmp_path: Path) -> No
     )
     expression = "[len(x) for x in (vendored.seen, vendored.inner.seen, single.seen, own.seen)]"
     stack_files = {
-        "vendored____init__": "seen = []",
+        "vendored__init": "seen = []",
         "vendored__inner": "seen = []",
         "single": "seen = []",
         "own": "seen = []",
