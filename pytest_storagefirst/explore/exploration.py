@@ -244,7 +244,7 @@ class Exploration:
         if tally.verdict == VIOLATED and judged.account is not None:
             judged = shrink(self.judge, judged, name, tally.bad)
         verdict = judged.verdicts[name]
-        story = told(judged, verdict)
+        story = told(judged, verdict, tally.bad)
         return PropertyResult(
             name,
             tally.verdict,

@@ -43,7 +43,11 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
         value = UNKNOWN
         why = f"this schedule does not show it any more ({verdict.why}): {AGAIN}"
     return ReplayResult(
-        witness.template.as_posix(), witness.property_name, value, why, told(judged, verdict)
+        witness.template.as_posix(),
+        witness.property_name,
+        value,
+        why,
+        told(judged, verdict, witness.bad),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import FaultError, ReplayError
 from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.workload import as_sent
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.report.narrative import story
@@ -18,18 +19,32 @@ from pytest_storagefirst.simulation.schedule import Schedule
 
 FORMAT = "storagefirst-replay"
 VERSION = 1
+MOST_SHOWN = 120  # characters of a bad message's body
 
 
-def told(judged: Judged, verdict: Verdict) -> tuple[str, ...]:
-    """The story of a judged run."""
+def told(judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The story of a judged run; what its bad messages are comes first."""
     observation = judged.played.observation
-    return story(
+    return _about(judged.schedule, bad) + story(
         observation.history,
         observation.names,
         verdict,
         [str(fault) for fault in judged.schedule.plan],
         judged.account,
     )
+
+
+def _about(schedule: Schedule, bad: frozenset[str]) -> tuple[str, ...]:
+    """One line on each bad message: its body, or that its refused writes stand for a bad one."""
+    lines = []
+    for send in schedule.workload:
+        if send.message in bad and schedule.plan:
+            lines.append(f"{send.message} stands for a bad message: what it writes is refused")
+        elif send.message in bad:
+            body = as_sent(send.body)
+            shown = repr(body if len(body) <= MOST_SHOWN else body[:MOST_SHOWN] + "…")
+            lines.append(f"{send.message} is the bad message: its body is {shown}")
+    return tuple(lines)
 
 
 def witness_document(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any
 
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event)
@@ -49,8 +49,7 @@ def deep_copy(value: Any, memo: dict[int, Any] | None = None) -> Any:
         return types.MethodType(value.__func__, deep_copy(value.__self__, memo))
     if _is_plain(kind):
         return _plain(value, memo)
-    made = copy.deepcopy(value, memo)
-    return made
+    return copy.deepcopy(value, memo)
 
 
 def _dictionary(value: dict[Any, Any], memo: dict[int, Any]) -> dict[Any, Any]:
@@ -58,8 +57,10 @@ def _dictionary(value: dict[Any, Any], memo: dict[int, Any]) -> dict[Any, Any]:
     made = memo[id(value)] = kind.__new__(kind)
     if hasattr(value, "default_factory"):
         made.default_factory = deep_copy(value.default_factory, memo)
+    # Past what the class makes of it, but not past OrderedDict's own list of what it holds.
+    store = OrderedDict.__setitem__ if isinstance(value, OrderedDict) else dict.__setitem__
     for name, inner in dict.items(value):
-        dict.__setitem__(made, deep_copy(name, memo), deep_copy(inner, memo))
+        store(made, deep_copy(name, memo), deep_copy(inner, memo))
     if hasattr(value, "__dict__"):
         vars(made).update({name: deep_copy(inner, memo) for name, inner in vars(value).items()})
     return made

@@ -24,7 +24,7 @@ from typing import Any
 from pytest_storagefirst.errors import HandlerError
 from pytest_storagefirst.simulation import modules
 
-_NOBODYS_HOME = "/home/sbx_user1051"  # where Lambda's user lives; there is no such folder
+_NOBODYS_HOME = "/nonexistent"  # Lambda's user has a home without a folder, too
 
 
 @dataclass(frozen=True)

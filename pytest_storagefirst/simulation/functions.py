@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 START_MS = 1  # from the decision to invoke until the handler's first line
 RETURN_MS = 1
-MOST_INVOCATIONS = 500  # of one run with few messages; more than that is a loop that never ends
 
 _INVOCATION_FAULTS = frozenset({"throttled", "init-failed", "recycled", "crash", "timeout"})
 
@@ -85,7 +84,6 @@ class Functions:
         self._environments: dict[str, list[Environment]] = {}
         self._made: dict[str, int] = {}
         self.invocations: list[Invocation] = []
-        self.limit = MOST_INVOCATIONS
 
     def invoke(
         self,
@@ -129,9 +127,6 @@ class Functions:
         )
         self.invocations.append(invocation)
         environment.busy = True
-        if len(self.invocations) > self.limit:
-            simulation.stop(f"more than {self.limit} invocations")
-            return
         invocation.greenlet = greenlet.greenlet(
             lambda: self._body(invocation), parent=simulation.hub
         )

@@ -205,7 +205,7 @@ class World:
     def rewind(self) -> None:
         """Put back everything that was changed since `mark`."""
         for service, region in self._touched:
-            baseline = self._baselines[service, region]
+            baseline = self._baselines.get((service, region))
             if baseline is not None:
                 backend = self.backend(service, region)
                 backend.__dict__.clear()

@@ -42,7 +42,7 @@ def refusal(
 
 def required_parameters(route: Route) -> tuple[str, ...]:
     """ "method.request.header.x", … of the parameters that a validator insists on."""
-    return tuple(getattr(route, "required_parameters", ()))
+    return route.required_parameters
 
 
 def _present(place: str, request: HttpRequest, path_parameters: Mapping[str, str]) -> bool:

@@ -79,6 +79,7 @@ class Workshop:
     """Writes a stack's files into a folder and stands it up."""
 
     app = APP
+    template = TEMPLATE
     marks_first = MARKS_FIRST
 
     def __init__(self, folder: Path) -> None:

@@ -269,3 +269,31 @@ def test_a_run_that_hypothesis_finds_and_cannot_be_followed_is_told_as_it_is(
     with pytest.raises(SimulationError, match="a call that no one answers") as raised:
         searching.search(exploration, SENDS, {("Worker", "invocation"): 1}, seconds=1000)
     assert raised.value.where == "Worker"
+
+
+def test_the_story_says_what_the_bad_message_is(workshop):
+    template = workshop.write(
+        "import json\ndef handler(event, context):\n"
+        "    for record in event['Records']:\n        json.loads(record['body'])['id']\n"
+    )
+    (found,) = explored(template, properties=("poison-isolated",)).properties
+
+    assert found.story[0] == "m2 is the bad message: its body is 'this is no JSON: {unique}'"
+
+
+def test_the_story_says_what_stands_for_a_bad_message(workshop):
+    app = """
+import os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    for record in event["Records"]:
+        table.put_item(Item={"id": record["messageId"], "text": record["body"][:99]})
+"""
+    letters = "      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}\n"
+    template = workshop.write(app, template=workshop.template.replace(letters, ""))
+    (found,) = explored(template, properties=("poison-isolated",)).properties
+
+    assert found.verdict == VIOLATED
+    assert found.story[0] == "m1 stands for a bad message: what it writes is refused"
+    assert "it was retried until it expired" in found.why

@@ -93,7 +93,10 @@ def kept(played: Played) -> list[Any]:
 def test_a_failing_event_is_retried_twice_and_then_dropped(played):
     run = played(fails)
     first, second, third = invocations(run)
-    assert (second - first, third - second) == (60_001, 120_001)  # the minute, and 1 ms until it starts
+    assert (second - first, third - second) == (
+        60_001,
+        120_001,
+    )  # the minute, and 1 ms until it starts
     assert not run.observation.held
     assert any("drops the event" in event.detail for event in run.observation.history)
 

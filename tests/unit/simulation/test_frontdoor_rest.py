@@ -426,17 +426,15 @@ def test_a_model_that_is_no_schema_is_the_users_to_mend(
 
 
 def test_required_parameters_are_named_together() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Demanding(Route):
-        required_parameters: tuple[str, ...] = (
+    target = dataclasses.replace(
+        route(template="{}"),
+        required_parameters=(
             "method.request.header.x-header",
             "method.request.path.issuer",
             "method.request.querystring.qs1",
             "method.request.querystring.q",
-        )
-
-    plain = route(template="{}")
-    target = Demanding(**{f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)})
+        ),
+    )
     refused = backend_call(target, post(), {}, CONTEXT)
     assert isinstance(refused, HttpReply)
     assert refused.body == (

@@ -636,7 +636,7 @@ def test_context_variables_last_as_long_as_the_environment(rig: Any) -> None:
     assert decimal.getcontext().prec == 28
 
 
-def test_too_many_invocations_end_the_run(rig: Any) -> None:
+def test_too_many_events_end_the_run(rig: Any) -> None:
     def worker(event: Any, context: Any) -> None:
         boto3.client("sqs").send_message(
             QueueUrl="https://sqs.us-east-1.amazonaws.com/123456789012/work", MessageBody="on"
@@ -644,4 +644,4 @@ def test_too_many_invocations_end_the_run(rig: Any) -> None:
 
     played = rig.with_handlers(Worker=worker).play()
     assert not played.observation.quiet
-    assert "invocations" in played.observation.why_not_quiet
+    assert "events" in played.observation.why_not_quiet
