@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from greenlet import getcurrent
 
 from pytest_storagefirst.faults import catalogue
-from pytest_storagefirst.simulation import clients, lanes, modules
+from pytest_storagefirst.simulation import clients, lanes, modules, moto_deliveries
 from pytest_storagefirst.simulation.refusals import lost_answer, refusal
 
 BEFORE_MS = 2  # from the call until its effect
@@ -116,6 +116,7 @@ def _install() -> None:
     UserAgentString.to_string = boundary_user_agent
     URLLib3Session.send = boundary_send
     ResourceFactory.load_from_definition = boundary_load
+    moto_deliveries.install(_here)
     _install_pool()
 
 
@@ -374,8 +375,11 @@ def _effected(
         return
     place = invocation.function.logical_id
     simulation.record("effected", crossing.messages, place, crossing.label)
-    if crossing.service not in STATE_SERVICES and crossing.point != "lambda.Invoke":
-        simulation.emit(crossing.point, _parameters(request, body), None)
+    if crossing.service in STATE_SERVICES or crossing.point == "lambda.Invoke":
+        return
+    said = _parameters(request, body)
+    if not moto_deliveries.stays_inside(simulation, crossing.point, said):
+        simulation.emit(crossing.point, said, None)
 
 
 def _parameters(request: Any, body: Any) -> Any:

@@ -73,9 +73,14 @@ def _frozen(value: Any) -> Hashable:
 
 def _key(environment: Environment, what: str, args: Any, kwargs: Any) -> Hashable:
     """Raises TypeError when it can't be told whether two calls ask for the same."""
-    region = environment.variables.get(b"AWS_DEFAULT_REGION")
+    # botocore reads its configuration there too: AWS_RETRY_MODE, AWS_ENDPOINT_URL, …
+    configured = frozenset(
+        pair
+        for pair in environment.variables.items()
+        if pair[0].startswith(b"AWS_") and not pair[0].startswith(b"AWS_LAMBDA_")
+    )
     named = tuple(sorted((name, _frozen(value)) for name, value in kwargs.items()))
-    key = (what, region, tuple(_frozen(arg) for arg in args), named)
+    key = (what, configured, tuple(_frozen(arg) for arg in args), named)
     hash(key)
     return key
 
@@ -111,6 +116,8 @@ def _watch(emitter: Any, on_hook: Callable[[], None]) -> None:
 def session(environment: Environment, args: Any, kwargs: Any) -> tuple[Any | None, Hashable]:
     """The session that this environment asks for, when one is free, and its key."""
     try:
+        if len(args) > 4 or kwargs.get("botocore_session") is not None:
+            raise TypeError  # it may have hooks already
         key = _key(environment, "session", args, kwargs)
     except TypeError:
         return None, None
@@ -121,6 +128,7 @@ def session(environment: Environment, args: Any, kwargs: Any) -> tuple[Any | Non
 def keep_session(environment: Environment, made: Any, key: Hashable) -> None:
     """A session has been made; it can be lent again."""
     loan = Loan(key, made)
+    made.hooked_by_handler = False
 
     def hooked() -> None:
         loan.hooked = made.hooked_by_handler = True
@@ -141,7 +149,7 @@ def pooled(
     if environment.making_client:  # a resource makes its own client; it is kept with the resource
         return make(session, *args, **kwargs)
     try:
-        if getattr(session, "hooked_by_handler", False):
+        if getattr(session, "hooked_by_handler", True):  # or none of ours
             raise TypeError
         key = _key(environment, what, (session.region_name, session.profile_name, *args), kwargs)
     except TypeError:

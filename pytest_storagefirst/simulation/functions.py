@@ -110,9 +110,7 @@ class Functions:
             on_done(Outcome("throttled", error="throttled"))
             return
         if kind == "recycled":
-            self._environments[place] = [
-                environment for environment in self._environments.get(place, ()) if environment.busy
-            ]
+            self._recycle(place)
         environment = self._environment(function)
         invocation = Invocation(
             function=function,
@@ -138,6 +136,16 @@ class Functions:
         invocation.deadline = simulation.scheduler.at(
             deadline_ms, lambda: self._time_out(invocation)
         )
+
+    def _recycle(self, place: str) -> None:
+        """Let the environments go that are not at work."""
+        found = self._environments.get(place, [])
+        self._environments[place] = [environment for environment in found if environment.busy]
+        for environment in found:
+            if not environment.busy:
+                environment.alive = False
+                isolation.abandon(environment)
+                clients.take_back(environment)
 
     def give_back_clients(self) -> None:
         """The run is over: its environments' boto3 clients may be lent to the next one's."""
