@@ -1,4 +1,4 @@
-"""Measure every figure, or those named: `python -m benchmarks [schedules] [idle] [first_verdict]`."""
+"""Measure every figure, or those named: `python -m benchmarks schedules idle`."""
 
 from __future__ import annotations
 

@@ -16,8 +16,10 @@ TEMPLATE = Path(__file__).parent.parent / "examples" / "orders" / "template.yaml
 def measure() -> Iterator[dict[str, Any]]:
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "storagefirst", "--storagefirst-budget=0"]
-        + ["-p", "no:cacheprovider", str(TEMPLATE)],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-p", "storagefirst", "--storagefirst-budget=0", str(TEMPLATE)),
+        ],
         check=True,
         capture_output=True,
     )

@@ -48,4 +48,3 @@ def _seconds(command: list[str], folder: str) -> float:
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
     return time.perf_counter() - started
-

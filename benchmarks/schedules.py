@@ -116,9 +116,9 @@ def _three_messages(sqs: Any, dynamodb: Any, handler: Callable[[Any, Any], Any])
     for number in range(3):
         body = json.dumps({**BODY, "orderId": f"m{number}"})
         sqs.send_message(QueueUrl=queue, MessageBody=body)
-    received = sqs.receive_message(
-        QueueUrl=queue, MaxNumberOfMessages=10, AttributeNames=["All"]
-    )["Messages"]
+    received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, AttributeNames=["All"])[
+        "Messages"
+    ]
     event = {
         "Records": [
             {

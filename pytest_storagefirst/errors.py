@@ -1,6 +1,6 @@
 """Errors that say where, what was found, what was expected and what to do.
 
-Every error a user can cause is a `StorageFirstError`; the plugin prints its text without a traceback.
+Every error a user can cause is a `StorageFirstError`; the plugin prints its text, no traceback.
 """
 
 from __future__ import annotations

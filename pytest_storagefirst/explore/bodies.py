@@ -12,7 +12,8 @@ from pytest_storagefirst.explore.asked import Asked, watched
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.environment import Code
-from pytest_storagefirst.simulation.run import TOKEN, Played
+from pytest_storagefirst.simulation.identities import TOKEN
+from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
 
 MOST_TRIES = 60  # plays while a body is looked for; each takes a few milliseconds

@@ -10,7 +10,7 @@ from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.ledger.content import content_kept
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.simulation.deployed import Entry
-from pytest_storagefirst.simulation.run import Played
+from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 PROPERTY = "no-message-loss"

@@ -14,7 +14,7 @@ from pytest_storagefirst.ledger.oracle import Oracle
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.simulation.deployed import Deployed
-from pytest_storagefirst.simulation.run import Played, play
+from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 

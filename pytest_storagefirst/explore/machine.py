@@ -61,7 +61,8 @@ def stateful(template: str | Path, *properties: str, max_faults: int = 2) -> Any
             super().__init__()
             found = standing(template).described().free()
             entries = found.judge.deployed.entries
-            counts = found.baseline_counts(workload.plain(entries, max(3, len(entries))))
+            # Crossings count from the injection on: those of one message reach any later one too.
+            counts = found.baseline_counts(workload.plain(entries, len(entries)))
             self.faults = [str(fault) for fault in single_faults(found.judge.deployed, counts)]
             self.stack = Stack(found)  # last: it begins a run, and the world holds one at a time
             self.sent = 0
@@ -95,6 +96,7 @@ def stateful(template: str | Path, *properties: str, max_faults: int = 2) -> Any
         def teardown(self) -> None:
             try:
                 if self.sent:
+                    self.stack.run()  # verifying ends all faults: let them strike what was sent
                     self.stack.verify_what_struck(*properties)
             finally:
                 self.stack.close()

@@ -26,6 +26,7 @@ from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.frontdoor import HttpReply
+from pytest_storagefirst.simulation.playing import finish
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
@@ -124,7 +125,7 @@ class Stack:
         _check_seconds(seconds)
         with self._going_on():
             bound_ms = (
-                self._simulation.drain_bound_ms() if seconds is None else round(seconds * 1000)
+                self._simulation.deployed.drain_bound_ms if seconds is None else round(seconds * 1000)
             )
             return self._simulation.settle(bound_ms)
 
@@ -239,7 +240,7 @@ class Stack:
     def _finish(self) -> Judged:
         if self._judged is None:
             with self._going_on():
-                played = self._simulation.finish()
+                played = finish(self._simulation)
             schedule = replace(
                 self._simulation.schedule,
                 workload=tuple(self._sends),

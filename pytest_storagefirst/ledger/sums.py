@@ -8,7 +8,7 @@ it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from pytest_storagefirst.ledger.effects import Canonical, Tree
@@ -72,7 +72,7 @@ def _number(node: Tree) -> Decimal | None:
 def counted(
     state: Expected,
     effects: Sequence[Canonical],
-    shares: dict[str, Sequence[Slot]],
+    shares: Mapping[str, Sequence[Slot]],
     history: History,
 ) -> Counter[str] | None:
     """How often each message was counted in, where one message's share explains all that differs.

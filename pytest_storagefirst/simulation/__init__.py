@@ -1,1 +1,1 @@
-"""How a stack runs: virtual time, execution environments, one boundary, AWS's own delivery rules."""
+"""How a stack runs: virtual time, execution environments, one boundary, AWS's delivery rules."""

@@ -38,7 +38,9 @@ def start(
     simulation: Any, function: Function, payload: Any, messages: tuple[str, ...], source: str
 ) -> None:
     """Accept an event; it is tried at once, and again as long as Lambda would."""
-    event = Event(function, payload, messages, source, simulation.new_id(), simulation.now_ms)
+    event = Event(
+        function, payload, messages, source, simulation.identities.new_id(), simulation.now_ms
+    )
     _attempt_after(simulation, event, START_MS)
 
 

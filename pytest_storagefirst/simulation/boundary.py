@@ -220,10 +220,8 @@ def aws_call(
     simulation.stop_the_dead(invocation)
     service, operation = model.service_model.service_name, model.name
     place = invocation.function.logical_id
-    messages = simulation.concerned(invocation, request)
-    crossing = Crossing(
-        simulation, place, service, operation, f"{service}.{operation}", messages
-    )
+    messages = simulation.identities.concerned(invocation.messages, request)
+    crossing = Crossing(simulation, place, service, operation, f"{service}.{operation}", messages)
     simulation.record("called", messages, place, crossing.label)
     crash(simulation, invocation, crossing, CRASHES_BEFORE)
     if due(simulation, place, crossing, _ATTEMPT_FAULTS) is None:

@@ -12,9 +12,12 @@ class Identity:
     cognito_identity_pool_id: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class LambdaContext:
-    """Time left is read from the virtual clock, in milliseconds."""
+    """Time left is read from the virtual clock, in milliseconds.
+
+    Not frozen: middleware keeps things in it, and Lambda's own lets it.
+    """
 
     function_name: str
     invoked_function_arn: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 import types
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from typing import Any
 
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event)
@@ -52,10 +52,11 @@ def deep_copy(value: Any, memo: dict[int, Any] | None = None) -> Any:
     return copy.deepcopy(value, memo)
 
 
-def _dictionary(value: dict[Any, Any], memo: dict[int, Any]) -> dict[Any, Any]:
-    kind = type(value)
-    made = memo[id(value)] = kind.__new__(kind)
-    if hasattr(value, "default_factory"):
+def _dictionary(value: dict[Any, Any], memo: dict[int, Any]) -> Any:
+    kind: Any = type(value)
+    made: Any = kind.__new__(kind)
+    memo[id(value)] = made
+    if isinstance(value, defaultdict):
         made.default_factory = deep_copy(value.default_factory, memo)
     # Past what the class makes of it, but not past OrderedDict's own list of what it holds.
     store = OrderedDict.__setitem__ if isinstance(value, OrderedDict) else dict.__setitem__
@@ -66,7 +67,7 @@ def _dictionary(value: dict[Any, Any], memo: dict[int, Any]) -> dict[Any, Any]:
     return made
 
 
-def _is_plain(kind: type) -> bool:
+def _is_plain(kind: Any) -> bool:
     """An object of a class in Python that says nothing of its own about being copied."""
     return (
         kind.__reduce_ex__ is object.__reduce_ex__

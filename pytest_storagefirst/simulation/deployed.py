@@ -91,3 +91,19 @@ class Deployed:
             self.lookups[name] = make()
         found: dict[str, Any] = self.lookups[name]
         return found
+
+    @property
+    def drain_bound_ms(self) -> int:
+        """How long work may take to come to rest once faults have ended.
+
+        For each queue in turn: every receive it allows (ten where it has no DLQ), a visibility
+        timeout each, its delay and its mappings' windows; at least half an hour, twice the longest
+        delay that SQS itself knows.
+        """
+        total_ms = 0
+        for queue in self.topology.queues:
+            receives = (queue.max_receive_count or 10) + 2
+            windows = sum(mapping.batching_window_seconds for mapping in self.mappings_of(queue))
+            each_seconds = queue.visibility_timeout_seconds + queue.delay_seconds + windows
+            total_ms += receives * max(each_seconds, 1) * 1000
+        return max(total_ms, 1_800_000)

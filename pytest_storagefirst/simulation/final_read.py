@@ -43,8 +43,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         if len(value) == 1:
             kind, inner = next(iter(value.items()))
-            if kind in ("SS", "NS", "BS"):
-                return {kind: sorted(inner)}
+            if kind in ("SS", "NS", "BS") and isinstance(inner, list):
+                return {kind: sorted(_plain(one) for one in inner)}
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]

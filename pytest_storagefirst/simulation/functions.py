@@ -256,7 +256,7 @@ class Functions:
         return LambdaContext(
             function_name=function.name,
             invoked_function_arn=function.arn,
-            aws_request_id=simulation.new_id(),
+            aws_request_id=simulation.identities.new_id(),
             memory_limit_in_mb=str(function.memory_megabytes),
             remaining=lambda: deadline_ms - simulation.now_ms,
             log_group_name=f"/aws/lambda/{function.name}",

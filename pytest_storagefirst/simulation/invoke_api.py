@@ -54,7 +54,7 @@ def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> Answer:
     if kind == "DryRun":
         return 204, {}, b""
     caller = simulation.current
-    messages = simulation.messages_in(text) or caller.messages
+    messages = simulation.identities.messages_in(text) or caller.messages
     source = f"invoked by {caller.function.logical_id}"
     if kind == "Event":
         asynchronous.start(simulation, function, event, messages, source)

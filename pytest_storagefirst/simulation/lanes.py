@@ -1,8 +1,8 @@
 """The two ways from a handler's call to moto's state.
 
 The slow lane is botocore's own: sign, send, parse, retry; moto answers where the network would. The
-fast lane leaves botocore before it signs and hands the parameters straight to moto's response class;
-it serves JSON protocols whose operations change nothing but data. A call that fails in the fast
+fast lane leaves botocore before it signs and hands the parameters to moto's response class; it
+serves JSON protocols whose operations change nothing but data. A call that fails in the fast
 lane has had no effect and goes the slow way again, so that errors are made in one place only; the
 failed condition is the exception, being the ordinary answer to an idempotent write.
 """
@@ -151,7 +151,7 @@ def _failed_condition(service: str, operation: str, error: Exception) -> tuple[A
         return None
     body = _parsed(str(getattr(error, "description", "{}")))
     message = str(body.get("message") or body.get("Message") or "")
-    parsed = {
+    parsed: dict[str, Any] = {
         "Error": {"Message": message, "Code": "ConditionalCheckFailedException"},
         "ResponseMetadata": _metadata(400),
     }
@@ -175,7 +175,7 @@ def _route(clean_url: str) -> Any:
     for service, pattern in backend_index.backend_url_patterns:
         if not pattern.match(clean_url):
             continue
-        backend_dict = backends.get_backend(service)
+        backend_dict: Any = backends.get_backend(service)  # type: ignore[call-overload,unused-ignore]
         if isinstance(backend_dict, BackendDict):
             regions = backend_dict[_ACCOUNT]
             backend = regions["us-east-1" if "us-east-1" in regions else "aws"]
@@ -196,9 +196,9 @@ def answer(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[st
 
     Raises NotAnswered when it doesn't know the call, or fails on it.
     """
-    from moto.core.exceptions import HTTPException
     from moto.core.request import Request
     from moto.core.utils import get_equivalent_url_in_aws_domain
+    from werkzeug.exceptions import HTTPException
 
     parsed, _ = get_equivalent_url_in_aws_domain(url)
     handle = _route(f"{parsed.scheme}://{parsed.netloc}{parsed.path}")

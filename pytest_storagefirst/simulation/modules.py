@@ -52,9 +52,27 @@ _NEVER_FROM_CODE = frozenset(
 # Of the standard library a sibling of the handler may take these names: neither Lambda's runtime
 # nor anything here has imported them before the handler's module is. All others are imported.
 _SHADOWABLE = frozenset(
-    """antigravity bdb cgi chunk cmd code crypt dbm fractions graphlib imaplib mailbox mailcap
-    modulefinder nntplib pdb poplib profile sched secrets shelve smtplib statistics symtable telnetlib
-    test this timeit tomllib trace turtle wave wsgiref""".split()
+    {
+        "cgi",
+        "chunk",
+        "cmd",
+        "code",
+        "fractions",
+        "graphlib",
+        "mailbox",
+        "profile",
+        "sched",
+        "secrets",
+        "shelve",
+        "statistics",
+        "test",
+        "this",
+        "timeit",
+        "tomllib",
+        "trace",
+        "turtle",
+        "wave",
+    }
 )
 _TAKEN = frozenset(sys.stdlib_module_names) - _SHADOWABLE | _NEVER_FROM_CODE
 

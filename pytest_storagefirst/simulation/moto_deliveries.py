@@ -1,8 +1,8 @@
 """What moto delivers by itself: SNS and EventBridge into queues of the stack, and no function ever.
 
 A publish that ends in a queue of the stack is no emission: what its consumer makes of it is the
-effect. A delivery to a function would run the handler in a container; sources other than SQS are not
-simulated yet, so a run in which one delivers to a function is refused.
+effect. A delivery to a function would run the handler in a container; sources other than SQS are
+not simulated yet, so a run in which one delivers to a function is refused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def install(here: Any) -> None:
         )
         return "null", False, ""
 
-    LambdaFunction._invoke_lambda = refused
+    LambdaFunction._invoke_lambda = refused  # type: ignore[method-assign]
 
 
 def stays_inside(simulation: Any, point: str, parameters: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+
 def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], bytes]:
     """A service's own answer when it refuses: status, headers, body, by its wire protocol.
 
@@ -67,6 +68,6 @@ _REFUSALS: dict[str, dict[str, tuple[int, str]]] = {
 def lost_answer(variant: str, url: str) -> Exception:
     from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-    if variant == "reset":
-        return ConnectionClosedError(endpoint_url=url)
-    return ReadTimeoutError(endpoint_url=url)
+    kind = ConnectionClosedError if variant == "reset" else ReadTimeoutError
+    lost: Exception = kind(endpoint_url=url)
+    return lost

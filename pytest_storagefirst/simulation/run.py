@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import greenlet
@@ -29,6 +27,7 @@ from pytest_storagefirst.simulation import (
 )
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.functions import Functions, Invocation
+from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS, Scheduler
@@ -40,35 +39,14 @@ from pytest_storagefirst.simulation.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.world import MotoRandom
 from pytest_storagefirst.stack.topology import Queue
 
-SEND_GAP_MS = 10  # between two messages of a workload
 MOST_STEPS = 200_000
 # A run whose history is longer goes round for ever: an outage of a few messages takes some hundred.
 MOST_EVENTS = 2_000
 EVENTS_A_MESSAGE = 300
 
-TOKEN = re.compile(r"m\d+-[0-9a-f]{6}")
-
 # Invocations that could not be ended, as their handlers go on whatever is raised in them. Freeing
 # one would run it once more, outside of any simulation.
 _graveyard: list[greenlet.greenlet] = []
-
-
-@dataclass(frozen=True)
-class Played:
-    """What a run leaves: the observation that is judged, and what exploration needs beside it.
-
-    `counts` are the crossings of each (place, point); `stored_texts` the bodies that queues took in,
-    by message; `groups` the messages of each FIFO (queue, group) in the order of their acceptance;
-    `errors` what handlers raised, by function.
-    """
-
-    observation: Observation
-    counts: Mapping[tuple[str, str], int]
-    stored_texts: Mapping[str, tuple[str, ...]]
-    groups: Mapping[tuple[str, str], tuple[str, ...]]
-    choices_offered: int = 0
-    errors: tuple[tuple[str, BaseException], ...] = ()
-    printed: str = ""
 
 
 class Simulation:
@@ -82,7 +60,7 @@ class Simulation:
         self.random = random.Random(schedule.seed * 7919 + epoch_ms)
         self.history: list[Event] = []
         self.emissions: list[Effect] = []
-        self.names: dict[str, str] = {}
+        self.identities = Identities(self.random)
         self.errors: list[tuple[str, BaseException]] = []
         self.init_errors: dict[str, BaseException] = {}
         self.refusals: list[Exception] = []
@@ -94,9 +72,6 @@ class Simulation:
         self.queues = Storage(self)
         self.why_stopped = ""
         self._most_events = MOST_EVENTS + EVENTS_A_MESSAGE * len(schedule.workload)
-        self._messages: list[str] = []
-        self._tokens: dict[str, str] = {}
-        self._raw: dict[str, list[str]] = {}
         self.closing = False
         self._random_state: Any = None
         self._moto_random = MotoRandom(schedule.seed)
@@ -152,64 +127,9 @@ class Simulation:
             if queue is not None and function is not None:
                 self.mappings.append(SqsMapping(self, mapping, queue, function))
 
-    def play(self, *, to_expiry: bool = False) -> Played:
-        """Play the schedule from the first message to the final read.
-
-        With `to_expiry`, what still goes round when the bound is reached is watched to the end of
-        its retention: the clock moves on to there.
-        """
-        with self.running():
-            self.begin()
-            self._send_all()
-            if to_expiry:
-                if not self.settle(self.drain_bound_ms()):
-                    self._wait_for_expiry()
-            else:
-                self._settle_under_faults()
-            if "during" in self.schedule.redrives:
-                self.redrive()
-                self._settle_under_faults()
-            return self.finish()
-
-    def finish(self) -> Played:
-        """Heal, drain, redrive, drain, and read what stands. Call inside `running`."""
-        self.heal()
-        self.settle(self.drain_bound_ms())
-        for _ in range(self.schedule.redrives.count("after")):
-            if not self.redrive():
-                break
-            self.settle(self.drain_bound_ms())
-        return Played(
-            self.observe(),
-            dict(self.strikes.counts),
-            {message: tuple(texts) for message, texts in self.queues.stored_texts.items()},
-            {key: tuple(ids) for key, ids in self.queues.groups.items()},
-            self.scheduler.choices_offered,
-            tuple(self.errors),
-            "".join(self.stage.printed.lines),
-        )
-
-    def _wait_for_expiry(self) -> None:
-        expiries = [
-            expiry_ms - self.scheduler.epoch_ms
-            for queue in self.deployed.topology.queues
-            if self.deployed.mappings_of(queue)
-            for expiry_ms in [self.store(queue).next_expiry_ms()]
-            if expiry_ms is not None
-        ]
-        if not expiries or self.why_stopped:
-            return
-        self.record("noted", (), "", "the same again and again, until its retention ends")
-        self.scheduler.advance_to(max(expiries) + 1000)
-        self.settle(self.drain_bound_ms())
-
-    def _send_all(self) -> None:
-        for index, send in enumerate(self.schedule.workload):
-            if self.schedule.one_by_one:
-                self.send(send)
-                self.settle(self.drain_bound_ms())
-            else:
-                self.scheduler.at(index * SEND_GAP_MS, lambda send=send: self.send(send))
+    def send_at(self, at_ms: int, send: Send) -> None:
+        """Send one message when its time has come."""
+        self.scheduler.at(at_ms, lambda: self.send(send))
 
     def send(self, send: Send) -> Any:
         """Send one message through its entry, now. Returns the front door's reply."""
@@ -239,7 +159,7 @@ class Simulation:
             steps = self._step(steps)
         return False
 
-    def _settle_under_faults(self) -> None:
+    def settle_under_faults(self) -> None:
         """Until quiet, or until no fault can strike any more."""
         steps = 0
         while not self.why_stopped and not self.strikes.all_exhausted:
@@ -255,23 +175,6 @@ class Simulation:
         if steps >= MOST_STEPS:
             self.stop(f"more than {MOST_STEPS} steps")
         return steps + 1
-
-    def drain_bound_ms(self) -> int:
-        """How long work may take to come to rest once faults have ended.
-
-        For each queue in turn: every receive it allows (ten where it has no DLQ), a visibility
-        timeout each, its delay and its mappings' windows; at least half an
-        hour, twice the longest delay that SQS itself knows.
-        """
-        total_ms = 0
-        for queue in self.deployed.topology.queues:
-            receives = (queue.max_receive_count or 10) + 2
-            windows = sum(
-                mapping.batching_window_seconds for mapping in self.deployed.mappings_of(queue)
-            )
-            each_seconds = queue.visibility_timeout_seconds + queue.delay_seconds + windows
-            total_ms += receives * max(each_seconds, 1) * 1000
-        return max(total_ms, 1_800_000)
 
     def stop(self, why: str) -> None:
         """End the run without quiescence."""
@@ -369,7 +272,7 @@ class Simulation:
                 where=place,
                 found=f"{host}:{port}",
                 expected="AWS calls, and HTTP through http.client, urllib3, requests or httpx",
-                remedy="replace the handler under [functions.…] in storagefirst.toml, or the client",
+                remedy="replace the handler by [functions.…] in storagefirst.toml",
             )
         )
 
@@ -406,49 +309,8 @@ class Simulation:
     def emit(self, place: str, value: Any, idempotency_key: str | None) -> None:
         self.emissions.append(Effect("emission", place, None, value, idempotency_key))
 
-    # -- ids ----------------------------------------------------------------------------------
-
-    def new_id(self) -> str:
-        """A request id in AWS's form, the same in every run of this schedule."""
-        text = f"{self.random.getrandbits(128):032x}"
-        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
-
-    def token(self, message: str) -> str:
-        """The id that the test puts into a message's body."""
-        token = self._tokens.get(message)
-        if token is None:
-            token = f"{message}-{self.random.getrandbits(24):06x}"
-            self._tokens[message] = token
-            self._messages.append(message)
-            self.name(message, token, f"<{message}>")
-        return token
-
-    def name(self, message: str, raw: str, name: str) -> None:
-        self.names[raw] = name
-        if raw not in self._raw.setdefault(message, []):
-            self._raw[message].append(raw)
-
-    def messages_in(self, text: str) -> tuple[str, ...]:
-        """The ids of the messages whose tokens stand in a text."""
-        found = dict.fromkeys(self.names.get(token, "") for token in TOKEN.findall(text))
-        return tuple(name.strip("<>") for name in found if name)
-
     def ids_of(self, stored: Iterable[Any]) -> tuple[str, ...]:
         return self.queues.ids_of(stored)
-
-    def concerned(self, invocation: Invocation, request: Any) -> tuple[str, ...]:
-        """Which of an invocation's messages a call is about: those that its parameters name."""
-        if len(invocation.messages) < 2:
-            return invocation.messages
-        body = request["body"]
-        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
-        text += str(request.get("url_path", ""))
-        named = tuple(
-            message
-            for message in invocation.messages
-            if any(raw in text for raw in self._raw.get(message, ()))
-        )
-        return named or invocation.messages
 
     # -- moto ---------------------------------------------------------------------------------
 
@@ -475,7 +337,7 @@ class Simulation:
             raise error from None
 
     def before_write(self, service: str, operation: str, region: str = "") -> None:
-        """Called before each call: what it changes must be found again as it was in the next run."""
+        """Called before each call: the next run must find again what this one changes."""
         if is_read_only(operation):
             return
         if not self.deployed.world.about_to_change(service, operation, region):
@@ -514,11 +376,11 @@ class Simulation:
         """The final read."""
         quiet = not self.why_stopped and self.scheduler.next_ms() is None
         return Observation(
-            messages=tuple(self._messages),
+            messages=self.identities.messages,
             history=tuple(self.history),
             effects=(*final_read.effects(self), *self.emissions),
             held=self.queues.held(),
-            names=dict(self.names),
+            names=dict(self.identities.names),
             quiet=quiet,
             why_not_quiet="" if quiet else self.why_stopped or "work was still going round",
             faults_required=tuple(str(fault) for fault in self.strikes.plan),
@@ -540,15 +402,3 @@ def _utc() -> Iterator[None]:
         else:
             os.environ["TZ"] = zone
         time.tzset()
-
-
-def play(
-    deployed: Deployed, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False
-) -> Played:
-    """Play one schedule. Raises what the run refused: a handler that can't be followed."""
-    simulation = Simulation(deployed, schedule, epoch_ms)
-    played = simulation.play(to_expiry=to_expiry)
-    simulation.functions.give_back_clients()
-    if simulation.refusals:
-        raise simulation.refusals[0]
-    return played

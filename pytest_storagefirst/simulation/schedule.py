@@ -13,7 +13,7 @@ UNIQUE = "{unique}"
 
 @dataclass(frozen=True)
 class Send:
-    """One message to send: its id ("m1"), the entry's name, the body with {unique} where its id goes."""
+    """One message to send: its id ("m1"), the entry's name, the body with {unique} for its id."""
 
     message: str
     entry: str
@@ -25,10 +25,10 @@ class Schedule:
     """Workload, plan and choices.
 
     `choices` decide who goes first wherever two invocations could; `concurrency` is how many
-    invocations a mapping may have at once and `batch_limit` how many messages it takes at most, both
-    within what the stack itself allows. `one_by_one` sends each message when the one before has been
-    dealt with. `redrives` says when dead-lettered messages are moved back: "during" the faults,
-    "after" they ended, once for each mention.
+    invocations a mapping may have at once and `batch_limit` how many messages it takes at most,
+    both within what the stack itself allows. `one_by_one` sends each message when the one before
+    has been dealt with. `redrives` says when dead-lettered messages are moved back: "during" the
+    faults, "after" they ended, once for each mention.
     """
 
     workload: tuple[Send, ...]

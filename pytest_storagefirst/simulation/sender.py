@@ -49,7 +49,7 @@ class Sender:
                 f"the stack has no entry {send.entry!r}",
                 found=", ".join(entry.name for entry in simulation.deployed.entries) or "none",
             ) from None
-        body = render(send.body, simulation.token(send.message))
+        body = render(send.body, simulation.identities.token(send.message))
         ids = (send.message,)
         simulation.strikes.cross(entry.name, "request", ids)
         simulation.record("attempted", ids, entry.name)
@@ -108,7 +108,7 @@ class Sender:
             as_text(body),
         )
         context = GatewayContext(
-            topology.account, topology.region, simulation.new_id(), simulation.wall_ms
+            topology.account, topology.region, simulation.identities.new_id(), simulation.wall_ms
         )
         same_api = [other for other in topology.routes if other.api_id == route.api_id]
         matched = match_route(same_api, method, request.path)
@@ -142,7 +142,7 @@ class Sender:
                 simulation.deployed.topology.region,
             )
             if sent is not None:
-                return service_reply(call, simulation.new_id(), sent[1])
+                return service_reply(call, simulation.identities.new_id(), sent[1])
         return self._ask(call.method, call.url, call.headers, call.body)
 
     def _ask(self, method: str, url: str, headers: Any, body: Any) -> HttpReply:
@@ -162,7 +162,7 @@ class Sender:
         if queue.fifo:
             parameters["MessageGroupId"] = entry.group
             if not queue.content_based_deduplication:
-                parameters["MessageDeduplicationId"] = self._simulation.token(message)
+                parameters["MessageDeduplicationId"] = self._simulation.identities.token(message)
         said = json.dumps(parameters).encode()
         sent = lanes.fast(
             "sqs", "SendMessage", {"body": said}, self._simulation.deployed.topology.region
@@ -179,6 +179,6 @@ class Sender:
 
 def _filled(path: str, simulation: Simulation) -> str:
     """A path with each {parameter} filled by the message's own id."""
-    token = simulation.token(simulation.sender.sending[0])
+    token = simulation.identities.token(simulation.sender.sending[0])
     parts = [token if part.startswith("{") else part for part in path.split("/")]
     return "/".join(parts)

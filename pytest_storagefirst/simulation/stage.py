@@ -75,7 +75,7 @@ class _Manager(logging.Manager):
         super().__init__(root)
         self._environment = environment
 
-    def getLogger(self, name: str) -> logging.Logger:  # noqa: N802
+    def getLogger(self, name: str) -> logging.Logger:
         caller = sys._getframe(2)
         if caller.f_code.co_name == "<module>":
             module = caller.f_globals.get("__name__", "")
@@ -178,7 +178,7 @@ class Stage:
         self._current = None
         modules.finder.environment = None
         with contextlib.suppress(ValueError):
-            sys.meta_path.remove(modules.finder)  # type: ignore[arg-type]
+            sys.meta_path.remove(modules.finder)
         outer["boto3"].DEFAULT_SESSION = outer["default_session"]
         os.environ._data = outer["variables"]  # type: ignore[attr-defined]
         os.environb._data = outer["variables"]  # type: ignore[attr-defined]
@@ -220,7 +220,7 @@ class Stage:
             "recursion_limit": sys.getrecursionlimit(),
         }
         modules.finder.outer_path = frozenset(outer["path"])
-        sys.meta_path.insert(0, modules.finder)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, modules.finder)
         # Shared libraries log to the tester's loggers; nobody is to see or format that.
         root.handlers[:] = [logging.NullHandler()]
         if root.level != logging.WARNING:
@@ -236,9 +236,7 @@ class Stage:
             sink.write("".join(traceback.format_exception(kind, value, trace)))
 
         def print_arguments(arguments: Any) -> None:
-            print_exception(
-                arguments.exc_type, arguments.exc_value, arguments.exc_traceback
-            )
+            print_exception(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
 
         return [
             sink,
@@ -265,7 +263,7 @@ class Stage:
     def _withdraw(self) -> None:
         """Keep what the environment in force has made of the process for its next turn."""
         environment = self._current
-        if environment is None or self._outer is None and environment.path is None:
+        if environment is None:
             return
         modules.take(environment, self._hidden)
         self._hidden = {}

@@ -52,7 +52,9 @@ class Storage:
     def record_of(self, message: Any, queue: Queue) -> dict[str, Any]:
         record: dict[str, Any] = message.event_record(self.store(queue))
         for message_id in self.ids_of([message]):
-            self._simulation.name(message_id, record["receiptHandle"], f"<{message_id}.receipt>")
+            self._simulation.identities.name(
+                message_id, record["receiptHandle"], f"<{message_id}.receipt>"
+            )
         return record
 
     def acknowledge(self, store: Any, message: Any) -> None:
@@ -148,7 +150,11 @@ class Storage:
     def _attribute(self, message: Any) -> None:
         """Whose message it is: the tokens in its body tell; else the sender or handler at work."""
         simulation = self._simulation
-        ids = simulation.messages_in(message.body) or simulation.sender.sending or self._behalf
+        ids = (
+            simulation.identities.messages_in(message.body)
+            or simulation.sender.sending
+            or self._behalf
+        )
         if not ids and simulation.current is not None:
             ids = simulation.current.messages
         self._adopt(message, ids)
@@ -156,4 +162,4 @@ class Storage:
     def _adopt(self, message: Any, ids: tuple[str, ...]) -> None:
         self._message_of[message.id] = ids
         if len(ids) == 1:
-            self._simulation.name(ids[0], message.id, f"<{ids[0]}.messageId>")
+            self._simulation.identities.name(ids[0], message.id, f"<{ids[0]}.messageId>")

@@ -40,7 +40,9 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
         return _from_aws(simulation, call)
     simulation.stop_the_dead(invocation)
     place = invocation.function.logical_id
-    messages = simulation.concerned(invocation, {"body": call.body, "url_path": call.url})
+    messages = simulation.identities.concerned(
+        invocation.messages, {"body": call.body, "url_path": call.url}
+    )
     point = point_of(simulation, call)
     crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
     simulation.record("called", messages, place, crossing.label)
@@ -85,7 +87,7 @@ def point_of(simulation: Simulation, call: HttpCall) -> str:
     """The call's point: method and URL without query, ids replaced by the messages' names."""
     split = urlsplit(call.url)
     path = split.path
-    for raw, name in simulation.names.items():
+    for raw, name in simulation.identities.names.items():
         if raw in path:
             path = path.replace(raw, name)
     return f"http {call.method} {split.scheme}://{split.netloc}{path}"

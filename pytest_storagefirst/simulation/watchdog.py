@@ -1,4 +1,4 @@
-"""Ends a handler that computes for ever: while it does, no virtual time passes, and nobody else runs.
+"""Ends a handler that computes for ever: no virtual time passes meanwhile, and no one else runs.
 
 The processor's time is measured, by SIGVTALRM: it is nobody else's (pytest-timeout has SIGALRM),
 and a busy machine does not make a handler look hung. The limit is for one invocation without any

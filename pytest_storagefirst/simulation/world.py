@@ -2,15 +2,17 @@
 
 moto keeps its state in module globals that any `mock_aws` in the user's own tests resets. A world's
 state is put in place when it is entered and taken out when it is left, so a stack survives such
-tests and they never see it. Between runs the data plane is rewound; the control plane is built once.
+tests and they never see it. The control plane is built once, and all that a run changed is put back
+before the next.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from pytest_storagefirst.simulation.copies import deep_copy
@@ -115,7 +117,21 @@ def _tracking() -> list[Any]:
         for kind in kinds.values()
         if isinstance(getattr(kind, "instances_tracked", None), list)
     ]
+
+
 FORGET_EVERY = 200  # runs
+
+
+@contextmanager
+def nobodys_configuration() -> Iterator[None]:
+    """Within this block botocore finds no profile, credentials or endpoints of the tester's."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ["AWS_CONFIG_FILE"], os.environ["AWS_SHARED_CREDENTIALS_FILE"]
+        os.environ.update(kept)
 
 
 class World:
@@ -154,7 +170,7 @@ class World:
         stubbing, botocore_stubber.enabled = botocore_stubber.enabled, by_moto
         self._attached = True
         try:
-            with simulated_sqs():
+            with simulated_sqs(), nobodys_configuration() if by_moto else nullcontext():
                 yield
         finally:
             self._attached = False
@@ -232,9 +248,10 @@ class World:
     def _copy_of(self, service: str, region: str) -> dict[str, Any] | None:
         backend = self.backend(service, region)
         try:
-            return deep_copy(backend.__dict__)
+            copied: dict[str, Any] = deep_copy(backend.__dict__)
         except Exception:
             return None
+        return copied
 
     def _make_rewinds(self) -> None:
         self._rewinds = [*self._table_rewinds(), *self._queue_rewinds(), *self._bucket_rewinds()]
@@ -265,13 +282,15 @@ class World:
     def _table_rewinds(self) -> Iterator[Callable[[], None]]:
         # By the table of the day: a transaction that fails puts copies in the tables' place.
         for table in self.backend("dynamodb").tables.values():
-            yield _table_rewind(table, lambda name=table.name: self.backend("dynamodb").tables[name])
+            yield _table_rewind(table, partial(self._table, table.name))
+
+    def _table(self, name: str) -> Any:
+        return self.backend("dynamodb").tables[name]
 
     def _queue_rewinds(self) -> Iterator[Callable[[], None]]:
         backend = self.backend("sqs")
         for queue in backend.queues.values():
-            snapshot = queue.snapshot()
-            yield lambda queue=queue, snapshot=snapshot: queue.restore(snapshot)
+            yield partial(queue.restore, queue.snapshot())
 
     def _bucket_rewinds(self) -> Iterator[Callable[[], None]]:
         for bucket in self.backend("s3").buckets.values():
@@ -285,7 +304,7 @@ def _fill(tables: Any, contents: dict[str, Any]) -> None:
 
 
 class _State(NamedTuple):
-    """All of moto's state: backends by account, and S3's register of bucket names, which is global."""
+    """All of moto's state: backends by account, and S3's register of bucket names."""
 
     backends: list[tuple[Any, dict[Any, Any]]]
     bucket_accounts: dict[str, Any]

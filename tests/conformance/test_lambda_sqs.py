@@ -21,7 +21,7 @@ from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Code
-from pytest_storagefirst.simulation.run import Played, play
+from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 

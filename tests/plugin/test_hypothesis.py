@@ -23,7 +23,7 @@ def test_no_loss(storagefirst, schedule):
     storagefirst.verify(schedule, "no-message-loss")
 
 TestOrders = stateful("{name}/template.yaml", "no-message-loss", max_faults=1)
-TestOrders.settings = settings(TestOrders.settings, stateful_step_count=5, **QUICK)
+TestOrders.settings = settings(TestOrders.settings, stateful_step_count=6, **QUICK)
 
 def test_by_hand(storagefirst):
     with storagefirst("{name}/template.yaml") as stack:

@@ -71,7 +71,7 @@ def _validator(schema_text: str) -> Any:
 
     The registry is empty, so that a reference to the outside is an error and not a download.
     """
-    import jsonschema  # type: ignore[import-untyped]
+    import jsonschema
     import referencing
 
     try:

@@ -16,7 +16,8 @@ from pytest_storagefirst.ledger.events import to_bytes
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed, Downstream
 from pytest_storagefirst.simulation.environment import Code
-from pytest_storagefirst.simulation.run import Played, Simulation, play
+from pytest_storagefirst.simulation.playing import Played, play
+from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 TEMPLATE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -528,7 +529,7 @@ def test_under_a_message_counts_that_messages_calls(rig: Any) -> None:
     def worker(event: Any, context: Any) -> None:
         for record in event["Records"] * 2:
             token = json.loads(record["body"])["id"]
-            call = Worker(lambda config: put_item(config, token), ONCE)
+            call = Worker(lambda config, token=token: put_item(config, token), ONCE)
             call(event, context)
             outcomes.append((token[:2], call.error is None))
 
@@ -671,10 +672,8 @@ def test_moto_failing_is_unknown_and_not_the_handlers_fault(
         return handle
 
     def swallowing(event: Any, context: Any) -> None:
-        try:
+        with contextlib.suppress(Exception):
             put_parameter(STANDARD)
-        except Exception:
-            pass
 
     monkeypatch.setattr(lanes, "_route", route)
     with pytest.raises(SimulationError) as refused:

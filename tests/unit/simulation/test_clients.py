@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 
 from pytest_storagefirst.simulation import clients
+from pytest_storagefirst.simulation.playing import play_on
 
 
 def made_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -201,7 +202,7 @@ def test_a_clients_retry_quota_is_full_in_each_run(rig: Any) -> None:
         simulation = rig.with_handlers(Worker=worker).simulation(
             "Worker: dynamodb.PutItem #1: refused for 100 s"
         )
-        simulation.play()
+        play_on(simulation)
         simulation.functions.give_back_clients()
     full, spent = quotas[:2]
     assert spent < full

@@ -26,6 +26,7 @@ from moto import mock_aws
 
 from pytest_storagefirst.errors import HandlerError
 from pytest_storagefirst.simulation import run as run_module
+from pytest_storagefirst.simulation.playing import play_on
 from pytest_storagefirst.simulation.run import Simulation
 
 
@@ -57,7 +58,7 @@ def test_crash_ends_the_environment_after_the_last_effect(rig: Any, items: Any) 
         put(f"effect-{next(calls)}")
 
     simulation = rig.with_handlers(Worker=worker).simulation("Worker: invocation #1: crash")
-    played = simulation.play()
+    played = play_on(simulation)
     assert outcomes(played) == [("failed", "crash"), ("succeeded", "")]
     assert ids(items, played) == ["effect-0", "effect-1"]
     assert environments[0] is not environments[1]
@@ -123,7 +124,7 @@ def test_recycled_leaves_the_environments_at_work_alone(rig: Any) -> None:
     simulation = rig.with_handlers(Worker=worker).simulation(
         "Worker: invocation #2: recycled", messages=2, concurrency=2, batch_limit=1
     )
-    simulation.play()
+    play_on(simulation)
     assert busy[0] == 2
 
 
@@ -147,7 +148,7 @@ def test_an_exception_fails_the_invocation_and_keeps_the_environment(rig: Any) -
             raise ValueError("no")
 
     simulation = rig.with_handlers(Worker=worker).simulation()
-    played = simulation.play()
+    played = play_on(simulation)
     assert outcomes(played) == [("failed", "ValueError"), ("succeeded", "")]
     assert environments[0] is environments[1]
     assert [(place, str(error)) for place, error in played.errors] == [("Worker", "no")]
@@ -163,7 +164,7 @@ def test_exit_ends_the_environment(rig: Any, leave: Callable[[], Any]) -> None:
             leave()
 
     simulation = rig.with_handlers(Worker=worker).simulation()
-    assert outcomes(simulation.play()) == [("failed", "Runtime.ExitError"), ("succeeded", "")]
+    assert outcomes(play_on(simulation)) == [("failed", "Runtime.ExitError"), ("succeeded", "")]
     assert environments[0] is not environments[1]
 
 

@@ -20,7 +20,8 @@ from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
-from pytest_storagefirst.simulation.run import Played, Simulation, play
+from pytest_storagefirst.simulation.playing import Played, play
+from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 TEMPLATE = """

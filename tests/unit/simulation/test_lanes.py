@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Callable
 from decimal import Decimal
@@ -449,7 +450,7 @@ def test_an_endpoint_of_the_users_own_is_not_aws(rig: Any) -> None:
 def test_parsed_binary_is_decoded_only_where_it_is_one() -> None:
     encoded = base64.b64encode(b"x").decode()
     parsed = lanes._parsed(
-        f'{{"Item": {{"a": {{"B": "{encoded}"}}, "B": {{"S": "t"}}, "s": {{"BS": ["{encoded}"]}}}}}}'
+        json.dumps({"Item": {"a": {"B": encoded}, "B": {"S": "t"}, "s": {"BS": [encoded]}}})
     )
     assert parsed == {"Item": {"a": {"B": b"x"}, "B": {"S": "t"}, "s": {"BS": [b"x"]}}}
 

@@ -121,7 +121,7 @@ def test_two_environments_of_one_function_share_nothing(rig: Any, tmp_path: Path
 
 
 def test_names_of_the_testers_modules_are_free(rig: Any, tmp_path: Path) -> None:
-    """A handler's `app` or `helpers` is its own though the tester has imported one, or a package."""
+    """A handler's `app` is its own though the tester has imported one, or a package."""
     own = types.ModuleType("shadowed")
     own.NAME = "tester's"  # type: ignore[attr-defined]
     inner = types.ModuleType("shadowed.inner")

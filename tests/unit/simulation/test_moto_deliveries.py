@@ -11,7 +11,7 @@ import pytest
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.settings import Entry, Settings
-from pytest_storagefirst.simulation.run import Played, play
+from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 TEMPLATE = """

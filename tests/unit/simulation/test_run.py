@@ -26,7 +26,7 @@ from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.faults.plan import Fault, parse_plan
 from pytest_storagefirst.ledger.events import to_bytes
 from pytest_storagefirst.simulation import run as run_module
-from pytest_storagefirst.simulation.run import play
+from pytest_storagefirst.simulation.playing import play
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 
@@ -441,7 +441,7 @@ def _busy_once(rig: Any, tmp_path_factory: Any) -> Any:
 SCRIPT = """
 import hashlib, importlib.util, json, pathlib, sys
 from pytest_storagefirst.ledger.events import to_bytes
-from pytest_storagefirst.simulation.run import play
+from pytest_storagefirst.simulation.playing import play
 
 def load(name, path):
     spec = importlib.util.spec_from_file_location(name, path)
@@ -456,7 +456,7 @@ folder.mkdir(parents=True, exist_ok=True)
 (folder / "template.yaml").write_text(conftest.TEMPLATE)
 prepared = conftest.prepare(folder / "template.yaml", conftest.Settings(
     entries=(conftest.Entry("queue", "Queue"), conftest.Entry("queue", "Lines"))))
-sources = json.loads((here / sys.argv[3]).read_text()) if len(sys.argv) > 3 else json.load(sys.stdin)
+sources = json.load(sys.stdin)
 rig = conftest.Rig(prepared.deployed)
 code = {name: conftest.code_in(folder / name, name, app=text)
         for name, text in sources["code"].items()}

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_storagefirst.errors import EntryError, SimulationError
 from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation.playing import play_on
 from pytest_storagefirst.simulation.schedule import Send
 
 
@@ -100,8 +101,8 @@ def test_bodies_are_sent_as_they_are(rig: Any) -> None:
             bodies.extend(record["body"] for record in event["Records"])
 
         simulation = rig.with_handlers(Worker=worker).simulation(body=body)
-        simulation.play()
-        assert bodies == [expected.replace("TOKEN", simulation.token("m1"))]
+        play_on(simulation)
+        assert bodies == [expected.replace("TOKEN", simulation.identities.token("m1"))]
 
 
 def test_moto_failing_at_the_front_door_is_unknown(

@@ -21,7 +21,8 @@ from pytest_storagefirst.ledger.events import to_bytes
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Code
-from pytest_storagefirst.simulation.run import Played, Simulation, play
+from pytest_storagefirst.simulation.playing import Played, play
+from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.sources import sqs as sqs_source
 from pytest_storagefirst.simulation.sources.batch_responses import reported_failures

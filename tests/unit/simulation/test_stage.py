@@ -61,7 +61,7 @@ def test_variables_are_lambdas_and_the_functions_own(
     assert seen["AWS_ACCESS_KEY_ID"] != "AKIAREAL"
     assert "AWS_PROFILE" not in seen
     # None of them differs from machine to machine.
-    values = {**os.environ, **{"HOME": str(Path.home())}}
+    values = {**os.environ, "HOME": str(Path.home())}
     for name in ("PATH", "HOME", "LANG"):
         assert seen[name] != values.get(name, "none") or name == "LANG"
 
@@ -270,10 +270,6 @@ def test_loggers_are_each_environments_own(rig: Any, tmp_path: Path) -> None:
     assert logging.getLogger("app").level == logging.NOTSET
 
 
-def configure_by_basic_config() -> str:
-    return "logging.basicConfig(level=logging.DEBUG, force=True)"
-
-
 CONFIGURING = (
     "logging.basicConfig(level=logging.DEBUG, force=True)",
     "logging.config.dictConfig({'version': 1, 'root': {'level': 'DEBUG'}})",
@@ -353,7 +349,7 @@ def observed() -> dict[str, Callable[[], Any]]:
         "zone": lambda: time.tzname,
         "folder": Path.cwd,
         "random": lambda: __import__("random").getstate(),
-        "clock": lambda: time.time() > 1_600_000_000 and time.gmtime().tm_year != 2026 or True,
+        "clock": lambda: (time.time() > 1_600_000_000 and time.gmtime().tm_year != 2026) or True,
     }
 
 

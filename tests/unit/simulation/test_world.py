@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.exceptions import ProfileNotFound
 from moto import mock_aws
 
 from pytest_storagefirst.errors import SimulationError
@@ -168,6 +169,10 @@ def change_secrets() -> None:
     client.put_secret_value(SecretId="s", SecretString="y")
 
 
+def change_events() -> None:
+    boto3.client("events").put_rule(Name="r", EventPattern="{}")
+
+
 def state_of_events() -> Any:
     return [rule["Name"] for rule in boto3.client("events").list_rules()["Rules"]]
 
@@ -252,7 +257,7 @@ CHANGES: dict[str, tuple[Callable[[], None], Callable[[], Any]]] = {
     "ssm": (lambda: ssm().put_parameter(Name="/a", Value="b", Type="String"), state_of_ssm),
     "sns": (change_sns, state_of_sns),
     "secretsmanager": (change_secrets, state_of_secrets),
-    "events": (lambda: boto3.client("events").put_rule(Name="r", EventPattern="{}"), state_of_events),
+    "events": (change_events, state_of_events),
     "tables": (change_tables, state_of_tables),
     "ttl": (change_tables, state_of_ttl),
     "queues": (change_queues, state_of_queues),
@@ -452,6 +457,24 @@ def test_every_service_of_moto_can_be_copied() -> None:
     assert failed == {}
 
 
+def test_a_stack_stands_up_whatever_profile_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from pytest_storagefirst.simulation.world import nobodys_configuration
+
+    monkeypatch.setenv("AWS_PROFILE", "nowhere")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
+    with pytest.raises(ProfileNotFound):
+        boto3.Session().client("sqs")
+    with nobodys_configuration():
+        session = boto3.Session(
+            region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        assert "localhost" not in session.client("sqs").meta.endpoint_url
+    assert os.environ["AWS_PROFILE"] == "nowhere"
+    assert "AWS_CONFIG_FILE" not in os.environ
+
+
 # -- nothing real -----------------------------------------------------------------------------
 
 
@@ -488,7 +511,8 @@ def test_real_credentials_and_the_network_are_never_used(tmp_path: Path) -> None
                 monkeypatch.setattr(lanes, "fast", lambda *arguments: None)
 
                 def worker(event, context):
-                    for client in (early, boto3.client("dynamodb"), boto3.Session().client("dynamodb")):
+                    session = boto3.Session()
+                    for client in (early, boto3.client("dynamodb"), session.client("dynamodb")):
                         client.put_item(TableName="keys", Item={"id": {"S": "x"}})
                     print(boto3.client("sts").get_caller_identity()["Account"])
 

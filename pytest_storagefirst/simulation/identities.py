@@ -1,0 +1,65 @@
+"""Every id of a run, and whose it is: the test's own, and those that the system gives."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from typing import Any
+
+TOKEN = re.compile(r"m\d+-[0-9a-f]{6}")
+
+
+class Identities:
+    """Ids from a run's randomness, so that they are equal in every run of one schedule.
+
+    `names` maps raw ids to names ("<m1>", "<m1.messageId>"); `messages` are the test's ids in the
+    order of their first use.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self._random = chance
+        self._tokens: dict[str, str] = {}
+        self._raw: dict[str, list[str]] = {}
+        self.names: dict[str, str] = {}
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        return tuple(self._tokens)
+
+    def new_id(self) -> str:
+        """A request id in AWS's form."""
+        text = f"{self._random.getrandbits(128):032x}"
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+    def token(self, message: str) -> str:
+        """The id that the test puts into a message's body."""
+        token = self._tokens.get(message)
+        if token is None:
+            token = f"{message}-{self._random.getrandbits(24):06x}"
+            self._tokens[message] = token
+            self.name(message, token, f"<{message}>")
+        return token
+
+    def name(self, message: str, raw: str, name: str) -> None:
+        """Note that `raw` is an id of this message."""
+        self.names[raw] = name
+        if raw not in self._raw.setdefault(message, []):
+            self._raw[message].append(raw)
+
+    def messages_in(self, text: str) -> tuple[str, ...]:
+        """The messages whose tokens stand in a text."""
+        found = dict.fromkeys(self.names.get(token, "") for token in TOKEN.findall(text))
+        return tuple(name.strip("<>") for name in found if name)
+
+    def concerned(self, messages: Sequence[str], request: Any) -> tuple[str, ...]:
+        """Which of an invocation's messages a call is about: those that its parameters name."""
+        everyone = tuple(messages)
+        if len(everyone) < 2:
+            return everyone
+        body = request["body"]
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+        text += str(request.get("url_path", ""))
+        raw = self._raw
+        named = tuple(m for m in everyone if any(known in text for known in raw.get(m, ())))
+        return named or everyone

@@ -1,0 +1,108 @@
+"""A schedule played from its first message to the final read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.run import Simulation
+from pytest_storagefirst.simulation.schedule import Schedule
+from pytest_storagefirst.simulation.scheduler import EPOCH_MS
+
+SEND_GAP_MS = 10  # between two messages of a workload
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a run leaves: the observation that is judged, and what exploration needs beside it.
+
+    `counts` are the crossings of each (place, point); `stored_texts` the bodies that queues took
+    in, by message; `groups` the messages of each FIFO (queue, group) in the order of their
+    acceptance; `errors` what handlers raised, by function.
+    """
+
+    observation: Observation
+    counts: Mapping[tuple[str, str], int]
+    stored_texts: Mapping[str, tuple[str, ...]]
+    groups: Mapping[tuple[str, str], tuple[str, ...]]
+    choices_offered: int = 0
+    errors: tuple[tuple[str, BaseException], ...] = ()
+    printed: str = ""
+
+
+def play(
+    deployed: Deployed, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False
+) -> Played:
+    """Play one schedule. Raises what the run refused: a handler that can't be followed.
+
+    With `to_expiry`, what still goes round when the bound is reached is watched to the end of its
+    retention: the clock moves on to there.
+    """
+    simulation = Simulation(deployed, schedule, epoch_ms)
+    played = play_on(simulation, to_expiry=to_expiry)
+    if simulation.refusals:
+        raise simulation.refusals[0]
+    return played
+
+
+def play_on(simulation: Simulation, *, to_expiry: bool = False) -> Played:
+    """Play the simulation's schedule; what it refused is in `simulation.refusals`."""
+    with simulation.running():
+        simulation.begin()
+        _send_all(simulation)
+        if to_expiry:
+            if not simulation.settle(simulation.deployed.drain_bound_ms):
+                _wait_for_expiry(simulation)
+        else:
+            simulation.settle_under_faults()
+        if "during" in simulation.schedule.redrives:
+            simulation.redrive()
+            simulation.settle_under_faults()
+        played = finish(simulation)
+    simulation.functions.give_back_clients()
+    return played
+
+
+def finish(simulation: Simulation) -> Played:
+    """Heal, drain, redrive, drain, and read what stands. Call inside `running`."""
+    simulation.heal()
+    simulation.settle(simulation.deployed.drain_bound_ms)
+    for _ in range(simulation.schedule.redrives.count("after")):
+        if not simulation.redrive():
+            break
+        simulation.settle(simulation.deployed.drain_bound_ms)
+    return Played(
+        simulation.observe(),
+        dict(simulation.strikes.counts),
+        {message: tuple(texts) for message, texts in simulation.queues.stored_texts.items()},
+        {key: tuple(ids) for key, ids in simulation.queues.groups.items()},
+        simulation.scheduler.choices_offered,
+        tuple(simulation.errors),
+        "".join(simulation.stage.printed.lines),
+    )
+
+
+def _send_all(simulation: Simulation) -> None:
+    for index, send in enumerate(simulation.schedule.workload):
+        if simulation.schedule.one_by_one:
+            simulation.send(send)
+            simulation.settle(simulation.deployed.drain_bound_ms)
+        else:
+            simulation.send_at(index * SEND_GAP_MS, send)
+
+
+def _wait_for_expiry(simulation: Simulation) -> None:
+    expiries = [
+        expiry_ms - simulation.scheduler.epoch_ms
+        for queue in simulation.deployed.topology.queues
+        if simulation.deployed.mappings_of(queue)
+        for expiry_ms in [simulation.store(queue).next_expiry_ms()]
+        if expiry_ms is not None
+    ]
+    if not expiries or simulation.why_stopped:
+        return
+    simulation.record("noted", (), "", "the same again and again, until its retention ends")
+    simulation.scheduler.advance_to(max(expiries) + 1000)
+    simulation.settle(simulation.deployed.drain_bound_ms)
