@@ -125,7 +125,9 @@ class Stack:
         _check_seconds(seconds)
         with self._going_on():
             bound_ms = (
-                self._simulation.deployed.drain_bound_ms if seconds is None else round(seconds * 1000)
+                self._simulation.deployed.drain_bound_ms
+                if seconds is None
+                else round(seconds * 1000)
             )
             return self._simulation.settle(bound_ms)
 

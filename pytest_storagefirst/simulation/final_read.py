@@ -82,5 +82,5 @@ def _messages(simulation: Simulation) -> Iterator[Effect]:
     for queue in deployed.topology.queues:
         if deployed.mappings_of(queue) or queue.arn in deployed.dead_letter_arns:
             continue
-        for message in simulation.store(queue).stored_messages:
+        for message in simulation.queues.store(queue).stored_messages:
             yield Effect("message", queue.logical_id, None, _content(message.body.encode()))

@@ -98,7 +98,7 @@ def _wait_for_expiry(simulation: Simulation) -> None:
         expiry_ms - simulation.scheduler.epoch_ms
         for queue in simulation.deployed.topology.queues
         if simulation.deployed.mappings_of(queue)
-        for expiry_ms in [simulation.store(queue).next_expiry_ms()]
+        for expiry_ms in [simulation.queues.store(queue).next_expiry_ms()]
         if expiry_ms is not None
     ]
     if not expiries or simulation.why_stopped:

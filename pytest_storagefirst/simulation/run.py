@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,7 +37,6 @@ from pytest_storagefirst.simulation.stage import Stage
 from pytest_storagefirst.simulation.storage import Storage
 from pytest_storagefirst.simulation.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.world import MotoRandom
-from pytest_storagefirst.stack.topology import Queue
 
 MOST_STEPS = 200_000
 # A run whose history is longer goes round for ever: an outage of a few messages takes some hundred.
@@ -309,9 +308,6 @@ class Simulation:
     def emit(self, place: str, value: Any, idempotency_key: str | None) -> None:
         self.emissions.append(Effect("emission", place, None, value, idempotency_key))
 
-    def ids_of(self, stored: Iterable[Any]) -> tuple[str, ...]:
-        return self.queues.ids_of(stored)
-
     # -- moto ---------------------------------------------------------------------------------
 
     def ask(
@@ -357,12 +353,6 @@ class Simulation:
         """Within this block tables show what they held before the last write."""
         with self.deployed.world.tables_as(self._previous_tables):
             yield
-
-    def store(self, queue: Queue) -> Any:
-        return self.queues.store(queue)
-
-    def sqs_record(self, message: Any, queue: Queue) -> dict[str, Any]:
-        return self.queues.record_of(message, queue)
 
     def wake(self, queue_name: str) -> None:
         """A queue has changed: its pollers look again."""

@@ -47,7 +47,7 @@ class SqsMapping:
         self._mapping = mapping
         self._queue = queue
         self._function = function
-        self._store = simulation.store(queue)
+        self._store = simulation.queues.store(queue)
         self._patterns = sqs_filters.read(mapping.filters, mapping.logical_id)
         self._at_work = 0
         self._timer: Any = None
@@ -185,19 +185,19 @@ class SqsMapping:
             if sqs_filters.passes(self._patterns, self._record(message)):
                 kept.append(message)
                 continue
-            ids = self._simulation.ids_of([message])
+            ids = self._simulation.queues.ids_of([message])
             self._simulation.record("filtered", ids, self._queue.logical_id)
             self._delete([message])
         return kept
 
     def _record(self, message: Any) -> dict[str, Any]:
-        return self._simulation.sqs_record(message, self._queue)
+        return self._simulation.queues.record_of(message, self._queue)
 
     # Delivery.
 
     def _deliver(self, batch: list[Any]) -> None:
         simulation = self._simulation
-        ids = simulation.ids_of(batch)
+        ids = simulation.queues.ids_of(batch)
         place = self._queue.logical_id
         simulation.strikes.cross(place, "delivery", ids)
         strike = simulation.due(place, "delivery", ids, _DELIVERY_FAULTS)
@@ -223,7 +223,7 @@ class SqsMapping:
 
     def _held_back(self, batch: list[Any], message_id: str) -> list[Any]:
         """The message that comes later, and in a FIFO queue all that must stay behind it."""
-        named = [m for m in batch if message_id in self._simulation.ids_of([m])]
+        named = [m for m in batch if message_id in self._simulation.queues.ids_of([m])]
         first = (named or batch)[0]
         if not self._queue.fifo:
             return [first]
@@ -306,7 +306,7 @@ class SqsMapping:
 
         event = {"Records": [self._record(message) for message in batch]}
         simulation.functions.invoke(
-            self._function, event, simulation.ids_of(batch), done, source=source
+            self._function, event, simulation.queues.ids_of(batch), done, source=source
         )
 
     def _function_is_full(self) -> bool:
@@ -330,13 +330,13 @@ class SqsMapping:
         why = "reported by the handler" if failed else "its response fails the whole batch"
         back = [message for message in batch if failed is None or message.id in failed]
         if back:
-            ids = simulation.ids_of(back)
+            ids = simulation.queues.ids_of(back)
             simulation.record("failed", ids, self._function.logical_id, why)
         succeeded = [message for message in batch if message not in back]
         if acknowledges:
             self._delete(succeeded)
         elif succeeded:
-            ids = simulation.ids_of(succeeded)
+            ids = simulation.queues.ids_of(succeeded)
             simulation.record("noted", ids, self._queue.logical_id, "the delete did not take")
 
     def _delete(self, messages: Sequence[Any]) -> None:
