@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class Exploration:
         self._variations(messages)
         self._content(entries)
         self._bad_messages(entries)
-        for fault in single_faults(self.judge.deployed, baseline.played.counts):
+        for fault in self._share(single_faults(self.judge.deployed, baseline.played.counts)):
             judged = self._try(Schedule(messages, plan=(fault,)))
             if not judged.played.observation.faults_fired:
                 self._idle_faults[str(fault)] = None
@@ -87,6 +88,15 @@ class Exploration:
             from pytest_storagefirst.explore.search import search
 
             search(self, messages, baseline.played.counts, left)
+
+    def _share(self, faults: Iterable[Fault]) -> Iterator[Fault]:
+        """This shard's faults: by their texts, so that every machine divides them alike."""
+        part, parts = self.settings.shard
+        if parts > 1:
+            self.notes.append(f"part {part} of {parts} of the single faults was tried")
+        for fault in faults:
+            if zlib.crc32(str(fault).encode()) % parts == part - 1:
+                yield fault
 
     def _variations(self, messages: tuple[Send, ...]) -> None:
         """Without faults: each message by itself, several at once, both in other orders."""

@@ -25,8 +25,11 @@ MOST_SHOWN = 120  # characters of a bad message's body
 def told(judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The story of a judged run; what its bad messages are comes first."""
     observation = judged.played.observation
+    # The end of faults is news only where one would have gone on.
+    lasting = any(fault.lasts for fault in judged.schedule.plan)
+    history = [event for event in observation.history if lasting or event.kind != "healed"]
     return _about(judged.schedule, bad) + story(
-        observation.history,
+        history,
         observation.names,
         verdict,
         [str(fault) for fault in judged.schedule.plan],

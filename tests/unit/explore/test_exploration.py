@@ -297,3 +297,19 @@ def handler(event, context):
     assert found.verdict == VIOLATED
     assert found.story[0] == "m1 stands for a bad message: what it writes is refused"
     assert "it was retried until it expired" in found.why
+
+
+def test_shards_divide_the_single_faults_and_leave_none_out(workshop):
+    """Two machines with half of them each try what one tries alone."""
+    prepared = prepare(workshop.write(), Settings(budget_seconds=0))
+
+    def tried(shard):
+        exploration = Exploration(prepared, Settings(budget_seconds=0, shard=shard))
+        exploration.run()
+        return exploration.tallies["no-message-loss"].faults
+
+    whole, first, second = tried((1, 1)), tried((1, 2)), tried((2, 2))
+    assert first | second == whole
+    assert not first & second
+    assert first
+    assert second
