@@ -74,7 +74,6 @@ class Simulation:
         self.closing = False
         self._random_state: Any = None
         self._moto_random = MotoRandom(schedule.seed)
-        self._write_seen = False
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
         self._previous_tables: dict[str, Any] = {}
         self.hub = greenlet.getcurrent()
@@ -112,7 +111,7 @@ class Simulation:
                     self.scheduler.stop()
                     self.queues.close()
                     self.stage.leave()
-                    self._moto_random.leave()
+                    self._moto_random.leave(goes_on=not self.closing)
                     if not self.closing:
                         self._random_state = random.getstate()
 
@@ -212,6 +211,8 @@ class Simulation:
     def stop_the_dead(self, invocation: Invocation) -> None:
         """An environment that has ended acts on nothing, whatever its `finally` blocks try."""
         if not invocation.done and not self.closing and not isolation.is_unwinding():
+            if self.why_stopped:  # the run is over, amid a handler that calls again and again
+                self.abandon()
             return
         invocation.crossings_when_dead += 1
         if invocation.crossings_when_dead > 20:

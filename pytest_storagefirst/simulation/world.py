@@ -87,12 +87,13 @@ class MotoRandom:
         else:
             mock_random.setstate(self._own)
 
-    def leave(self) -> None:
+    def leave(self, *, goes_on: bool = False) -> None:
         if self._outer is None:
             return
         from moto.moto_api._internal import mock_random
 
-        self._own = mock_random.getstate()
+        if goes_on:
+            self._own = mock_random.getstate()
         mock_random.setstate(self._outer)
         self._outer = None
 

@@ -537,7 +537,8 @@ def test_what_goes_on_whatever_is_raised_is_left_behind(
     rig: Any, late: Callable[[Any, Any], None]
 ) -> None:
     before = len(run_module._graveyard)
-    rig.with_handlers(Worker=late).play("Worker: dynamodb.PutItem #1: crash-after", redrives=())
+    fault = "Worker: dynamodb.PutItem #1: crash-after for 1000000 s"
+    rig.with_handlers(Worker=late).play(fault, redrives=())
     assert len(run_module._graveyard) > before
     assert outcomes(rig.play()) == [("succeeded", "")]
 

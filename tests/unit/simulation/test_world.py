@@ -367,7 +367,7 @@ def test_motos_chance_is_the_testers_again() -> None:
     ours.enter()
     first = mock_random.random()
     ours.enter()
-    ours.leave()
+    ours.leave(goes_on=True)
     found.append(mock_random.random())
     ours.enter()  # goes on where it was
     second = mock_random.random()
