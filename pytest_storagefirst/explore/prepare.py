@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import EntryError, HandlerError, SettingsError
+from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation import boundary, lanes
 from pytest_storagefirst.simulation.deployed import Deployed, Downstream, Entry
@@ -190,7 +191,11 @@ def _entries(topology: Topology, settings: Settings, template: Template) -> tupl
     routes = {route.name: route for route in topology.routes if _stores_in(route)}
     queues = _fed_from_outside(topology)
     if settings.entries:
-        return tuple(_chosen(given, topology, routes) for given in settings.entries)
+        folder = template.path.parent.resolve()
+        return tuple(
+            _with_bodies(_chosen(given, topology, routes), given, folder)
+            for given in settings.entries
+        )
     usable = {name: route for name, route in routes.items() if _stores_in(route) in _STORES}
     names = sorted(usable) or sorted(queues)
     if len(names) == 1:
@@ -267,6 +272,14 @@ def _chosen(given: Any, topology: Topology, routes: Mapping[str, Route]) -> Entr
         found=given.name,
         expected="route or queue",
     )
+
+
+def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:
+    if given.strategy is None:
+        return entry
+    bodies = load_strategy(given.strategy, folder, given.where)
+    body = simplest(bodies, given.strategy, given.where) if entry.body is None else entry.body
+    return replace(entry, body=body, bodies=bodies)
 
 
 def _same_route(name: str, wanted: str) -> bool:

@@ -51,10 +51,20 @@ def schedules_over(
             chosen = _under(chosen, draw(st.sampled_from(ids)))
         return chosen
 
+    bodies = {entry.name: entry.bodies for entry in deployed.entries}
+
+    def sends(send: Send) -> st.SearchStrategy[Send]:
+        drawn = bodies.get(send.entry)
+        if drawn is None:
+            return st.just(send)
+        return st.one_of(st.just(send), drawn.map(lambda body: replace(send, body=body)))
+
     plans = st.lists(one_fault(), max_size=max_faults, unique=True).map(tuple)
     return st.builds(
         Schedule,
-        workload=st.integers(1, len(messages)).map(lambda count: messages[:count]),
+        workload=st.integers(1, len(messages)).flatmap(
+            lambda count: st.tuples(*(sends(send) for send in messages[:count]))
+        ),
         plan=plans,
         choices=st.lists(st.integers(0, LARGEST_CHOICE), max_size=MOST_CHOICES).map(tuple),
         concurrency=st.integers(1, 3),

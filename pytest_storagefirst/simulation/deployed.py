@@ -13,13 +13,17 @@ from pytest_storagefirst.stack.topology import EventSourceMapping, Function, Que
 
 @dataclass(frozen=True)
 class Entry:
-    """A way in, by its name: a route ("POST /orders"), or a queue's logical id."""
+    """A way in, by its name: a route ("POST /orders"), or a queue's logical id.
+
+    `bodies` is a Hypothesis strategy of further bodies, where the user gave one.
+    """
 
     name: str
     body: Any
     route: Route | None = None
     queue: Queue | None = None
     group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue
+    bodies: Any = None
 
 
 @dataclass(frozen=True)

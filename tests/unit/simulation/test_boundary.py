@@ -554,17 +554,15 @@ def test_a_number_is_the_calls_own_while_others_are_under_way(rig: Any) -> None:
 
     def worker(event: Any, context: Any) -> None:
         token = json.loads(event["Records"][0]["body"])["id"]
-        call = Worker(lambda config: put_item(config, token), ONCE)
+        call = Worker(publish, ONCE)
         call(event, context)
         outcomes.append((token[:2], call.error is None))
 
-    rig.with_handlers(Worker=worker).play(
-        "Worker: dynamodb.PutItem #2: refused",
-        "Worker: dynamodb.PutItem #9: slow",
-        messages=2,
-        concurrency=2,
-        batch_limit=1,
+    played = rig.with_handlers(Worker=worker).play(
+        "Worker: sns.Publish #2: refused", messages=2, concurrency=2, batch_limit=1
     )
+    called = [(e.at_ms, e.messages) for e in played.observation.history if e.kind == "called"]
+    assert called[0][0] == called[1][0], "the two are not under way at once"
     assert sorted(outcomes) == [("m1", True), ("m2", False)]
 
 
