@@ -24,6 +24,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--storagefirst-report",
         metavar="DIR",
+        type=_directory,
         help="write report.json and the replay files into DIR",
     )
     group.addoption(
@@ -215,6 +216,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no time: expected seconds, as in 10 or 2.5")
     return value
+
+
+def _directory(text: str) -> str:
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file: expected a folder, or a new name")
+    return text
 
 
 def _shard(text: str) -> tuple[int, int]:

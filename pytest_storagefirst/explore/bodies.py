@@ -151,6 +151,9 @@ def _why_refused(judge: Judge, played: Played) -> str:
     for event in history:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"
+    kinds = {event.kind for event in history}
+    if "filtered" in kinds and "delivered" not in kinds:
+        return "the mapping's filter criteria don't match it, so it was deleted undelivered"
     failures = [event for event in history if event.kind == "failed"]
     if not failures:
         return ""
@@ -158,7 +161,7 @@ def _why_refused(judge: Judge, played: Played) -> str:
         if not any(other.kind == "delivered" and other.where == event.where for other in history):
             error = next((e for place, e in played.errors if place == event.where), None)
             raise _import_failure(judge.deployed.code[event.where], error)
-    if played.observation.effects:
+    if played.observation.effects and "deleted" in kinds:
         return ""
     last = failures[-1]
     if played.errors:

@@ -59,6 +59,7 @@ class Exploration:
         self.tallies = {name: Tally() for name in self.judge.names}
         self.notes: list[str] = list(prepared.notes)
         self._idle_faults: dict[str, None] = {}
+        self._guessed_without_effect = False
         self._progress = progress or (lambda: None)
 
     def run(self) -> None:
@@ -67,8 +68,14 @@ class Exploration:
         entries = describe_entries(self.judge, given)
         self.judge.deployed = replace(self.prepared.deployed, entries=entries)
         self.notes += notes_on(self.judge, given, entries)
+        self._guessed_without_effect = any(
+            before.body is None
+            and not self.judge.alone(Send("m1", entry.name, entry.body))[0].effects
+            for before, entry in zip(given, entries, strict=True)
+        )
         messages = workload.plain(entries, max(MESSAGES, len(entries)))
         baseline = self._try(Schedule(messages))
+        self._note_unlisted(baseline)
         self._variations(messages)
         self._content(entries)
         self._bad_messages(entries)
@@ -88,6 +95,17 @@ class Exploration:
             from pytest_storagefirst.explore.search import search
 
             search(self, messages, baseline.played.counts, left)
+
+    def _note_unlisted(self, baseline: Judged) -> None:
+        """HTTP calls that no [[downstream]] describes: what they are answered says nothing."""
+        listed = tuple(downstream.url for downstream in self.judge.deployed.downstreams)
+        for place, point in sorted(baseline.played.counts):
+            url = point.rpartition(" ")[2]
+            if point.startswith("http ") and not (listed and url.startswith(listed)):
+                call = point.removeprefix("http ")
+                self.notes.append(
+                    f"{place}: {call} is no [[downstream]], and was answered 200 {{}}"
+                )
 
     def _share(self, faults: Iterable[Fault]) -> Iterator[Fault]:
         """This shard's faults: by their texts, so that every machine divides them alike."""
@@ -248,6 +266,12 @@ class Exploration:
                 "in this run", f"in any of {tally.idle_runs} runs"
             )
             return PropertyResult(name, NOT_APPLICABLE, why, tally.runs, len(tally.faults))
+        if tally.verdict == OK and self._guessed_without_effect:
+            why = (
+                "the body was guessed and leaves no effect, so nothing was shown: give one that "
+                "the stack acts on, [[entry]] body = … in storagefirst.toml"
+            )
+            return PropertyResult(name, UNKNOWN, why, tally.runs, len(tally.faults))
         if tally.verdict == OK or tally.smallest is None:
             return PropertyResult(name, tally.verdict, tally.why, tally.runs, len(tally.faults))
         judged = tally.smallest

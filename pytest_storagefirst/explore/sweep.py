@@ -10,6 +10,7 @@ from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.deployed import Deployed
 
 MOST_NUMBERS = 12  # crossings of one point that are each tried
+MOST_PARTIAL = 40  # answers in a row that leave an entry out
 
 # Tried once at every crossing. Throttles and 5xx that last one attempt only are what the AWS SDK's
 # retries are for, so a refusal is tried as the one kind that it does not retry.
@@ -87,7 +88,15 @@ def single_faults(deployed: Deployed, counts: Mapping[tuple[str, str], int]) -> 
     for (place, point), _ in sorted(counts.items()):
         for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
             if _applies(kind, point, place, deployed):
-                yield Fault(place, point, 1, kind, variant, for_ms=outage_ms(deployed, kind))
+                yield _lasting(place, point, kind, variant, deployed)
+
+
+def _lasting(place: str, point: str, kind: str, variant: str, deployed: Deployed) -> Fault:
+    if kind == "partial":
+        # Callers send the rest again at once, boto3's batch_writer without any pause: by time, that
+        # is thousands of calls. By count it outlasts those who try a few times, over all receives.
+        return Fault(place, point, 1, kind, variant, times=MOST_PARTIAL)
+    return Fault(place, point, 1, kind, variant, for_ms=outage_ms(deployed, kind))
 
 
 def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:

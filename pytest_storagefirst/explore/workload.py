@@ -145,7 +145,7 @@ def _likely_value(name: str) -> Any:
     ):
         return []
     if "email" in lowered:
-        return "someone@example.com"
+        return f"{UNIQUE}@example.com"
     return "text"
 
 

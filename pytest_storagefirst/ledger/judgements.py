@@ -169,6 +169,8 @@ def _effected_again(message: str, history: History) -> bool:
 
 def _why_doubled(message: str, history: History) -> str:
     deliveries = history.deliveries(message)
+    if _effected_again(message, history):
+        return "it took effect before a redrive and once more after it, under a new message id"
     if deliveries > 1:
         functions = sorted({event.where for _, event in history.of(message, "delivered")})
         return f"it was delivered {times(deliveries)} to {', '.join(functions)}"

@@ -8,6 +8,8 @@ from pytest_storagefirst.ledger.history import History, seconds, times
 from pytest_storagefirst.ledger.properties import Context, not_applicable, unless_in_doubt
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
 
+SET_ASIDE = ("dead-lettered", "set aside")  # held where nothing of the stack takes it
+
 
 def judge_poison(account: Account, observation: Observation, context: Context) -> Verdict:
     """A bad message is set aside within its retry budget, drags no good one along, stops none.
@@ -35,7 +37,8 @@ def judge_poison(account: Account, observation: Observation, context: Context) -
         return Verdict(VIOLATED, why, tuple(notes), notes)
     if account.rejected.issuperset(bad):
         return Verdict(OK, f"{', '.join(bad)} was rejected at the front door")
-    undecided = [m for m in bad if not _is_settled(m, account, history)]
+    kept = {held.message for held in observation.held if held.state in SET_ASIDE}
+    undecided = [m for m in bad if m not in kept and not _is_settled(m, account, history)]
     if undecided:
         return Verdict(UNKNOWN, f"it can't be told what became of {', '.join(undecided)}")
     return unless_in_doubt(account)

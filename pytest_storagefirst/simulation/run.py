@@ -179,7 +179,8 @@ class Simulation:
         self.why_stopped = self.why_stopped or why
 
     def heal(self) -> None:
-        if self.strikes.plan and not self.strikes.healed:
+        # A run that was stopped has not lived to see the end of its faults.
+        if self.strikes.plan and not self.strikes.healed and not self.why_stopped:
             self.record("healed", (), "")
         self.strikes.heal()
 
@@ -303,7 +304,9 @@ class Simulation:
         self._has_stale = self._has_stale or any(fault.kind == "stale" for fault in plan)
 
     def refuse(self, error: Exception) -> None:
-        """Note that this run can't be judged, and why."""
+        """Note that this run can't be judged, and why; what a dead handler does is no reason."""
+        if self.current is not None:
+            self.stop_the_dead(self.current)
         self.refusals.append(error)
 
     def emit(self, place: str, value: Any, idempotency_key: str | None) -> None:

@@ -7,6 +7,7 @@ Timer, ThreadPoolExecutor, asyncio.to_thread, …) is the standard library's own
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from _thread import allocate_lock, get_ident
@@ -47,8 +48,9 @@ def patches() -> Iterator[Patch]:
     yield Patch("threading.RLock", lambda simulation, original: RLock())
     yield Patch("queue.SimpleQueue", value=SimpleQueue)
     yield Patch("concurrent.futures.thread:ThreadPoolExecutor.submit", value=_submit)
-    # Held while a worker starts, so that a worker which submits would wait for its own starter.
-    yield Patch("concurrent.futures.thread:_global_shutdown_lock", value=Lock())
+    # Held while a worker starts: a worker which submits would wait for its own starter, and one
+    # whose environment ends while it starts would hold it for every environment after.
+    yield Patch("concurrent.futures.thread:_global_shutdown_lock", value=contextlib.nullcontext())
     yield Patch("_thread.start_new_thread", _start_bare_thread)
 
 

@@ -32,7 +32,7 @@ def test_the_handler_is_asked_although_it_catches_what_it_asks(workshop):
         "name": "text",
         "amount": 12,
         "size": 12,
-        "customer": {"email": "someone@example.com"},
+        "customer": {"email": "{unique}@example.com"},
     }
 
 

@@ -212,7 +212,7 @@ def test_only_the_chosen_properties_are_judged(workshop):
 
 
 def test_faults_that_never_struck_are_counted_once(workshop):
-    app = workshop.app.replace("return {", "return 1 if not failures else {")
+    app = workshop.app.replace("return {", "return None if not failures else {")
     found = explored(workshop.write(app.replace("except Exception", "except ZeroDivisionError")))
 
     assert len([note for note in found.notes if "never struck" in note]) <= 1
@@ -313,3 +313,22 @@ def test_shards_divide_the_single_faults_and_leave_none_out(workshop):
     assert not first & second
     assert first
     assert second
+
+
+DROPS = """
+import json, boto3, os
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    for record in event["Records"]:
+        body = json.loads(record["body"])
+        if body.get("kind") == "order":
+            table.put_item(Item={"id": body["id"]})
+"""
+
+
+def test_a_guessed_body_that_leaves_no_effect_shows_nothing(workshop):
+    found = explored(workshop.write(DROPS), properties=("no-message-loss",))
+
+    assert verdicts(found) == {"no-message-loss": UNKNOWN}
+    assert "storagefirst.toml" in found.properties[0].why

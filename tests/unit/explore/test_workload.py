@@ -92,7 +92,7 @@ def test_a_guess_is_extended_by_what_was_asked_for():
 
     assert workload.extended({"id": UNIQUE, "customer": "text"}, wants) == {
         "id": UNIQUE,
-        "customer": {"email": "someone@example.com"},
+        "customer": {"email": "{unique}@example.com"},
         "amount": 12,
         "orderId": UNIQUE,
         "lines": [],

@@ -559,7 +559,7 @@ def test_a_number_is_the_calls_own_while_others_are_under_way(rig: Any) -> None:
         outcomes.append((token[:2], call.error is None))
 
     played = rig.with_handlers(Worker=worker).play(
-        "Worker: sns.Publish #2: refused", messages=2, concurrency=2, batch_limit=1
+        "Worker: sns.Publish #2: refused 2 times", messages=2, concurrency=2, batch_limit=1
     )
     called = [(e.at_ms, e.messages) for e in played.observation.history if e.kind == "called"]
     assert called[0][0] == called[1][0], "the two are not under way at once"
