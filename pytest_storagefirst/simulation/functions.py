@@ -221,7 +221,6 @@ class Functions:
                 raise
             if environment.handler is None:
                 environment.alive = False
-                simulation.init_errors.setdefault(place, error)
             self._fail(invocation, error)
             return
         if simulation.closing:

@@ -61,7 +61,6 @@ class Simulation:
         self.emissions: list[Effect] = []
         self.identities = Identities(self.random)
         self.errors: list[tuple[str, BaseException]] = []
-        self.init_errors: dict[str, BaseException] = {}
         self.refusals: list[Exception] = []
         self.invocation_of: dict[greenlet.greenlet, Invocation] = {}
         self.current: Invocation | None = None
@@ -259,9 +258,6 @@ class Simulation:
     def environment(self) -> Any:
         """The execution environment at work, to which a handler's threads belong."""
         return self.current.environment if self.current is not None else self
-
-    def unfollowed(self, error: SimulationError) -> None:
-        self.refuse(error)
 
     def refused(self, host: str, port: int) -> None:
         place = self.current.function.logical_id if self.current else ""
