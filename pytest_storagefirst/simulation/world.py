@@ -120,9 +120,6 @@ def _tracking() -> list[Any]:
     ]
 
 
-FORGET_EVERY = 200  # runs
-
-
 @contextmanager
 def nobodys_configuration() -> Iterator[None]:
     """Within this block botocore finds no profile, credentials or endpoints of the tester's."""
@@ -146,7 +143,6 @@ class World:
         # By service and region; None for a service that can't be copied.
         self._baselines: dict[tuple[str, str], dict[str, Any] | None] = {}
         self._touched: set[tuple[str, str]] = set()
-        self._tracked: list[tuple[Any, int]] = []
         self._buckets: dict[str, Any] = {}
         self._runs = 0
         self._rewinds: list[Callable[[], None]] = []
@@ -200,7 +196,6 @@ class World:
             self._baselines[service, self.region] = self._copy_of(service, self.region)
         self._make_rewinds()
         self._buckets = dict(self._bucket_accounts())
-        self._tracked = [(kind, len(kind.instances_tracked)) for kind in _tracking()]
 
     def about_to_change(self, service: str, operation: str, region: str = "") -> bool:
         """Called before a write: `rewind` takes it back. False when it can't."""
@@ -259,8 +254,8 @@ class World:
 
     def _forget_instances(self) -> None:
         """moto keeps a list of all instances of its models, for a dashboard; nothing is freed."""
-        for kind, count in self._tracked:
-            del kind.instances_tracked[count:]
+        for kind in _tracking():
+            kind.instances_tracked.clear()
 
     def copy_of_tables(self) -> dict[str, Any]:
         """What every table holds now, for a read that comes too early."""
