@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pytest_storagefirst.explore.coverage import Coverage
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, VIOLATED
 
 
@@ -37,7 +38,8 @@ class StackResult:
     """One exploration of one template, judged by all its properties.
 
     `notes` qualify the verdicts and are always told; `inert` names the resources that play no part,
-    "LogicalId (AWS::Type)". `seconds` is real time.
+    "LogicalId (AWS::Type)". `seconds` is real time. `shard` is (K, N): which part of the whole this
+    is. `interrupted` says that the user ended it early.
     """
 
     template: str
@@ -45,11 +47,15 @@ class StackResult:
     notes: tuple[str, ...] = ()
     inert: tuple[str, ...] = ()
     seconds: float = 0.0
+    coverage: Coverage = field(default_factory=Coverage)
+    shard: tuple[int, int] = (1, 1)
+    interrupted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only; `from_json` gives an equal result back."""
         value = asdict(self)
         value["properties"] = [_listed(one) for one in value["properties"]]
+        value["coverage"] = self.coverage.to_json()
         return _listed(value)
 
     @classmethod
@@ -60,6 +66,9 @@ class StackResult:
             notes=tuple(value["notes"]),
             inert=tuple(value["inert"]),
             seconds=value["seconds"],
+            coverage=Coverage.from_json(value["coverage"]),
+            shard=(value["shard"][0], value["shard"][1]),
+            interrupted=value["interrupted"],
         )
 
 
