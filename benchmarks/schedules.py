@@ -14,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +55,26 @@ def measure() -> Iterator[dict[str, Any]]:
     yield {"figure": "moto_fresh", "value": round(middle["fresh"], 1), "unit": "1/s"}
 
 
-def _rate(run: Callable[[], None], seconds: float) -> float:
+Contestant = tuple[AbstractContextManager[None], Callable[[], None]]
+
+
+def _rate(contestant: Callable[[], Contestant], seconds: float) -> float:
     """Runs per second of processor time: what other processes take of the core does not count."""
+    surroundings, run = contestant()
     started, real, runs = time.process_time(), time.perf_counter(), 0
-    while time.process_time() - started < seconds and time.perf_counter() - real < 5 * seconds:
-        run()
-        runs += 1
+    with surroundings:
+        while time.process_time() - started < seconds and time.perf_counter() - real < 5 * seconds:
+            run()
+            runs += 1
     return runs / (time.process_time() - started)
 
 
-def _ours() -> Callable[[], None]:
-    """One schedule after the other of the sweep's single faults, each played and judged."""
+def _ours() -> Callable[[], Contestant]:
+    """One schedule after the other of the sweep's single faults, as an exploration plays them."""
     from pytest_storagefirst.explore import workload
     from pytest_storagefirst.explore.stack import standing
     from pytest_storagefirst.explore.sweep import single_faults
+    from pytest_storagefirst.simulation.playing import many
     from pytest_storagefirst.simulation.schedule import Schedule
 
     stack = standing(EXAMPLE / "template.yaml")
@@ -83,8 +90,9 @@ def _ours() -> Callable[[], None]:
         judged = stack.judge.judge(Schedule(sends, plan=(next(turn),)))
         assert judged.verdicts["no-message-loss"].value in ("ok", "unknown")
 
-    run()
-    return run
+    for _ in faults:
+        run()
+    return lambda: (many(stack.judge.deployed), run)
 
 
 def _handler() -> Callable[[Any, Any], Any]:
@@ -139,7 +147,7 @@ def _three_messages(sqs: Any, dynamodb: Any, handler: Callable[[Any, Any], Any])
     assert dynamodb.scan(TableName="Orders", Select="COUNT")["Count"] == 3
 
 
-def _moto_reused() -> Callable[[], None]:
+def _moto_reused() -> Callable[[], Contestant]:
     import boto3
     from moto import mock_aws
     from moto.core.base_backend import BackendDict
@@ -153,10 +161,10 @@ def _moto_reused() -> Callable[[], None]:
             BackendDict.reset()
             _three_messages(sqs, dynamodb, handler)
 
-    return run
+    return lambda: (nullcontext(), run)
 
 
-def _moto_fresh() -> Callable[[], None]:
+def _moto_fresh() -> Callable[[], Contestant]:
     import boto3
     from moto import mock_aws
 
@@ -166,4 +174,4 @@ def _moto_fresh() -> Callable[[], None]:
         with mock_aws():
             _three_messages(boto3.client("sqs"), boto3.client("dynamodb"), _handler())
 
-    return run
+    return lambda: (nullcontext(), run)

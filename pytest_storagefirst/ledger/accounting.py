@@ -5,6 +5,7 @@ After Jepsen's total-queue checker, extended by what is still held and by what e
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
@@ -25,8 +26,10 @@ class Account:
 
     `partial` left some of their effect but not all. `by_acknowledgement` leave no effect when
     alone, so that their deletion after a success is all that can be judged. `copies` says how often
-    a message's effect stands, where that is not once. `doubts` are the reasons why this run shows
-    nothing (DESIGN: `unknown`). `steps` is how many calls took effect for a message alone.
+    a message's effect stands, where that is not once, and `doubled_in` where it is more than it may
+    ("in Orders", "at http POST https://…"). `doubts` are the reasons why this run shows
+    nothing (DESIGN: `unknown`). `remark` says what of the effects was not compared. `steps` is how
+    many calls took effect for a message alone.
     """
 
     attempted: frozenset[str] = _NONE
@@ -46,8 +49,10 @@ class Account:
     unexpected: tuple[Finding, ...] = ()
     corrupted: tuple[Finding, ...] = ()
     copies: Mapping[str, int] = field(default_factory=dict)
+    doubled_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps: Mapping[str, int] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def clean(self) -> bool:
@@ -78,12 +83,13 @@ class Account:
         }
         for law, holds in laws.items():
             if not holds:
-                raise AssertionError(f"the account is wrong: {law} does not hold in {self}")
+                shown = str(self)[:2000]
+                raise AssertionError(f"the account is wrong: {law} does not hold in {shown}")
         return self
 
 
 def _disjoint(*sets: Set[str]) -> bool:
-    return sum(map(len, sets)) == len(frozenset[str]().union(*sets))
+    return all(one.isdisjoint(other) for one, other in itertools.combinations(sets, 2))
 
 
 def balance(
@@ -101,8 +107,10 @@ def balance(
     unexpected: tuple[Finding, ...] = (),
     corrupted: tuple[Finding, ...] = (),
     copies: Mapping[str, int] | None = None,
+    doubled_in: Mapping[str, tuple[str, ...]] | None = None,
     steps: Mapping[str, int] | None = None,
     doubts: tuple[str, ...] = (),
+    remark: str = "",
 ) -> Account:
     """Work out the sets from what was seen.
 
@@ -134,6 +142,8 @@ def balance(
         unexpected=unexpected,
         corrupted=corrupted,
         copies=dict(copies or {}),
+        doubled_in=dict(doubled_in or {}),
         steps=dict(steps or {}),
         doubts=doubts,
+        remark=remark,
     ).check()

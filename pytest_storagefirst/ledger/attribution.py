@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_storagefirst.ledger.accounting import Account, Finding, balance
-from pytest_storagefirst.ledger.effects import Canonical, Observation, canonical
+from pytest_storagefirst.ledger.crowd import Crowd
+from pytest_storagefirst.ledger.effects import Canonical, Observation
 from pytest_storagefirst.ledger.history import History
 from pytest_storagefirst.ledger.masks import shape
 from pytest_storagefirst.ledger.matching import Expected, gathered
-from pytest_storagefirst.ledger.meeting import explanation
-from pytest_storagefirst.ledger.oracle import Oracle
+from pytest_storagefirst.ledger.meeting import MOST_EXPLAINED, explanation
+from pytest_storagefirst.ledger.oracle import Oracle, Shapes
 from pytest_storagefirst.ledger.sums import counted
 
 _MOST_REPETITIONS = 12
@@ -21,7 +21,7 @@ _MOST_REPETITIONS = 12
 
 def take_account(
     observation: Observation,
-    oracle: Oracle,
+    oracle: Oracle | Crowd,
     *,
     allowed: Mapping[str, int] | None = None,
     damaged: Mapping[str, Sequence[str]] | None = None,
@@ -33,12 +33,13 @@ def take_account(
     message, that `content_kept` did not find again. Raises LookupError for a message of which the
     oracle knows no run alone.
     """
-    history = History(observation.history)
+    history = observation.told
     attempted = history.attempted
-    if unknown := sorted(attempted - oracle.alone.keys()):
+    if unknown := sorted(attempted - oracle.messages):
         raise LookupError(f"no fault-free run alone was given for {', '.join(unknown)}")
-    found = _Found(observation, history, oracle, dict(allowed or {}))
-    found.attribute()
+    look = oracle.first_look(observation)
+    found = _Found(observation, history, look.oracle, dict(allowed or {}), oracle.shapes)
+    found.attribute(look.effects)
     corrupted = [
         Finding(
             f"{message}: what was stored of {', '.join(fields)} is not what was sent", (message,)
@@ -46,23 +47,27 @@ def take_account(
         for message, fields in (damaged or {}).items()
         if fields
     ]
-    silent = frozenset(m for m in attempted if not oracle.alone[m])
+    silent = attempted & oracle.silent
+    copies = {message: found.copies(message) for message in found.members}
+    duplicated = {m for m, times in copies.items() if times > found.allowed(m)}
     return balance(
         attempted=attempted,
         acknowledged=history.acknowledged,
         rejected=history.rejected,
-        effective=found.complete() | (silent & history.settled_by_acknowledgement),
-        held=found.held,
-        duplicated={m for m in attempted if found.copies(m) > found.allowed(m)},
+        effective=look.settled | found.complete() | (silent & history.settled_by_acknowledgement),
+        held=attempted & {held.message for held in observation.held},
+        duplicated=duplicated,
         redelivered=history.redelivered,
         redriven=history.ids("redriven"),
         partial=found.partial(),
         by_acknowledgement=silent,
         unexpected=(*found.unexpected, *_foreign(observation, history)),
         corrupted=(*found.corrupted, *corrupted),
-        copies={m: found.copies(m) for m in sorted(attempted) if found.copies(m) > 1},
+        copies={m: times for m, times in copies.items() if times > 1},
+        doubled_in={message: found.places(message) for message in sorted(duplicated)},
         steps=oracle.steps,
-        doubts=tuple(_doubts(observation, history)),
+        doubts=(*_doubts(observation, history), *found.doubts),
+        remark=oracle.remark,
     )
 
 
@@ -99,14 +104,17 @@ class _Found:
     history: History
     oracle: Oracle
     allowances: Mapping[str, int]
+    shapes: Callable[[], Shapes]
     unexpected: list[Finding] = field(default_factory=list)
     corrupted: list[Finding] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.attempted = sorted(self.history.attempted)
-        self.held = frozenset(held.message for held in self.observation.held) & set(self.attempted)
-        self._counts: dict[str, Counter[str]] = {m: Counter() for m in self.attempted}
-        self._need = {m: self.oracle.expected((m,)).need for m in self.attempted}
+        attempted = self.history.attempted
+        self.members = sorted(attempted & self.oracle.messages)
+        self.held = attempted & {held.message for held in self.observation.held}
+        self._counts: dict[str, Counter[str]] = {m: Counter() for m in self.members}
+        self._need = self.oracle.needs
         self._shared: Counter[str] = Counter()
         self._repeated: dict[str, int] = {}
         self._touched: set[str] = set()
@@ -120,6 +128,17 @@ class _Found:
         own = (-(-counts[slot] // need[slot]) for slot in need)
         return max((self._repeated.get(message, 0), self._shared[message], *own))
 
+    def places(self, message: str) -> tuple[str, ...]:
+        """Where that part of its effect stands."""
+        need, counts, most = self._need[message], self._counts[message], self.copies(message)
+        own = self.oracle.own[message]
+        found = [slot for slot in own if -(-counts[slot.id] // need[slot.id]) == most]
+        if self._shared[message] == most:
+            found += [slot for slot in self.oracle.alone[message] if self.oracle.is_home(slot)]
+        found = found or [slot for slot in own if not counts[slot.id]] or list(own)
+        words = {"emission": "at"}
+        return tuple(sorted({f"{words.get(slot.kind, 'in')} {slot.place}" for slot in found}))
+
     def is_complete(self, message: str) -> bool:
         if not self.oracle.alone[message]:
             return False
@@ -128,14 +147,13 @@ class _Found:
         return message in self._repeated or self._counts[message] >= self._need[message]
 
     def complete(self) -> frozenset[str]:
-        return frozenset(message for message in self.attempted if self.is_complete(message))
+        return frozenset(message for message in self.members if self.is_complete(message))
 
     def partial(self) -> frozenset[str]:
-        some = {m for m in self.attempted if self._counts[m] or self._shared[m]} | self._touched
+        some = {m for m in self.members if self._counts[m] or self._shared[m]} | self._touched
         return frozenset(some) - self.complete()
 
-    def attribute(self) -> None:
-        effects = canonical(self.observation)
+    def attribute(self, effects: Sequence[Canonical]) -> None:
         shared: list[Canonical] = []
         own = effects
         if not self.oracle.separable:
@@ -151,10 +169,14 @@ class _Found:
             self._explain(shared)
 
     def _fill(self, own: Sequence[Canonical]) -> list[Canonical]:
-        matched = self.oracle.expected(tuple(self.attempted)).match(own)
+        matched = self.oracle.expected(tuple(self.members)).match(own)
         common: list[tuple[str, list[str]]] = []
+        owners_of: dict[str, list[str]] = {}
+        for message in self.members:
+            for slot_id in self._need[message]:
+                owners_of.setdefault(slot_id, []).append(message)
         for slot_id in matched.counts:
-            owners = [m for m in self.attempted if slot_id in self._need[m]]
+            owners = owners_of.get(slot_id, [])
             if len(owners) == 1:
                 self._counts[owners[0]][slot_id] = matched.counts[slot_id]
             else:
@@ -188,7 +210,7 @@ class _Found:
                 self._counts[message][slot_id] += more
 
     def _gather(self, leftover: list[Canonical]) -> list[Canonical]:
-        slots = {message: self.oracle.own[message] for message in self.attempted}
+        slots = {message: self.oracle.own[message] for message in self.members}
         left = []
         for effect in leftover:
             parts = gathered(effect, slots)
@@ -200,24 +222,38 @@ class _Found:
 
     def _repeat(self, own: Sequence[Canonical], leftover: list[Canonical]) -> list[Canonical]:
         """A message whose effect looks as it does after being handled several times."""
-        for message in self.attempted:
-            mine = [effect for effect in leftover if self.oracle.is_of(effect.named, message)]
+        theirs = self._by_message(leftover)
+        everything: dict[str, list[Canonical]] | None = None
+        settled: set[int] = set()
+        for message in self.members:
+            mine = [effect for effect in theirs.get(message, ()) if id(effect) not in settled]
             if not mine or self._counts[message] >= self._need[message]:
                 continue
-            named = [effect for effect in own if self.oracle.is_of(effect.named, message)]
+            if everything is None:
+                everything = self._by_message(own)
+            named = everything[message]
             most = min(max(2, self.history.deliveries(message)), _MOST_REPETITIONS)
             for times in range(2, most + 1):
                 expected = self.oracle.repeated(message, times)
                 if expected is not None and expected.slots and expected.equals(named):
                     self._repeated[message] = times
-                    leftover = [effect for effect in leftover if effect not in mine]
+                    settled.update(map(id, mine))
                     break
             else:
                 added = self._added(message, mine)
                 if added:
                     self._repeated[message] = 1 + added
-                    leftover = [effect for effect in leftover if effect not in mine]
-        return leftover
+                    settled.update(map(id, mine))
+        return [effect for effect in leftover if id(effect) not in settled]
+
+    def _by_message(self, effects: Sequence[Canonical]) -> dict[str, list[Canonical]]:
+        """The effects that are one message's alone."""
+        found: dict[str, list[Canonical]] = {}
+        for effect in effects:
+            for message in effect.named or self.members[:1]:
+                if self.oracle.is_of(effect.named, message):
+                    found.setdefault(message, []).append(effect)
+        return found
 
     def _added(self, message: str, mine: Sequence[Canonical]) -> int | None:
         """How often a message's share was added once more to totals that are its own."""
@@ -227,8 +263,9 @@ class _Found:
 
     def _name(self, leftover: list[Canonical]) -> None:
         """Say of each effect that filled no slot whether an attempt explains it."""
+        attempted = self.history.attempted
         for effect in leftover:
-            known = effect.named & set(self.attempted)
+            known = effect.named & attempted
             self._touched |= known
             if effect.named - known:
                 ids = ", ".join(sorted(effect.named - known))
@@ -247,17 +284,10 @@ class _Found:
 
         Anything else without a name (an alarm, a breaker's state) is the handlers' own business.
         """
-        place = (effect.kind, effect.place)
-        slots = itertools.chain.from_iterable(self.oracle.alone.values())
-        return any(
-            slot.named
-            and (slot.kind, slot.place) == place
-            and shape(slot.tree) == shape(effect.tree)
-            for slot in slots
-        )
+        return shape(effect.tree) in self.shapes().get((effect.kind, effect.place), ())
 
     def _explain(self, shared: Sequence[Canonical]) -> None:
-        members = [m for m in self.attempted if m in self.oracle.meeting]
+        members = [m for m in self.members if m in self.oracle.meeting]
         own = {m for m in members if self._need[m] and self._counts[m] >= self._need[m]}
         copies = explanation(
             shared, members, self.oracle, self.history, held=self.held, with_own_effect=own
@@ -272,8 +302,13 @@ class _Found:
             self._shared = copies
             return
         places = ", ".join(sorted({effect.place for effect in shared})) or "the shared place"
-        self.corrupted.append(
-            Finding(f"{places}: no way of processing these messages leaves what stands there")
-        )
+        if len(members) > MOST_EXPLAINED:
+            self.doubts.append(
+                f"{len(members)} messages meet in {places}, too many to tell what each left there"
+            )
+        else:
+            self.corrupted.append(
+                Finding(f"{places}: no way of processing these messages leaves what stands there")
+            )
         settled = self.history.settled_by_acknowledgement | self.history.ids("effected")
         self._shared = Counter(m for m in members if m in settled)

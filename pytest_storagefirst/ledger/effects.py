@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.history import History
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Observation:
     faults_required: tuple[str, ...] = ()  # texts of the plan's faults
     faults_fired: tuple[str, ...] = ()
 
+    @cached_property
+    def told(self) -> History:
+        """The history, indexed once for all who ask it."""
+        return History(self.history)
+
 
 Tree = Any  # a JSON value after names were put in and JSON inside strings was opened
 JSON_TEXT = "(json)"
@@ -77,14 +84,35 @@ class Canonical:
 
 def canonical(observation: Observation) -> list[Canonical]:
     """The effects of a run in the form that is compared, in the order of the final read."""
-    naming = _Naming(observation.names)
+    naming = Naming(observation.names)
     return [naming.canonical(effect) for effect in observation.effects]
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
-class _Naming:
+_MARK = 0xF0000
+_FEW_NAMES = 64  # of so many, looking for each in every text is quickest
+_BEGINNING = 8  # characters by which one of many is found
+
+
+def _lengths_by_beginning(ids: Iterable[str]) -> dict[int, dict[str, tuple[int, ...]]]:
+    """By width of beginning, and beginning: how long the ids are that begin so."""
+    found: dict[int, dict[str, tuple[int, ...]]] = {}
+    for raw in ids:
+        known = found.setdefault(min(_BEGINNING, len(raw)), {})
+        lengths = known.get(raw[:_BEGINNING], ())
+        if len(raw) not in lengths:
+            known[raw[:_BEGINNING]] = (*lengths, len(raw))
+    return found
+
+
+# Runs of one stack leave the same effects again and again, ids and all. Nobody changes a tree.
+_named_before: dict[tuple[Any, ...], Canonical] = {}
+_MOST_NAMED = 4096
+
+
+class Naming:
     """Puts names in the place of raw ids, for one observation.
 
     Longest ids first, in one pass per string, so that "m1" never tears "m10" apart and no name is
@@ -94,15 +122,49 @@ class _Naming:
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        ordered = [raw for raw in sorted(names, key=len, reverse=True) if raw]
-        # A mark is one character of a private plane: nothing of it can be taken for an id again.
-        self._marks = [(raw, chr(0xF0000 + at), names[raw]) for at, raw in enumerate(ordered)]
+        self._names = names
+        ordered = [raw for raw in names if raw]
+        self._few = len(ordered) <= _FEW_NAMES
+        if self._few:
+            ordered.sort(key=len, reverse=True)
+            self._all = [(raw, chr(_MARK + at), names[raw]) for at, raw in enumerate(ordered)]
+        else:
+            self._lengths = _lengths_by_beginning(ordered)
         self._numbers = {raw: names[raw] for raw in ordered if raw.isdigit()}
+
+    def _marks(self, text: str) -> list[tuple[str, str, str]]:
+        """The ids that stand in a text, each with its mark and its name.
+
+        A mark is one character of a private plane: nothing of it can be taken for an id again.
+        """
+        if self._few:
+            return [mark for mark in self._all if mark[0] in text]
+        found: dict[str, None] = {}
+        for width, known in self._lengths.items():
+            beginnings = [text[at : at + width] for at in range(len(text) - width + 1)]
+            for beginning in known.keys() & beginnings:
+                at = text.find(beginning)
+                while at >= 0:
+                    found.update((text[at : at + length], None) for length in known[beginning])
+                    at = text.find(beginning, at + 1)
+        ordered = sorted(found.keys() & self._names.keys(), key=lambda raw: (-len(raw), raw))
+        return [(raw, chr(_MARK + at), self._names[raw]) for at, raw in enumerate(ordered)]
 
     def canonical(self, effect: Effect) -> Canonical:
         content = [effect.key, effect.value, effect.idempotency_key]
         text = _ENCODER.encode(content)
-        marks = [mark for mark in self._marks if mark[0] in text]
+        marks = self._marks(text)
+        if not self._few or self._numbers:
+            return self._named(effect, content, marks)
+        key = (effect.kind, effect.place, text, *marks)
+        found = _named_before.get(key)
+        if found is None:
+            if len(_named_before) >= _MOST_NAMED:
+                _named_before.clear()
+            found = _named_before[key] = self._named(effect, content, marks)
+        return found
+
+    def _named(self, effect: Effect, content: Any, marks: list[tuple[str, str, str]]) -> Canonical:
         named: set[str] = set()
         tree = self._put(content, marks, named)
         return Canonical(effect.kind, effect.place, tree, frozenset(named), tree[2])

@@ -39,20 +39,20 @@ KINDS = {
 
 
 class Event(NamedTuple):
-    """One thing that happened, at `at_ms` milliseconds of virtual time since the run began."""
+    """One thing that happened, at `at_ms` milliseconds of virtual time since the run began.
+
+    `invocation` is whose doing it is, as counted over the run from 1; 0 is no handler's.
+    """
 
     at_ms: int
     kind: str
     messages: tuple[str, ...]
     where: str
     detail: str = ""
+    invocation: int = 0
 
     def line(self) -> str:
-        return json.dumps(
-            [self.at_ms, self.kind, list(self.messages), self.where, self.detail],
-            ensure_ascii=True,
-            separators=(",", ":"),
-        )
+        return json.dumps(self, ensure_ascii=True, separators=(",", ":"))
 
 
 def to_bytes(history: Iterable[Event]) -> bytes:

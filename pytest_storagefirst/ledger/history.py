@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from pytest_storagefirst.ledger.events import Event
 
@@ -14,10 +15,35 @@ class History:
     def __init__(self, events: Iterable[Event]) -> None:
         self.events = tuple(events)
         self._counts: dict[str, dict[str, int]] = {}
-        for event in self.events:
-            counts = self._counts.setdefault(event.kind, {})
-            for message in event.messages:
+        counted = self._counts
+        for _, kind, messages, _, _, _ in self.events:
+            counts = counted.get(kind)
+            if counts is None:
+                counts = counted[kind] = {}
+            for message in messages:
                 counts[message] = counts.get(message, 0) + 1
+
+    @cached_property
+    def _positions(self) -> dict[str, list[int]]:
+        """Where each message stands in the history."""
+        found: dict[str, list[int]] = {}
+        for position, event in enumerate(self.events):
+            for message in dict.fromkeys(event.messages):
+                found.setdefault(message, []).append(position)
+        return found
+
+    @cached_property
+    def _deliveries(self) -> dict[str, int]:
+        by_function = Counter(
+            (message, event.where)
+            for event in self.events
+            if event.kind == "delivered"
+            for message in dict.fromkeys(event.messages)
+        )
+        most: dict[str, int] = {}
+        for (message, _), times in by_function.items():
+            most[message] = max(times, most.get(message, 0))
+        return most
 
     def ids(self, kind: str) -> frozenset[str]:
         """The messages to which this happened."""
@@ -29,9 +55,10 @@ class History:
 
     def of(self, message: str, *kinds: str) -> Iterator[tuple[int, Event]]:
         """(position, event) of all that happened to a message, in order; of these kinds only."""
-        for position, event in enumerate(self.events):
-            if message in event.messages and (not kinds or event.kind in kinds):
-                yield position, event
+        events = self.events
+        for position in self._positions.get(message, ()):
+            if not kinds or events[position].kind in kinds:
+                yield position, events[position]
 
     def last(self, message: str, *kinds: str) -> tuple[int, Event] | None:
         found = None
@@ -39,28 +66,28 @@ class History:
             pass
         return found
 
-    @property
+    @cached_property
     def attempted(self) -> frozenset[str]:
         """A: every message that a sender tried to send."""
         answered = self.ids("acknowledged") | self.ids("rejected") | self.ids("indeterminate")
         return self.ids("attempted") | answered
 
-    @property
+    @cached_property
     def acknowledged(self) -> frozenset[str]:
         """K: the front door said yes for it, at least once."""
         return self.ids("acknowledged")
 
-    @property
+    @cached_property
     def rejected(self) -> frozenset[str]:
         """R: a definite no to every try; one answer that never came makes it indeterminate."""
         return self.ids("rejected") - self.ids("acknowledged") - self._unsure
 
-    @property
+    @cached_property
     def indeterminate(self) -> frozenset[str]:
         """I = A - K - R."""
         return self.attempted - self.acknowledged - self.rejected
 
-    @property
+    @cached_property
     def _unsure(self) -> frozenset[str]:
         answers = Counter[str]()
         for kind in ("acknowledged", "rejected", "indeterminate"):
@@ -69,17 +96,16 @@ class History:
         unanswered = {message for message, times in tries.items() if times > answers[message]}
         return self.ids("indeterminate") | unanswered
 
-    @property
+    @cached_property
     def redelivered(self) -> frozenset[str]:
         """Those that one function got more than once, which at-least-once delivery allows."""
-        return frozenset(m for m in self.ids("delivered") if self.deliveries(m) > 1)
+        return frozenset(m for m, times in self._deliveries.items() if times > 1)
 
     def deliveries(self, message: str) -> int:
         """How often the function that got it most got it: the links of a chain don't add up."""
-        functions = Counter(event.where for _, event in self.of(message, "delivered"))
-        return max(functions.values(), default=0)
+        return self._deliveries.get(message, 0)
 
-    @property
+    @cached_property
     def settled_by_acknowledgement(self) -> frozenset[str]:
         """Deleted after a successful invocation, or filtered away by the mapping's own criteria.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.effects import Observation
@@ -19,12 +19,13 @@ from pytest_storagefirst.ledger.properties import (
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
 
 _OK = Verdict(OK)
+_MOST_LISTED = 20
 
 
 def explain_loss(message: str, observation: Observation, *, partial: bool = False) -> str:
     """Why a lost message is lost, as one line for a user, from the history."""
     left = "left only a part of its effect" if partial else "left no effect"
-    fate = History(observation.history).fate(message)
+    fate = observation.told.fate(message)
     return f"{message} was acknowledged and {left}; nothing holds it: {fate}"
 
 
@@ -48,8 +49,10 @@ def judge_loss(account: Account, observation: Observation, context: Context) -> 
         return Verdict(VIOLATED, _with_more(lines), messages, notes)
     silent = account.by_acknowledgement & account.acknowledged - context.bad
     told = {message: f"{message} leaves no effect that can be seen" for message in sorted(silent)}
-    why = f"{', '.join(told)}: no effect to be seen, judged by acknowledgement" if told else ""
-    return unless_in_doubt(account, why, told)
+    whys = [account.remark] if account.remark else []
+    if told:
+        whys.append(f"{_listed(tuple(told))}: no effect to be seen, judged by acknowledgement")
+    return unless_in_doubt(account, "; ".join(whys), told)
 
 
 def judge_duplicates(account: Account, observation: Observation, context: Context) -> Verdict:
@@ -60,10 +63,11 @@ def judge_duplicates(account: Account, observation: Observation, context: Contex
     doubled = sorted(account.duplicated - context.bad)
     if not doubled:
         return unless_in_doubt(account)
-    history = History(observation.history)
+    history = observation.told
     notes = {
-        message: f"the effect of {message} stands {times(account.copies.get(message, 2))}: "
-        + _why_doubled(message, history)
+        message: f"the effect of {message} stands {times(account.copies.get(message, 2))}"
+        + _there(account.doubled_in.get(message, ()))
+        + f": {_why_doubled(message, history)}"
         for message in doubled
     }
     return Verdict(VIOLATED, _with_more(list(notes.values())), tuple(notes), notes)
@@ -71,7 +75,7 @@ def judge_duplicates(account: Account, observation: Observation, context: Contex
 
 def judge_redrive(account: Account, observation: Observation, context: Context) -> Verdict:
     """A redrive after the fault is healed leaves nothing unprocessed, loses and doubles nothing."""
-    history = History(observation.history)
+    history = observation.told
     redriven = history.ids("redriven") - context.bad
     if not redriven:
         return not_applicable("nothing was redriven in this run")
@@ -103,7 +107,7 @@ def judge_order(account: Account, observation: Observation, context: Context) ->
     """
     if not context.groups:
         return not_applicable("nothing in this run has an order to keep")
-    history = History(observation.history)
+    history = observation.told
     exempt = history.ids("dead-lettered") | context.bad
     compared = 0
     notes = {}
@@ -133,7 +137,7 @@ def judge_rest(account: Account, observation: Observation, context: Context) -> 
     """After faults end, work comes to rest: nothing goes round, waits or hangs for good."""
     waiting = [h for h in observation.held if h.state != "dead-lettered"]
     good = [held for held in waiting if held.message not in context.bad]
-    history = History(observation.history)
+    history = observation.told
     if observation.faults_fired and history.healed_at is None:
         return Verdict(UNKNOWN, "the faults of this run were never healed")
     if waiting and not good:
@@ -167,6 +171,10 @@ def _effected_again(message: str, history: History) -> bool:
     return any(min(effected, default=at) < at < max(effected, default=at) for at in redrives)
 
 
+def _there(places: Sequence[str]) -> str:
+    return f" {', '.join(places)}" if places else ""
+
+
 def _why_doubled(message: str, history: History) -> str:
     deliveries = history.deliveries(message)
     if _effected_again(message, history):
@@ -177,6 +185,12 @@ def _why_doubled(message: str, history: History) -> str:
     if history.count("stored", message) > 1:
         return f"it was stored {times(history.count('stored', message))}"
     return "one delivery did it more than once"
+
+
+def _listed(messages: tuple[str, ...]) -> str:
+    more = len(messages) - _MOST_LISTED
+    shown = ", ".join(messages[:_MOST_LISTED])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _with_more(lines: list[str]) -> str:
@@ -199,6 +213,10 @@ def _when_ordered(facts: Facts) -> str:
     return "" if facts.ordered else "nothing in the stack promises an order"
 
 
+def _clean_loss(account: Account) -> Verdict:
+    return Verdict(OK, account.remark) if account.remark else _OK
+
+
 def _clean_redrive(account: Account) -> Verdict:
     return _OK if account.redriven else not_applicable("nothing was redriven in this run")
 
@@ -219,7 +237,7 @@ def _register_all(entries: Iterable[Property]) -> None:
 _register_all(
     Property(name, applies, judge, judge.__doc__ or "", if_clean)
     for name, applies, judge, if_clean in (
-        ("no-message-loss", _always, judge_loss, lambda _: _OK),
+        ("no-message-loss", _always, judge_loss, _clean_loss),
         ("no-duplicate-effects", _when_consumed, judge_duplicates, lambda _: _OK),
         ("poison-isolated", _when_consumed, judge_poison, _clean_poison),
         ("redrive-completes", _when_redrivable, judge_redrive, _clean_redrive),

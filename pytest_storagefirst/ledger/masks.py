@@ -12,7 +12,7 @@ from pytest_storagefirst.ledger.effects import Canonical, Tree
 Path = tuple[str | int, ...]
 
 # How a volatile value is masked; of two findings on one path the later wins.
-_NAMES_KEPT, _WHOLE, _OPTIONAL = 1, 2, 3
+_NAMES_KEPT, WHOLE, _OPTIONAL = 1, 2, 3
 MASKED = "~"
 _NAME = re.compile(r"<[^<>\s]+>")
 
@@ -98,7 +98,7 @@ def differences(one: Tree, other: Tree, path: Path = ()) -> dict[Path, int]:
     if isinstance(one, dict) and isinstance(other, dict):
         missing, added = one.keys() - other.keys(), other.keys() - one.keys()
         if missing and added:  # keys themselves are volatile
-            return {path: _WHOLE}
+            return {path: WHOLE}
         found = {(*path, name): _OPTIONAL for name in missing | added}
         for name in one.keys() & other.keys():
             found |= differences(one[name], other[name], (*path, name))
@@ -112,7 +112,7 @@ def differences(one: Tree, other: Tree, path: Path = ()) -> dict[Path, int]:
         names = _NAME.findall(one)
         if names and names == _NAME.findall(other):
             return {path: _NAMES_KEPT}
-    return {path: _WHOLE}
+    return {path: WHOLE}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from pytest_storagefirst.ledger.oracle import Oracle
 
 _MOST_EXPLANATIONS = 120
 _MOST_DEVIATING = 3  # messages that did not fare as their history suggests
+# Of more messages than that, not every way of processing them can be tried.
+MOST_EXPLAINED = 40
 
 
 def explanation(
@@ -92,7 +94,8 @@ def _explanations(
     members: Sequence[str], likelihoods: Sequence[list[tuple[int, int]]]
 ) -> Iterator[Counter[str]]:
     ranked: list[tuple[int, tuple[int, ...]]] = []
-    for deviating in range(min(_MOST_DEVIATING, len(members)) + 1):
+    most = _MOST_DEVIATING if len(members) <= MOST_EXPLAINED else 0
+    for deviating in range(min(most, len(members)) + 1):
         for which in itertools.combinations(range(len(members)), deviating):
             choices = [
                 options[1:] if at in which else options[:1]

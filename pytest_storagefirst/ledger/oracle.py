@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pytest_storagefirst.ledger.effects import Canonical, Observation, canonical
-from pytest_storagefirst.ledger.history import History
-from pytest_storagefirst.ledger.masks import Mask, Slot, differences, leaves
+from pytest_storagefirst.ledger.masks import Mask, Path, Slot, differences, leaves, shape
 from pytest_storagefirst.ledger.matching import Expected
 
+# Where, and of which paths: what a message's effects look like.
+Shapes = Mapping[tuple[str, str], frozenset[frozenset[Path]]]
 Home = tuple[str, str, str]  # kind, place, key: where effects of several messages can meet
 
 _MOST_ORDERS = 6
+_MOST_ORDERED = 40  # messages; of more, the likeliest order alone is tried
 _MOST_PERMUTATIONS = 720  # many of a multiset's are equal
 
 
@@ -32,6 +34,19 @@ class Sequential(Protocol):
     def __call__(self, ids: tuple[str, ...], variant: int = 0) -> Observation | None: ...
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a first look at the effects of a run has settled, and what is left to look into.
+
+    `settled` are messages whose effects stand exactly as they should; `oracle` knows the others,
+    to whom all of `effects` belong that anyone explains.
+    """
+
+    settled: frozenset[str]
+    effects: Sequence[Canonical]
+    oracle: Oracle
+
+
 class Oracle:
     """The expected effects of the messages of one workload.
 
@@ -42,25 +57,91 @@ class Oracle:
     def __init__(
         self, alone: Mapping[str, Sequence[Observation]], sequential: Sequential | None = None
     ) -> None:
+        learnt = {message: _learn(runs) for message, runs in alone.items()}
+        steps = {
+            message: runs[0].told.count("effected", message) for message, runs in alone.items()
+        }
+        self._begin(learnt, steps, sequential)
+        self._compare_with_together()
+        self._conclude()
+
+    @classmethod
+    def of_slots(
+        cls,
+        alone: Mapping[str, tuple[Slot, ...]],
+        steps: Mapping[str, int],
+        sequential: Sequential | None = None,
+        *,
+        meeting: bool = False,
+    ) -> Oracle:
+        """An oracle for messages whose effects are known already, without a run of each.
+
+        Unless they are `meeting`, they are known to leave their effects side by side.
+        """
+        made = cls.__new__(cls)
+        made._begin(alone, steps, sequential)
+        if meeting:
+            made._compare_with_together()
+        made._conclude()
+        return made
+
+    def _begin(
+        self,
+        alone: Mapping[str, tuple[Slot, ...]],
+        steps: Mapping[str, int],
+        sequential: Sequential | None,
+    ) -> None:
+        self.alone = dict(alone)
+        self.steps = dict(steps)
         self._sequential = sequential
         self._states: dict[tuple[str, ...], tuple[Slot, ...]] = {}
         self._side_by_side: dict[tuple[str, ...], Expected] = {}
         self._shared: dict[tuple[str, ...], Expected] = {}
         self._repeated: dict[tuple[str, ...], Expected] = {}
-        self.alone = {message: _learn(runs) for message, runs in alone.items()}
-        self.steps = {
-            message: History(runs[0].history).count("effected", message)
-            for message, runs in alone.items()
-        }
         self.shared_homes: frozenset[Home] = frozenset()
-        self._compare_with_together()
-        self.own = {
-            message: tuple(slot for slot in slots if slot.home not in self.shared_homes)
-            for message, slots in self.alone.items()
+
+    def _conclude(self) -> None:
+        self.own = (
+            {
+                message: tuple(slot for slot in slots if slot.home not in self.shared_homes)
+                for message, slots in self.alone.items()
+            }
+            if self.shared_homes
+            else self.alone
+        )
+        self.needs = {
+            message: Counter(slot.id for slot in slots) for message, slots in self.own.items()
         }
         self.meeting = self._meeting()
         self._shared_places = {(kind, place) for kind, place, _ in self.shared_homes}
         self._lookouts = self._slots_by_place()
+
+    @property
+    def messages(self) -> frozenset[str]:
+        return frozenset(self.alone)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Those that leave no effect."""
+        return frozenset(message for message, slots in self.alone.items() if not slots)
+
+    @property
+    def remark(self) -> str:
+        """What of the effects is not compared; "" when all is."""
+        return ""
+
+    def expects_message(self, message: str, place: str) -> bool:
+        """Whether a message always ends in this queue, which nobody reads."""
+        return any(
+            (slot.kind, slot.place) == ("message", place) for slot in self.alone.get(message, ())
+        )
+
+    def shapes(self) -> Shapes:
+        """What effects that name their message look like, by kind and place."""
+        return shapes(itertools.chain.from_iterable(self.alone.values()))
+
+    def first_look(self, observation: Observation) -> Look:
+        return Look(frozenset(), canonical(observation), self)
 
     @property
     def separable(self) -> bool:
@@ -98,6 +179,8 @@ class Oracle:
                 left[message] -= 1
                 first.append(message)
         found = dict.fromkeys([tuple(first)])
+        if len(first) > _MOST_ORDERED:
+            return iter(found)
         permutations = itertools.permutations(sorted(wanted.elements()))
         for order in itertools.islice(permutations, _MOST_PERMUTATIONS):
             if len(found) >= _MOST_ORDERS:
@@ -171,10 +254,11 @@ class Oracle:
         slots = [slot for message in members for slot in self.alone[message]]
         homes = [{slot.home for slot in self.alone[message]} for message in members]
         contested = {home for home, times in Counter(itertools.chain(*homes)).items() if times > 1}
-        matched = Expected(slots).match(canonical(runs[0]))
+        expected = Expected(slots)
+        matched = expected.match(canonical(runs[0]))
         together = self._state(members)
-        unfilled = {s.home for s in slots if matched.counts[s.id] < Expected(slots).need[s.id]}
-        overfull = {s.home for s in slots if matched.counts[s.id] > Expected(slots).need[s.id]}
+        unfilled = {s.home for s in slots if matched.counts[s.id] < expected.need[s.id]}
+        overfull = {s.home for s in slots if matched.counts[s.id] > expected.need[s.id]}
         foreign = {
             slot.home
             for slot in together
@@ -202,6 +286,14 @@ class Oracle:
             )
             for message, slots in self.alone.items()
         }
+
+
+def shapes(slots: Iterable[Slot]) -> Shapes:
+    found: dict[tuple[str, str], set[frozenset[Path]]] = {}
+    for slot in slots:
+        if slot.named:
+            found.setdefault((slot.kind, slot.place), set()).add(shape(slot.tree))
+    return {place: frozenset(paths) for place, paths in found.items()}
 
 
 def _widened(slot: Slot, effects: Iterable[Canonical]) -> Slot:

@@ -20,7 +20,7 @@ def judge_poison(account: Account, observation: Observation, context: Context) -
     bad = sorted(context.bad & account.attempted)
     if not bad:
         return not_applicable("this run holds no bad message")
-    history = History(observation.history)
+    history = observation.told
     notes = {}
     for message in bad:
         wrong = _wrong_with_bad(message, account, observation, context, history)

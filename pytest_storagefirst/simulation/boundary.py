@@ -1,21 +1,21 @@
 """The one boundary: every AWS and HTTP call of a handler crosses here.
 
-Here history is written, faults strike and other work gets its turn. The patches are installed once
-per process and do nothing while no simulation is active; real credentials are never used, and no
-call ever reaches a network.
+Here history is written, faults strike and other work gets its turn. Real credentials are never
+used, and no call ever reaches a network.
 """
 
 from __future__ import annotations
 
 import json
-from _thread import get_ident
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from greenlet import getcurrent
 
 from pytest_storagefirst.faults import catalogue
-from pytest_storagefirst.simulation import clients, lanes, modules, moto_deliveries
+from pytest_storagefirst.simulation import lanes, moto_deliveries
+from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.refusals import lost_answer, refusal
 
 BEFORE_MS = 2  # from the call until its effect
@@ -46,129 +46,6 @@ STATE_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 _ATTEMPT_FAULTS = frozenset({"refused", "response-lost", "slow", "partial", "stale"})
 CRASHES_BEFORE = frozenset({"crash-before"})
 CRASHES_AFTER = frozenset({"crash-after"})
-
-
-_active: Any = None
-_thread = 0
-_installed = False
-
-
-def activate(simulation: Any) -> None:
-    """Make `simulation` (or None) the one that all calls of this thread belong to."""
-    global _active, _thread
-    _install()
-    _active, _thread = simulation, get_ident()
-
-
-def _here() -> Any:
-    """The simulation that the calling code is in; other threads of the process are in none."""
-    return _active if _active is not None and get_ident() == _thread else None
-
-
-def _install() -> None:
-    global _installed
-    if _installed:
-        return
-    _installed = True
-    from boto3.resources.factory import ResourceFactory
-    from botocore.client import BaseClient
-    from botocore.exceptions import EndpointConnectionError
-    from botocore.httpsession import URLLib3Session
-    from botocore.useragent import UserAgentString
-
-    make_client, make_request = BaseClient.__init__, BaseClient._make_request
-    send, load = URLLib3Session.send, ResourceFactory.load_from_definition
-    user_agent = UserAgentString.to_string
-
-    def boundary_make_client(self: Any, *args: Any, **kwargs: Any) -> None:
-        simulation = _here()
-        self._made_in_simulation = simulation is not None and simulation.current is not None
-        make_client(self, *args, **kwargs)
-
-    def boundary_make_request(self: Any, model: Any, request: Any, context: Any) -> Any:
-        simulation = _here()
-        if simulation is None or simulation.current is None:
-            # A finalizer or a generator's `finally`, run when its handler is long gone.
-            if self._made_in_simulation or modules.called_by_handler():
-                raise EndpointConnectionError(endpoint_url=self.meta.endpoint_url)
-            return make_request(self, model, request, context)
-        return aws_call(simulation, self, model, request, context, make_request)
-
-    def boundary_send(self: Any, request: Any) -> Any:
-        simulation = _here()
-        if simulation is not None:
-            return attempt(simulation, request)
-        if modules.called_by_handler():
-            raise EndpointConnectionError(endpoint_url=request.url)
-        return send(self, request)
-
-    def boundary_load(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _here() is None:
-            return load(self, *args, **kwargs)
-        return clients.resource_class(load, self, *args, **kwargs)
-
-    def boundary_user_agent(self: Any) -> str:
-        return "simulated" if _here() is not None else str(user_agent(self))
-
-    BaseClient._made_in_simulation = False
-    BaseClient.__init__ = boundary_make_client
-    BaseClient._make_request = boundary_make_request
-    UserAgentString.to_string = boundary_user_agent
-    URLLib3Session.send = boundary_send
-    ResourceFactory.load_from_definition = boundary_load
-    moto_deliveries.install(_here)
-    _install_pool()
-
-
-def _install_pool() -> None:
-    """Let handlers' sessions and clients come from the pool."""
-    from boto3.session import Session
-    from botocore.retries.quota import RetryQuota
-
-    make_session, client, resource = Session.__init__, Session.client, Session.resource
-    make_quota = RetryQuota.__init__
-
-    def pooled_session(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _here()
-        if cls is not Session or simulation is None or simulation.current is None:
-            return object.__new__(cls)
-        found, key = clients.session(simulation.current.environment, args, kwargs)
-        if found is None:
-            found = object.__new__(cls)
-            found.kept_as = key
-        return found
-
-    def pooled_init(self: Any, *args: Any, **kwargs: Any) -> None:
-        if "_session" in vars(self):
-            return
-        make_session(self, *args, **kwargs)
-        key = vars(self).get("kept_as")
-        simulation = _here()
-        if key is not None and simulation is not None and simulation.current is not None:
-            clients.keep_session(simulation.current.environment, self, key)
-
-    def pooled_client(self: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _here()
-        if simulation is None or simulation.current is None:
-            return client(self, *args, **kwargs)
-        environment = simulation.current.environment
-        return clients.pooled(environment, client, "client", self, args, kwargs)
-
-    def pooled_resource(self: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _here()
-        if simulation is None or simulation.current is None:
-            return resource(self, *args, **kwargs)
-        environment = simulation.current.environment
-        return clients.pooled(environment, resource, "resource", self, args, kwargs)
-
-    def noted_quota(self: Any, *args: Any, **kwargs: Any) -> None:
-        make_quota(self, *args, **kwargs)
-        if _here() is not None:
-            clients.note_quota(self)
-
-    Session.__new__, Session.__init__ = pooled_session, pooled_init
-    Session.client, Session.resource = pooled_client, pooled_resource
-    RetryQuota.__init__ = noted_quota
 
 
 class Crossing:
@@ -204,6 +81,8 @@ class Crossing:
         self.messages = messages
         self.number = simulation.strikes.cross(place, point, messages)
         self.numbers = simulation.strikes.numbers(place, point, messages)
+        if self.numbers:  # whom a fault strikes goes by who crosses first
+            simulation.scheduler.touch("strikes", point, place)
         self.attempts = 0
         self.region = ""
 
@@ -213,9 +92,12 @@ class Crossing:
 
 
 def aws_call(
-    simulation: Any, client: Any, model: Any, request: Any, context: Any, make_request: Any
+    simulation: Any, client: Any, model: Any, request: Any, make_request: Callable[[], Any]
 ) -> Any:
-    """A handler's AWS call: the fast lane when no fault is near, botocore's own path otherwise."""
+    """A handler's AWS call: the fast lane when no fault is near, botocore's own path otherwise.
+
+    `make_request` is that path. Returns the answer as (http, parsed).
+    """
     invocation = simulation.current
     simulation.stop_the_dead(invocation)
     service, operation = model.service_model.service_name, model.name
@@ -230,6 +112,7 @@ def aws_call(
         simulation.before_write(service, operation, client.meta.region_name)
         answered = lanes.fast(service, operation, request, client.meta.region_name)
         if answered is not None:
+            simulation.scheduler.touch(service, operation, request)
             if answered[0].status_code < 300:
                 _effected(simulation, invocation, crossing, request, request["body"])
             simulation.scheduler.pause(AFTER_MS)
@@ -243,7 +126,7 @@ def aws_call(
     under_way[here] = crossing
     crossing.region = client.meta.region_name
     try:
-        answered = make_request(client, model, request, context)
+        answered = make_request()
     finally:
         if outer is None:
             del under_way[here]
@@ -281,6 +164,7 @@ def attempt(simulation: Any, request: Any) -> Any:
     invocation = simulation.current
     crossing = simulation.crossings.get(getcurrent()) if invocation is not None else None
     if crossing is None:
+        simulation.scheduler.touch(*EVERYTHING)
         status, headers, body = simulation.ask(
             request.method, request.url, request.headers, request.body
         )
@@ -332,6 +216,7 @@ def _answer(
             simulation.record("errored", crossing.messages, place, detail)
             raise
     simulation.before_write(crossing.service, crossing.operation, crossing.region)
+    simulation.scheduler.touch(crossing.service, crossing.operation, request)
     body, merge = request.body, None
     if kind == "partial":
         from pytest_storagefirst.simulation.partial import split

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
+from pytest_storagefirst.simulation import endpoints
 from pytest_storagefirst.simulation.environment import Environment
+from pytest_storagefirst.stack.api_models import share_models
 
 MOST_KEPT = 32  # of one kind
 
@@ -74,15 +76,20 @@ def _frozen(value: Any) -> Hashable:
 def _key(environment: Environment, what: str, args: Any, kwargs: Any) -> Hashable:
     """Raises TypeError when it can't be told whether two calls ask for the same."""
     # botocore reads its configuration there too: AWS_RETRY_MODE, AWS_ENDPOINT_URL, …
-    configured = frozenset(
-        pair
-        for pair in environment.variables.items()
-        if pair[0].startswith(b"AWS_") and not pair[0].startswith(b"AWS_LAMBDA_")
-    )
+    configured = _configured(tuple(environment.variables.items()))
     named = tuple(sorted((name, _frozen(value)) for name, value in kwargs.items()))
     key = (what, configured, tuple(_frozen(arg) for arg in args), named)
     hash(key)
     return key
+
+
+@lru_cache(maxsize=256)
+def _configured(variables: tuple[tuple[bytes, bytes], ...]) -> frozenset[tuple[bytes, bytes]]:
+    return frozenset(
+        pair
+        for pair in variables
+        if pair[0].startswith(b"AWS_") and not pair[0].startswith(b"AWS_LAMBDA_")
+    )
 
 
 def _watch(emitter: Any, on_hook: Callable[[], None]) -> None:
@@ -127,6 +134,7 @@ def session(environment: Environment, args: Any, kwargs: Any) -> tuple[Any | Non
 
 def keep_session(environment: Environment, made: Any, key: Hashable) -> None:
     """A session has been made; it can be lent again."""
+    share_models(made)
     loan = Loan(key, made)
     made.hooked_by_handler = False
 
@@ -172,7 +180,14 @@ def _make(environment: Environment, make: Callable[[], Any], what: str, key: Has
     if retries.get("mode") != "adaptive":  # that one learns the rate at which it may send
         loan = Loan(key, made, list(_quotas_being_made))
         environment.loans.append(loan)
-        _watch(client.meta.events, lambda: setattr(loan, "hooked", True))
+        client._made_as = key
+        endpoints.remember(client)
+
+        def hooked() -> None:
+            loan.hooked, client._made_as = True, None
+            endpoints.forget(client)
+
+        _watch(client.meta.events, hooked)
     return made
 
 

@@ -120,7 +120,7 @@ class Environment:
 
     def _import(self, module_name: str) -> types.ModuleType:
         try:
-            return importlib.import_module(module_name)
+            return modules.imported(module_name) or importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name and f"{module_name}.".startswith(f"{error.name}."):
                 raise HandlerError(

@@ -83,7 +83,7 @@ class Functions:
         self._simulation = simulation
         self._environments: dict[str, list[Environment]] = {}
         self._made: dict[str, int] = {}
-        self.invocations: list[Invocation] = []
+        self._invoked = 0
 
     def invoke(
         self,
@@ -100,6 +100,7 @@ class Functions:
         simulation = self._simulation
         place = function.logical_id
         simulation.strikes.cross(place, "invocation", messages)
+        simulation.scheduler.touch("environments", "take", place)
         strike = simulation.due(place, "invocation", messages, _INVOCATION_FAULTS)
         kind = ""
         if strike is not None:
@@ -112,10 +113,11 @@ class Functions:
         if kind == "recycled":
             self._recycle(place)
         environment = self._environment(function)
+        self._invoked += 1
         invocation = Invocation(
             function=function,
             environment=environment,
-            number=len(self.invocations) + 1,
+            number=self._invoked,
             event=event,
             messages=messages,
             started_ms=simulation.now_ms,
@@ -123,7 +125,6 @@ class Functions:
             source=source,
             ends_with=kind if kind in ("crash", "timeout", "init-failed") else "",
         )
-        self.invocations.append(invocation)
         environment.busy = True
         invocation.greenlet = greenlet.greenlet(
             lambda: self._body(invocation), parent=simulation.hub
@@ -134,7 +135,7 @@ class Functions:
         simulation.scheduler.resume_at(simulation.now_ms + START_MS, invocation.greenlet)
         deadline_ms = simulation.now_ms + START_MS + function.timeout_seconds * 1000
         invocation.deadline = simulation.scheduler.at(
-            deadline_ms, lambda: self._time_out(invocation)
+            deadline_ms, lambda: self._time_out(invocation), deadline=True
         )
 
     def _recycle(self, place: str) -> None:
@@ -276,9 +277,8 @@ class Functions:
         if invocation.done:
             return
         invocation.done = True
+        self._simulation.scheduler.touch("environments", "free", invocation.function.logical_id)
         invocation.environment.busy = False
-        if invocation.deadline is not None:
-            invocation.deadline.cancelled = True
         place = invocation.function.logical_id
         if not invocation.environment.alive:
             isolation.abandon(invocation.environment)
@@ -288,5 +288,11 @@ class Functions:
                 for env in self._environments.get(place, ())
                 if env is not invocation.environment
             ]
-        self._simulation.record(outcome.kind, invocation.messages, place, outcome.error)
-        self._simulation.scheduler.at(self._simulation.now_ms, lambda: invocation.on_done(outcome))
+        self._simulation.record(outcome.kind, invocation.messages, place, outcome.error, invocation)
+
+        def done() -> None:
+            if invocation.deadline is not None:  # only now is nothing of it left to be late
+                invocation.deadline.cancelled = True
+            invocation.on_done(outcome)
+
+        self._simulation.scheduler.at(self._simulation.now_ms, done)

@@ -20,7 +20,7 @@ class Identities:
     def __init__(self, chance: random.Random) -> None:
         self._random = chance
         self._tokens: dict[str, str] = {}
-        self._raw: dict[str, list[str]] = {}
+        self._raw: dict[str, tuple[str, ...]] = {}
         self.names: dict[str, str] = {}
 
     @property
@@ -43,9 +43,11 @@ class Identities:
 
     def name(self, message: str, raw: str, name: str) -> None:
         """Note that `raw` is an id of this message."""
-        self.names[raw] = name
-        if raw not in self._raw.setdefault(message, []):
-            self._raw[message].append(raw)
+        if self.names.get(raw) != name:
+            self.names[raw] = name
+        known = self._raw.get(message, ())
+        if raw not in known:
+            self._raw[message] = (*known, raw)
 
     def messages_in(self, text: str) -> tuple[str, ...]:
         """The messages whose tokens stand in a text."""
@@ -60,6 +62,10 @@ class Identities:
         body = request["body"]
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
         text += str(request.get("url_path", ""))
-        raw = self._raw
-        named = tuple(m for m in everyone if any(known in text for known in raw.get(m, ())))
-        return named or everyone
+        raw, named = self._raw, []
+        for message in everyone:
+            for known in raw.get(message, ()):
+                if known in text:
+                    named.append(message)
+                    break
+        return tuple(named) or everyone

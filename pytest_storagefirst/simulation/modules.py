@@ -113,6 +113,16 @@ def called_by_handler() -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
+def _own_entries(
+    path: tuple[str, ...], search: tuple[str, ...], outer_path: frozenset[str], folder: str
+) -> tuple[str, ...]:
+    own = (
+        os.path.join(folder, entry) for entry in path if entry in search or entry not in outer_path
+    )
+    return tuple(dict.fromkeys(os.path.normpath(entry) for entry in own))
+
+
 class _Finder:
     """Finds the modules of the environment at work, and remembers which they are."""
 
@@ -151,15 +161,33 @@ class _Finder:
 
     def _search(self, environment: Environment) -> tuple[str, ...]:
         """What of sys.path is the function's: its code, its layers, and what it added itself."""
-        own = (
-            os.path.abspath(entry)
-            for entry in sys.path
-            if entry in environment.search or entry not in self.outer_path
-        )
-        return tuple(dict.fromkeys(own))
+        return _own_entries(tuple(sys.path), environment.search, self.outer_path, os.getcwd())
 
 
 finder = _Finder()
+
+
+def imported(name: str) -> types.ModuleType | None:
+    """A plain module of the environment at work, imported as `import` does, without its detours.
+
+    None for what is imported already, lies in a package, or is not the function's own.
+    """
+    if "." in name or name in sys.modules:
+        return None
+    spec = finder.find_spec(name)
+    if spec is None or not isinstance(spec.loader, Loader) or spec.submodule_search_locations:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    spec._initializing = True  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    finally:
+        spec._initializing = False  # type: ignore[attr-defined]
+    return sys.modules[name]
 
 
 def show(environment: Environment) -> dict[str, types.ModuleType]:

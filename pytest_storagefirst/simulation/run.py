@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,18 +17,22 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.simulation import (
     boundary,
     final_read,
+    fronts,
     isolation,
     lanes,
+    seams,
     third_parties,
     watchdog,
     wire,
 )
+from pytest_storagefirst.simulation.choosing import EVERYTHING, scheduler_of
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.functions import Functions, Invocation
+from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.schedule import Schedule, Send
-from pytest_storagefirst.simulation.scheduler import EPOCH_MS, Scheduler
+from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import Sender
 from pytest_storagefirst.simulation.sources.sqs import SqsMapping
 from pytest_storagefirst.simulation.stage import Stage
@@ -39,6 +41,7 @@ from pytest_storagefirst.simulation.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.world import MotoRandom
 
 MOST_STEPS = 200_000
+STEPS_A_MESSAGE = 1_000
 # A run whose history is longer goes round for ever: an outage of a few messages takes some hundred.
 MOST_EVENTS = 2_000
 EVENTS_A_MESSAGE = 300
@@ -54,7 +57,7 @@ class Simulation:
     def __init__(self, deployed: Deployed, schedule: Schedule, epoch_ms: int = EPOCH_MS) -> None:
         self.deployed = deployed
         self.schedule = schedule
-        self.scheduler = Scheduler(schedule.choices, epoch_ms, who=isolation.invocation_greenlet)
+        self.scheduler = scheduler_of(schedule.choices, epoch_ms)
         self.strikes = Strikes(schedule.plan)
         self.random = random.Random(schedule.seed * 7919 + epoch_ms)
         self.history: list[Event] = []
@@ -65,12 +68,15 @@ class Simulation:
         self.invocation_of: dict[greenlet.greenlet, Invocation] = {}
         self.current: Invocation | None = None
         self.crossings: dict[greenlet.greenlet, boundary.Crossing] = {}  # calls in the slow lane
+        self.front_key: Hashable = None  # see seams.py
         self.stage = Stage()
         self.functions = Functions(self)
         self.queues = Storage(self)
         self.why_stopped = ""
-        self._most_events = MOST_EVENTS + EVENTS_A_MESSAGE * len(schedule.workload)
+        self._most_events = MOST_EVENTS
+        self._most_steps = MOST_STEPS
         self.closing = False
+        self.is_running = False
         self._random_state: Any = None
         self._moto_random = MotoRandom(schedule.seed)
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
@@ -89,7 +95,8 @@ class Simulation:
         """
         self.hub = greenlet.getcurrent()
         with (
-            _utc(),
+            isolation.in_utc(),
+            rarely_collected(),
             self.deployed.world.attached(),
             isolation.isolated(self, self.schedule.seed),
             wire.intercept(lambda call: third_parties.answer(self, call)),
@@ -99,14 +106,16 @@ class Simulation:
                 random.setstate(self._random_state)
             self.queues.open()
             self.scheduler.start(self.enter)
-            boundary.activate(self)
+            seams.activate(self)
+            self.is_running = True
             try:
                 yield
             finally:
                 try:
                     self._close()
                 finally:
-                    boundary.activate(None)
+                    self.is_running = False
+                    seams.activate(None)
                     self.scheduler.stop()
                     self.queues.close()
                     self.stage.leave()
@@ -116,6 +125,7 @@ class Simulation:
 
     def begin(self) -> None:
         """Rewind the stack and start its mappings. Call inside `running`."""
+        fronts.make_room()
         self.deployed.world.rewind()
         self.queues.reseed(self.random.getrandbits(32))
         for mapping in self.deployed.topology.mappings:
@@ -130,6 +140,9 @@ class Simulation:
 
     def send(self, send: Send) -> Any:
         """Send one message through its entry, now. Returns the front door's reply."""
+        self._most_events += EVENTS_A_MESSAGE
+        self._most_steps += STEPS_A_MESSAGE
+        self.scheduler.touch(*EVERYTHING)
         return self.sender.send(send)
 
     # -- time ---------------------------------------------------------------------------------
@@ -169,8 +182,8 @@ class Simulation:
 
     def _step(self, steps: int) -> int:
         self.scheduler.step()
-        if steps >= MOST_STEPS:
-            self.stop(f"more than {MOST_STEPS} steps")
+        if steps >= self._most_steps:
+            self.stop(f"more than {self._most_steps} steps")
         return steps + 1
 
     def stop(self, why: str) -> None:
@@ -202,6 +215,8 @@ class Simulation:
         finally:
             invocation.running_loop = isolation.swap_running_loop(outer_loop)
             self.current = None
+            if target.dead:
+                self.invocation_of.pop(target, None)
 
     def abandon(self) -> None:
         """Leave the current greenlet for good; nothing in it runs on."""
@@ -275,8 +290,13 @@ class Simulation:
 
     # -- faults and history -------------------------------------------------------------------
 
-    def record(self, kind: str, messages: tuple[str, ...], where: str, detail: str = "") -> None:
-        self.history.append(Event(self.scheduler.now_ms, kind, messages, where, detail))
+    def record(
+        self, kind: str, messages: tuple[str, ...], where: str, detail: str = "", by: Any = None
+    ) -> None:
+        """Add to the history; `by` is the invocation whose doing it is, if not the one at work."""
+        by = by or self.current
+        number = by.number if by is not None and by.function.logical_id == where else 0
+        self.history.append(Event(self.scheduler.now_ms, kind, messages, where, detail, number))
         if len(self.history) > self._most_events:
             self.stop(f"more than {self._most_events} events")
 
@@ -376,19 +396,3 @@ class Simulation:
             faults_required=tuple(str(fault) for fault in self.strikes.plan),
             faults_fired=self.strikes.fired,
         )
-
-
-@contextmanager
-def _utc() -> Iterator[None]:
-    """Within this block local time is UTC, as in Lambda."""
-    zone = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC"
-    time.tzset()
-    try:
-        yield
-    finally:
-        if zone is None:
-            os.environ.pop("TZ", None)
-        else:
-            os.environ["TZ"] = zone
-        time.tzset()

@@ -1,16 +1,14 @@
 """Virtual time and who runs next.
 
 One OS thread. The hub (the greenlet that called `run`) fires timers in order of virtual time;
-invocations are greenlets that hand control back at each boundary crossing and each sleep. Where two
-or more could go on, a recorded choice decides; without one the earliest does.
+invocations are greenlets that hand control back at each boundary crossing and each sleep. Here the
+earliest goes first; `choosing.py` has the scheduler of runs where a choice decides.
 """
 
 from __future__ import annotations
 
 import heapq
-import math
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from typing import Any
 
 import greenlet
@@ -18,42 +16,40 @@ import time_machine
 
 # Every run starts at this moment, so that histories are equal wherever and whenever they are made.
 EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Timer:
-    """A thing to do at a moment; `cancelled` timers are passed over."""
+    """A thing to do at a moment; `cancelled` timers are passed over. A `deadline` is never late."""
 
-    __slots__ = ("cancelled", "do")
+    __slots__ = ("cancelled", "deadline", "do")
 
-    def __init__(self, do: Callable[[], None]) -> None:
+    def __init__(self, do: Callable[[], None], deadline: bool = False) -> None:
         self.do = do
         self.cancelled = False
+        self.deadline = deadline
 
 
 class Scheduler:
     """The clock and the agenda of one run. Times are milliseconds since the run began."""
 
+    choices_offered = 0
+
     def __init__(
         self,
-        choices: Sequence[int] = (),
         epoch_ms: int = EPOCH_MS,
         who: Callable[[], greenlet.greenlet] = greenlet.getcurrent,
     ) -> None:
         self.now_ms = 0
         self.epoch_ms = epoch_ms
-        self.choices_made = 0
-        self.choices_offered = 0
-        self._choices = tuple(choices)
         self._timers: list[tuple[int, int, Timer]] = []
         self._ready: list[tuple[int, int, greenlet.greenlet]] = []
         self._sequence = 0
         self._hub = greenlet.getcurrent()
         self._who = who  # the invocation that the running code belongs to
         self._switch: Callable[[greenlet.greenlet], Any] = lambda target: target.switch()
-        # Not as a float: it can't hold a moment of this century to the microsecond.
-        epoch = UNIX_EPOCH + timedelta(milliseconds=epoch_ms)
-        self._travel = time_machine.travel(epoch, tick=False)
+        # In whole seconds: a float can't hold a moment of this century to the microsecond, and a
+        # datetime sets the time zone at each start.
+        self._travel = time_machine.travel(epoch_ms // 1000, tick=False)
         self._traveller: time_machine.Traveller | None = None
 
     def start(self, switch: Callable[[greenlet.greenlet], Any]) -> None:
@@ -61,8 +57,9 @@ class Scheduler:
         self._switch = switch
         self._hub = greenlet.getcurrent()
         self._traveller = self._travel.start()
-        if self.now_ms:
-            self._traveller.shift(self.now_ms / 1000)
+        since_ms = self.epoch_ms % 1000 + self.now_ms
+        if since_ms:
+            self._traveller.shift(since_ms / 1000)
 
     def stop(self) -> None:
         if self._traveller is not None:
@@ -80,8 +77,8 @@ class Scheduler:
                 self._traveller.shift((at_ms - self.now_ms) / 1000)
             self.now_ms = at_ms
 
-    def at(self, at_ms: int, do: Callable[[], None]) -> Timer:
-        timer = Timer(do)
+    def at(self, at_ms: int, do: Callable[[], None], deadline: bool = False) -> Timer:
+        timer = Timer(do, deadline)
         self._sequence += 1
         heapq.heappush(self._timers, (max(at_ms, self.now_ms), self._sequence, timer))
         return timer
@@ -102,7 +99,7 @@ class Scheduler:
         self._hub.switch()
 
     def sleep(self, milliseconds: int) -> None:
-        """Like `pause`, but a sleeper is woken by its time alone, never by a choice."""
+        """Like `pause`, but for a time that the handler named."""
         current = self._who()
         self.at(self.now_ms + milliseconds, lambda: self._switch(current))
         self._hub.switch()
@@ -113,6 +110,9 @@ class Scheduler:
 
     def wake(self, waiting: greenlet.greenlet) -> None:
         self.resume_at(self.now_ms, waiting)
+
+    def touch(self, service: str, operation: str, subject: Any = None) -> None:
+        """Something that another invocation could see or change is used now; see `choosing`."""
 
     def in_hub(self) -> bool:
         return greenlet.getcurrent() is self._hub
@@ -129,7 +129,7 @@ class Scheduler:
         if at_ms is None:
             return False
         if self._ready and (not self._timers or self._ready[0][:2] < self._timers[0][:2]):
-            when, waiting = self._take_ready()
+            when, _, waiting = heapq.heappop(self._ready)
             self.advance_to(when)
             self._switch(waiting)
             return True
@@ -137,19 +137,3 @@ class Scheduler:
         self.advance_to(when)
         timer.do()
         return True
-
-    def _take_ready(self) -> tuple[int, greenlet.greenlet]:
-        """The one that goes first, of all whose turn comes before the next timer is due."""
-        if len(self._ready) > 1:
-            due_ms = self._timers[0][0] if self._timers else math.inf
-            could = sorted(entry for entry in self._ready if entry[0] <= due_ms)
-            if len(could) > 1:
-                self.choices_offered += 1
-                if self.choices_made < len(self._choices):
-                    chosen = could[self._choices[self.choices_made] % len(could)]
-                    self.choices_made += 1
-                    self._ready.remove(chosen)
-                    heapq.heapify(self._ready)
-                    return chosen[0], chosen[2]
-        when, _, waiting = heapq.heappop(self._ready)
-        return when, waiting

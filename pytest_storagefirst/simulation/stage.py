@@ -98,10 +98,22 @@ _LOGGING = (
 )
 
 
+class _Silent(logging.NullHandler):
+    """One that `logging` need not know of: to enter and remove each takes longer than a call."""
+
+    def __init__(self) -> None:
+        logging.Filterer.__init__(self)
+        self._name = None
+        self.level = logging.NOTSET
+        self.formatter = None
+        self._closed = False
+        self.createLock()
+
+
 def _fresh_logging(environment: Environment) -> list[Any]:
     root = logging.RootLogger(logging.WARNING)
     # Lambda's runtime has put a handler on the root logger before the module is imported.
-    root.handlers.append(logging.NullHandler())
+    root.handlers.append(_Silent())
     return [
         root,
         root,

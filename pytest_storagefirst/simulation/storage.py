@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
@@ -27,9 +27,14 @@ class Storage:
         self.groups: dict[tuple[str, str], list[str]] = {}
 
     def open(self) -> None:
+        """Take hold of the queues. The world must be attached."""
+        self._backend = self._simulation.deployed.world.backend("sqs")
+        self.watch()
+
+    def watch(self) -> None:
+        """Take hold of the queues once more, wherever the world is."""
         from pytest_storagefirst.simulation.queue_seams import seams
 
-        self._backend = self._simulation.deployed.world.backend("sqs")
         seams.now_ms = lambda: self._simulation.scheduler.wall_ms
         seams.observer = self._observe
 
@@ -47,6 +52,7 @@ class Storage:
 
     def receive(self, store: Any, most: int, visibility_timeout_seconds: int | None) -> list[Any]:
         received: list[Any] = self._backend.receive(store, most, visibility_timeout_seconds)
+        self.touch(store, "receive", received)
         return received
 
     def record_of(self, message: Any, queue: Queue) -> dict[str, Any]:
@@ -61,6 +67,7 @@ class Storage:
         """Delete as a mapping does after success; a receipt that is too old deletes nothing."""
         from moto.sqs.exceptions import SQSException
 
+        self.touch(store, "delete", (message,))
         try:
             store.delete_message(message.receipt_handle)
         except SQSException:
@@ -70,8 +77,13 @@ class Storage:
 
     def postpone(self, store: Any, messages: Sequence[Any], until_wall_ms: int) -> None:
         """Take a delivery back as if it had not been: these become visible at `until_wall_ms`."""
+        self.touch(store, "receive", messages)
         for message in messages:
             store.postpone(message.id, until_wall_ms)
+
+    def touch(self, store: Any, operation: str, messages: Sequence[Any]) -> None:
+        ids = [message.id for message in messages]
+        self._simulation.scheduler.touch("queue", operation, (store.name, ids))
 
     def redrive(self) -> bool:
         """Start a move task for every DLQ that holds something; False when none does."""
@@ -93,6 +105,12 @@ class Storage:
             self._backend.send_message(queue.name, text)
         finally:
             self._behalf = outer
+
+    def ask(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What SQS answers to a SendMessage in this region; None where moto must answer."""
+        from pytest_storagefirst.simulation.queue_calls import send_message
+
+        return send_message(self._backend, parameters)
 
     def ids_of(self, messages: Iterable[Any]) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -123,6 +141,8 @@ class Storage:
         return queue.logical_id if queue is not None else queue_name
 
     def _observe(self, kind: str, store: Any, message: Any, detail: str) -> None:
+        if kind == "received":
+            return
         simulation = self._simulation
         place = self._place(store.name)
         if kind == "stored":

@@ -11,14 +11,18 @@ ALL = ""  # in the numbers of a crossing: its number among those of all messages
 
 
 class Strike:
-    """A fault of the plan at work: since when, and how often it has struck."""
+    """A fault of the plan at work: since when, and how often it has struck.
 
-    __slots__ = ("began_ms", "counted_before", "fault", "healed", "struck")
+    `crossed` are the crossings of every point that had been counted when it first struck.
+    """
+
+    __slots__ = ("began_ms", "counted_before", "crossed", "fault", "healed", "struck")
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.began_ms: int | None = None
         self.counted_before = 0  # crossings of its point before it was injected
+        self.crossed: Mapping[tuple[str, str], int] = {}
         self.healed = False
         self.struck = 0
 
@@ -33,16 +37,20 @@ class Strikes:
 
     def __init__(self, plan: Plan) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
-        self.message_counts: Counter[tuple[str, str, str]] = Counter()
+        self._message_counts: dict[tuple[str, str], dict[str, int]] = {}
         self._strikes = [Strike(fault) for fault in plan]
         self._places = {fault.place for fault in plan}
 
     def cross(self, place: str, point: str, messages: Iterable[str]) -> int:
         """Count one crossing of a point; returns its number within the run."""
-        self.counts[place, point] += 1
+        key = (place, point)
+        counted = self._message_counts.get(key)
+        if counted is None:
+            counted = self._message_counts[key] = {}
         for message in messages:
-            self.message_counts[place, point, message] += 1
-        return self.counts[place, point]
+            counted[message] = counted.get(message, 0) + 1
+        number = self.counts[key] = self.counts[key] + 1
+        return number
 
     def numbers(self, place: str, point: str, messages: Iterable[str]) -> Mapping[str, int]:
         """The numbers of the crossing counted last, of all and under each message.
@@ -51,7 +59,8 @@ class Strikes:
         """
         if place not in self._places:
             return {}
-        numbers = {message: self.message_counts[place, point, message] for message in messages}
+        counted = self._message_counts.get((place, point), {})
+        numbers = {message: counted.get(message, 0) for message in messages}
         numbers[ALL] = self.counts[place, point]
         return numbers
 
@@ -88,6 +97,7 @@ class Strikes:
     def hit(self, strike: Strike, now_ms: int) -> None:
         if strike.began_ms is None:
             strike.began_ms = now_ms
+            strike.crossed = dict(self.counts)
         strike.struck += 1
 
     def add(self, plan: Plan) -> None:
@@ -96,7 +106,9 @@ class Strikes:
             strike = Strike(fault)
             key = (fault.place, fault.point)
             strike.counted_before = (
-                self.message_counts[(*key, fault.message)] if fault.message else self.counts[key]
+                self._message_counts.get(key, {}).get(fault.message, 0)
+                if fault.message
+                else self.counts[key]
             )
             self._strikes.append(strike)
             self._places.add(fault.place)
@@ -121,6 +133,11 @@ class Strikes:
     @property
     def fired(self) -> tuple[str, ...]:
         return tuple(str(strike.fault) for strike in self._strikes if strike.struck)
+
+    @property
+    def crossed(self) -> Mapping[str, Mapping[tuple[str, str], int]]:
+        """By fault that struck: the crossings of every point up to then, its own included."""
+        return {str(strike.fault): strike.crossed for strike in self._strikes if strike.struck}
 
     @property
     def all_exhausted(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.deployed import Downstream
 from pytest_storagefirst.simulation.wire import (
     ConnectionResetAfterEffect,
@@ -63,6 +64,7 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
         if status is not None:
             simulation.record("errored", messages, place, f"{crossing.label}: HTTP {status}")
             return HttpAnswer(status, {"Content-Type": "application/json"}, b"{}")
+    simulation.scheduler.touch("http", call.method, call.url)
     downstream = _downstream(simulation, call)
     refuses = downstream.status >= 400  # a third party that always says no does nothing
     if call.method not in _READING and not refuses:
@@ -132,6 +134,7 @@ def _is_aws(url: str) -> bool:
 
 def _from_aws(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     """A presigned URL, or an endpoint called by hand."""
+    simulation.scheduler.touch(*EVERYTHING)
     try:
         status, headers, body = simulation.ask(call.method, call.url, dict(call.headers), call.body)
     except lanes.NotAnswered:

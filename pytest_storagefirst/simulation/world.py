@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from pytest_storagefirst.simulation import moto_shortcuts
 from pytest_storagefirst.simulation.copies import deep_copy
 
 ACCOUNT = "123456789012"
@@ -109,6 +110,13 @@ def _moto_name(service: str) -> str:
     raise KeyError(service)
 
 
+@lru_cache(maxsize=256)
+def _backends(moto_name: str) -> Any:
+    from moto import backends
+
+    return backends.get_backend(moto_name)  # type: ignore[call-overload,unused-ignore]
+
+
 def _tracking() -> list[Any]:
     from moto.core.model_instances import model_data
 
@@ -180,16 +188,14 @@ class World:
 
         The world must be attached. Raises KeyError when moto has no such service.
         """
-        from moto import backends
-
         name = _moto_name(service)
-        found: Any = backends.get_backend(name)  # type: ignore[call-overload,unused-ignore]
-        regions = found[ACCOUNT]
+        regions = _backends(name)[ACCOUNT]
         wanted = region or self.region
         return regions["aws" if name in _GLOBAL or wanted not in regions else wanted]
 
     def mark(self) -> None:
         """Remember the data plane as it is now: `rewind` comes back to this."""
+        moto_shortcuts.install()
         self._baselines.clear()
         self._touched.clear()
         for service in _DATA_OPERATIONS:
@@ -309,7 +315,10 @@ class _State(NamedTuple):
 def _state(backend_dict: Any) -> _State:
     from moto.s3.models import s3_backends
 
-    backends = [(backends, dict(backends)) for backends in backend_dict._instances]
+    # moto looks a service up in its list at each call: those that are called most come first.
+    used = sorted(backend_dict._instances, key=lambda one: one.service_name not in _DATA_OPERATIONS)
+    # By dict's own items, which don't go through moto's __getitem__ for each.
+    backends = [(backends, dict(dict.items(backends))) for backends in used]
     return _State(backends, dict(s3_backends.bucket_accounts))
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -87,10 +88,10 @@ class Unresolved(Exception):
 class Selection:
     """What selectors select from."""
 
+    route: Route
     request: HttpRequest
     path_parameters: Mapping[str, str]
-    context: Mapping[str, Any]
-    stage_variables: Mapping[str, str]
+    context: GatewayContext
 
 
 def first_class_call(
@@ -104,7 +105,7 @@ def first_class_call(
     Raises TemplateError for a subtype that is not AWS's or lacks a required parameter.
     """
     subtype = _subtype(route)
-    selection = _selection(route, request, path_parameters, context)
+    selection = Selection(route, request, path_parameters, context)
     given: dict[str, Any] = {}
     try:
         for name, expression in route.integration.request_parameters.items():
@@ -127,9 +128,11 @@ def _selected(selector: str, selection: Selection) -> str:
     root, _, rest = selector.partition(".")
     value: Any
     if root == "context":
-        value = json_path.read(selection.context, rest)
+        value = json_path.read(
+            context_variables(selection.route, selection.request, selection.context), rest
+        )
     elif root == "stageVariables":
-        value = selection.stage_variables.get(rest)
+        value = selection.route.stage_variables.get(rest)
     else:
         value = _from_request(rest, selection)
     if value is None:
@@ -194,7 +197,7 @@ def _service_call(
     integration: Integration, subtype: Subtype, given: dict[str, Any], region: str
 ) -> BackendCall:
     service, operation = subtype.service, subtype.operation
-    shape = service_model(service).operation_model(operation).input_shape
+    shape, endpoint, headers = _wording(service, operation)
     if service == "kinesis":
         given["Data"] = given["Data"].encode()
     elif service == "states":
@@ -208,16 +211,12 @@ def _service_call(
         require_members(service, shape, parameters or {})
     except UnreadableRequest as error:
         refused = error.reply
-    metadata = service_model(service).metadata
-    headers = {"Content-Type": f"application/x-amz-json-{metadata.get('jsonVersion', '1.1')}"}
-    if "targetPrefix" in metadata:
-        headers["X-Amz-Target"] = f"{metadata['targetPrefix']}.{operation}"
     body = compact_json({name: _wire(value) for name, value in (parameters or given).items()})
     return BackendCall(
         service,
         operation,
         "POST",
-        f"https://{metadata['endpointPrefix']}.{region}.amazonaws.com/",
+        f"https://{endpoint}.{region}.amazonaws.com/",
         headers,
         body,
         None if refused else parameters,
@@ -225,6 +224,17 @@ def _service_call(
         region=region,
         refused=refused,
     )
+
+
+@lru_cache(maxsize=64)
+def _wording(service: str, operation: str) -> tuple[Any, str, Mapping[str, str]]:
+    """The input's shape, the endpoint's first label and the headers of a service's JSON calls."""
+    model = service_model(service)
+    headers = {"Content-Type": f"application/x-amz-json-{model.metadata.get('jsonVersion', '1.1')}"}
+    if "targetPrefix" in model.metadata:
+        headers["X-Amz-Target"] = f"{model.metadata['targetPrefix']}.{operation}"
+    shape = model.operation_model(operation).input_shape
+    return shape, str(model.metadata["endpointPrefix"]), headers
 
 
 def _wire(value: Any) -> Any:
@@ -238,7 +248,7 @@ def proxy_call(
     context: GatewayContext,
 ) -> BackendCall | HttpReply:
     """The call of an HTTP proxy, with `append:`, `overwrite:` and `remove:` parameters applied."""
-    selection = _selection(route, request, path_parameters, context)
+    selection = Selection(route, request, path_parameters, context)
     headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
     query = dict(request.query)
     for key, expression in route.integration.request_parameters.items():
@@ -271,13 +281,3 @@ def backend_answer(backend: HttpReply | BackendFailure) -> HttpReply:
     if backend.kind == "timeout":
         return gateway_reply(503, "Service Unavailable")
     return gateway_reply(500, "Internal Server Error")
-
-
-def _selection(
-    route: Route,
-    request: HttpRequest,
-    path_parameters: Mapping[str, str],
-    context: GatewayContext,
-) -> Selection:
-    variables = context_variables(route, request, context)
-    return Selection(request, path_parameters, variables, route.stage_variables)

@@ -51,8 +51,11 @@ def _nested_text(value: Any) -> str:
     return "null" if value is None else text_of(value)
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+
+
 def compact_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return _COMPACT.encode(value)
 
 
 def is_true(value: Any) -> bool:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pytest_storagefirst.simulation.isolation import clocks, outside, randomness, switch, threads
-from pytest_storagefirst.simulation.isolation.randomness import seeded
+from pytest_storagefirst.simulation.isolation.clocks import in_utc
+from pytest_storagefirst.simulation.isolation.randomness import kept, seeded
 from pytest_storagefirst.simulation.isolation.switch import Surroundings, current, uninstall
 from pytest_storagefirst.simulation.isolation.waiting import (
     ThreadState,
@@ -30,10 +31,12 @@ __all__ = [
     "ThreadState",
     "abandon",
     "current",
+    "in_utc",
     "install",
     "invocation_greenlet",
     "is_unwinding",
     "isolated",
+    "kept",
     "pause",
     "seeded",
     "swap_running_loop",

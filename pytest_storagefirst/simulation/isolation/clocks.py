@@ -7,7 +7,10 @@ one of those would crash it.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pytest_storagefirst.simulation.isolation.switch import Act, Patch, Surroundings
@@ -39,6 +42,25 @@ def _sleep(simulation: Surroundings, original: Act, seconds: float, /) -> None:
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
     wait_until(simulation, never, seconds, "time.sleep()")
+
+
+@contextmanager
+def in_utc() -> Iterator[None]:
+    """Within this block local time is UTC, as in Lambda."""
+    if time.tzname[0] == "UTC" and not time.timezone and not time.daylight:
+        yield
+        return
+    zone = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    try:
+        yield
+    finally:
+        if zone is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = zone
+        time.tzset()
 
 
 class _Readings:

@@ -57,17 +57,37 @@ def _uuid1(
     return made
 
 
+_is_kept = False
+
+
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within this block the `random` module's own generator begins at `seed`; then as it was."""
-    outer = random.getstate()
-    random.seed(seed)
-    _forget()
+def kept() -> Iterator[None]:
+    """The `random` module's own generator is as it was after this block, whatever is in it.
+
+    To keep and restore its 625 words takes longer than a call; many runs do it once.
+    """
+    global _is_kept
+    if _is_kept:
+        yield
+        return
+    outer, _is_kept = random.getstate(), True
     try:
         yield
     finally:
         random.setstate(outer)
+        _is_kept = False
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within this block the `random` module's own generator begins at `seed`; then as it was."""
+    with kept():
+        random.seed(seed)
         _forget()
+        try:
+            yield
+        finally:
+            _forget()
 
 
 def _forget() -> None:

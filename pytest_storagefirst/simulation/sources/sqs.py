@@ -88,10 +88,14 @@ class SqsMapping:
         self._timer = None
         if not self.enabled:
             return
+        touch, name = self._simulation.scheduler.touch, self._mapping.logical_id
+        if self._at_work >= self._concurrency:
+            touch("pollers", "take", name)
         while self._at_work < self._concurrency:
             batch = self._gather()
             if not batch:
                 break
+            touch("pollers", "take", name)
             self._deliver(batch)
         if self._at_work < self._concurrency:
             self._backlog_since_ms = None
@@ -255,6 +259,7 @@ class SqsMapping:
     def _release(self, message: Any) -> bool:
         from moto.sqs.exceptions import SQSException
 
+        self._simulation.queues.touch(self._store, "receive", (message,))
         try:
             self._store.change_visibility(message.receipt_handle, 0)
         except SQSException:
@@ -279,6 +284,7 @@ class SqsMapping:
 
         def finished(outcome: Outcome) -> None:
             self._at_work -= 1
+            self._simulation.scheduler.touch("pollers", "free", self._mapping.logical_id)
             self._acknowledge(batch, outcome, acknowledges)
             if again and outcome.kind == "succeeded":
                 self._redeliver(batch, "duplicate")

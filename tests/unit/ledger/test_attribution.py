@@ -160,7 +160,22 @@ def test_half_an_effect_that_stands_twice_is_doubled_too(world, story):
     effects = [*keyed(THREE, "t"), *mailed(["m1", "m2", "m2", "m3"], "t")]
     account = take_account(run(story, *effects), oracle)
     assert (account.duplicated, account.copies) == ({"m2"}, {"m2": 2})
+    assert account.doubled_in == {"m2": ("at ses.SendEmail",)}
     assert account.processed == set(THREE)
+
+
+def test_an_item_that_shows_how_often_it_was_made_is_named(world, story):
+    _made, oracle = learnt(world, attempts, fresh)
+    effects = [*attempts(["m1", *THREE], "t"), *fresh(["m1", *THREE], "t")]
+    told = run(story, *effects, handled="m1 m1 m2 m3")
+    assert take_account(told, oracle).doubled_in == {"m1": ("in Log", "in Orders")}
+
+
+def test_a_total_that_counts_twice_is_named(world, story):
+    _made, oracle = learnt(world, keyed, total)
+    effects = [*keyed(THREE, "t"), *total(["m2", *THREE], "t")]
+    account = take_account(run(story, *effects, handled="m1 m2 m2 m3"), oracle)
+    assert account.doubled_in == {"m2": ("in Totals",)}
 
 
 def test_what_may_stand_twice_is_doubled_when_it_stands_three_times(world, story):

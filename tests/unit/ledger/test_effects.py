@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_storagefirst.ledger import effects
 from pytest_storagefirst.ledger.effects import Effect, Observation, canonical
 from pytest_storagefirst.ledger.masks import MASKED, Mask, Slot, differences, shape
 
@@ -149,3 +150,20 @@ def test_home_is_the_key_or_with_a_new_key_whose_it_is():
 def test_shape_is_the_fields_without_their_values():
     assert shape({"a": [1, 2], "b": {"c": 1}}) == shape({"a": [3], "b": {"c": "x"}})
     assert shape({"a": 1}) != shape({"b": 1})
+
+
+def test_many_names_are_put_in_as_few_are(monkeypatch):
+    names = {f"m{n}-{n:06x}": f"<m{n}>" for n in range(1, 40)}
+    names |= {f"AQEB-shared-{n:036}": f"<m{n}.receipt>" for n in range(1, 40)}
+    names |= {f"x{n}": f"<m{n}.short>" for n in range(1, 40)} | {"77": "<m7.number>"}
+    raws = list(names)
+    found = tuple(
+        Effect("item", "T", {"id": one}, {"both": f"{one}/{other}", "n": 77, "json": f'["{one}"]'})
+        for one, other in zip(raws, [*raws[5:], *raws[:5]], strict=True)
+    )
+    observation = Observation((), (), found, names=names)
+    monkeypatch.setattr(effects, "_FEW_NAMES", 1000)
+    few = canonical(observation)
+    monkeypatch.setattr(effects, "_FEW_NAMES", 0)
+    assert canonical(observation) == few
+    assert all(len(one.named) >= 2 for one in few)

@@ -139,6 +139,15 @@ def test_a_doubled_effect_is_told_with_its_reason(story, tell, copies, why):
     assert why in verdict.why
 
 
+def test_where_an_effect_is_doubled_is_told_where_it_is_known(story):
+    places = ("at http POST https://pay.example", "in Orders")
+    some = account(duplicated="m1", copies={"m1": 2}, doubled_in={"m1": places})
+    verdict = judge_duplicates(some, story().handle("m1").observe(), NONE)
+    assert "the effect of m1 stands twice at http POST https://pay.example, in Orders: " in (
+        verdict.why
+    )
+
+
 def test_a_redelivery_alone_doubles_nothing(story):
     told = story().handle("m1").handle("m1")
     assert judge_duplicates(account(redelivered="m1"), told.observe(), NONE).value == OK

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.faults import catalogue
-from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation import lanes, seams
 from pytest_storagefirst.simulation.refusals import refusal
 
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
@@ -641,14 +641,14 @@ def test_other_threads_of_the_tester_are_not_in_the_simulation(rig: Any) -> None
 
     def elsewhere() -> None:
         go.wait(60)
-        outside.append(boundary._here())
+        outside.append(seams._here())
         done.set()
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
 
     def worker(event: Any, context: Any) -> None:
-        assert boundary._here() is not None
+        assert seams._here() is not None
         real_set()
         deadline = time.perf_counter() + 1e9
         while not done.is_set() and time.perf_counter() < deadline:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -15,7 +12,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError
 
-from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation import fronts, lanes
 
 Outcome = tuple[Any, ...]
 
@@ -374,111 +371,96 @@ SCENARIOS = (
 
 
 class Lanes:
-    """Which operations each lane has served."""
+    """Which operations each lane has served.
 
-    def __init__(self, patch: pytest.MonkeyPatch, *, fast: bool) -> None:
+    Without any of `shortcuts` a call goes botocore's and moto's whole way: "fast" is the lane that
+    leaves botocore, "fronts" are requests made for an equal call before, "short" answers skip
+    moto's own reading of the request.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, shortcuts: frozenset[str]) -> None:
         self.fast: list[str] = []
-        self.slow: list[str] = []
-        original_fast, original_answer = lanes.fast, lanes.answer
+        self.fronts = 0
+        self.short = 0
+        originals = lanes.fast, lanes._short_answer, fronts.find
 
         def counted_fast(service: str, operation: str, request: Any, region: str) -> Any:
-            answered = original_fast(service, operation, request, region) if fast else None
+            if "fast" not in shortcuts:
+                return None
+            answered = originals[0](service, operation, request, region)
             if answered is not None:
                 self.fast.append(operation)
             return answered
 
-        def counted_answer(method: str, url: str, headers: Any, body: Any) -> Any:
-            self.slow.append(str(headers.get("X-Amz-Target", b"")).rpartition(".")[2].strip("'"))
-            return original_answer(method, url, headers, body)
+        def counted_short(*request: Any) -> Any:
+            answered = originals[1](*request) if "short" in shortcuts else None
+            self.short += answered is not None
+            return answered
+
+        def counted_find(key: Any) -> Any:
+            found = originals[2](key) if "fronts" in shortcuts else None
+            self.fronts += found is not None
+            return found
 
         patch.setattr(lanes, "fast", counted_fast)
-        patch.setattr(lanes, "answer", counted_answer)
+        patch.setattr(lanes, "_short_answer", counted_short)
+        patch.setattr(fronts, "find", counted_find)
 
 
-def outcomes_of(rig: Any, scenario: Callable[[Caller], None], *, fast: bool) -> tuple[Any, ...]:
+def outcomes_of(
+    rig: Any, scenario: Callable[[Caller], None], shortcuts: frozenset[str]
+) -> tuple[Any, ...]:
     call = Caller()
     with pytest.MonkeyPatch.context() as patch:
-        seen = Lanes(patch, fast=fast)
+        seen = Lanes(patch, shortcuts)
         played = rig.with_handlers(Worker=lambda event, context: scenario(call)).play()
     assert not played.errors, played.errors
     return call.outcomes, played.observation.effects, seen
 
 
+FAST = frozenset({"fast"})
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_both_lanes_give_the_same(rig: Any, scenario: Callable[[Caller], None]) -> None:
-    fast_outcomes, fast_effects, seen = outcomes_of(rig, scenario, fast=True)
-    slow_outcomes, slow_effects, _ = outcomes_of(rig, scenario, fast=False)
-    assert seen.fast, "the scenario never took the fast lane"
-    assert fast_outcomes == slow_outcomes
-    assert fast_effects == slow_effects
+@pytest.mark.parametrize(
+    "shortcuts", [{"fast"}, {"short"}, {"fast", "fronts"}, {"fronts"}], ids="+".join
+)
+def test_every_way_gives_the_same(
+    rig: Any, scenario: Callable[[Caller], None], shortcuts: set[str]
+) -> None:
+    outcomes, effects, _ = outcomes_of(rig, scenario, frozenset())
+    assert outcomes_of(rig, scenario, frozenset())[0] == outcomes
+    short_outcomes, short_effects, seen = outcomes_of(rig, scenario, frozenset(shortcuts))
+    taken = {"fast": bool(seen.fast), "fronts": bool(seen.fronts), "short": bool(seen.short)}
+    missing = {name for name in shortcuts if not taken[name]}
+    assert missing == (shortcuts & {"fast", "short"} if scenario is errors else set())
+    assert short_outcomes == outcomes
+    assert short_effects == effects
 
 
 def test_every_fast_operation_is_compared(rig: Any) -> None:
     served: set[str] = set()
     for scenario in SCENARIOS:
-        served.update(outcomes_of(rig, scenario, fast=True)[2].fast)
+        served.update(outcomes_of(rig, scenario, FAST)[2].fast)
     assert served == set().union(*lanes.FAST_OPERATIONS.values())
 
 
-def test_what_is_binary_takes_the_slow_lane(rig: Any) -> None:
-    _, _, seen = outcomes_of(rig, binaries, fast=True)
-    assert seen.slow[0] == "PutItem"
-    _, _, seen = outcomes_of(rig, queues, fast=True)
-    assert "SendMessage" in seen.slow
-
-
-def test_a_failed_call_of_the_fast_lane_is_made_once_more_and_has_one_effect(rig: Any) -> None:
-    outcomes, _, seen = outcomes_of(rig, errors, fast=True)
-    assert seen.slow.count("PutItem") >= 3  # a table that isn't there, a wrong key, an empty key
-    assert all(kind != "answered" for kind, *_ in outcomes[:4])
-
-
-def test_a_condition_that_fails_stays_in_the_fast_lane(rig: Any) -> None:
-    _, _, seen = outcomes_of(rig, conditions, fast=True)
-    assert seen.slow == []
-
-
-def test_an_endpoint_of_the_users_own_is_not_aws(rig: Any) -> None:
-    assert lanes.is_aws("https://sqs.us-east-1.amazonaws.com/")
-    assert lanes.is_aws("https://dynamodb.cn-north-1.amazonaws.com.cn/x")
-    assert not lanes.is_aws("http://localhost:4566/")
-    assert not lanes.is_aws("https://amazonaws.com.example/")
-    request = {"body": b"{}", "url": "http://localhost:4566/"}
-    assert lanes.fast("dynamodb", "Scan", request, "us-east-1") is None
-
-
-def test_parsed_binary_is_decoded_only_where_it_is_one() -> None:
-    encoded = base64.b64encode(b"x").decode()
-    parsed = lanes._parsed(
-        json.dumps({"Item": {"a": {"B": encoded}, "B": {"S": "t"}, "s": {"BS": [encoded]}}})
-    )
-    assert parsed == {"Item": {"a": {"B": b"x"}, "B": {"S": "t"}, "s": {"BS": [b"x"]}}}
-
-
-def test_moto_failing_is_not_an_answer(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def route(url: str) -> Any:
-        def handle(*arguments: Any) -> Any:
-            raise KeyError("inside moto")
-
-        return handle
-
-    monkeypatch.setattr(lanes, "_route", route)
-    with pytest.raises(lanes.NotAnswered, match=r"KeyError: 'inside moto'.*POST https://ssm"):
-        lanes.answer("POST", "https://ssm.us-east-1.amazonaws.com/?a=b", {}, b"")
-    monkeypatch.setattr(lanes, "_route", lambda url: None)
-    with pytest.raises(lanes.NotAnswered, match="no service is there: POST https://nothing"):
-        lanes.answer("POST", "https://nothing.us-east-1.amazonaws.com/", {}, b"")
-
-
-def test_numbers_keep_their_digits(rig: Any) -> None:
-    seen: list[Any] = []
+def test_a_client_that_the_handler_hooked_into_makes_its_own_requests(rig: Any) -> None:
+    texts: list[str] = []
 
     def handler(event: Any, context: Any) -> None:
-        table = boto3.resource("dynamodb").Table("keys")
-        table.put_item(Item={"id": "a", "n": Decimal("0.1000"), "m": 2})
-        seen.extend(table.get_item(Key={"id": "a"})["Item"][name] for name in ("n", "m"))
+        keys = boto3.resource("dynamodb").Table("keys")
+        keys.put_item(Item={"id": "a"})
+        stamp = f"stamp {len(texts)}"
 
-    rig.with_handlers(Worker=handler).play()
-    assert all(type(number) is Decimal for number in seen)
-    assert math.isclose(seen[0], 0.1)
-    assert seen[1] == 2
+        def add(params: Any, **ignored: Any) -> None:
+            params["Item"]["stamp"] = stamp
+
+        keys.meta.client.meta.events.register("before-parameter-build.dynamodb.PutItem", add)
+        keys.put_item(Item={"id": "a"})
+        texts.append(keys.get_item(Key={"id": "a"})["Item"].get("stamp"))
+
+    stack = rig.with_handlers(Worker=handler)
+    stack.play()
+    stack.play()
+    assert texts == ["stamp 0", "stamp 1"]

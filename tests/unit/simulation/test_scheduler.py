@@ -10,8 +10,6 @@ from typing import Any
 
 import greenlet
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS, Scheduler
 
@@ -19,8 +17,8 @@ OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
 
 
 @contextmanager
-def started(*choices: int, epoch_ms: int = EPOCH_MS) -> Iterator[Scheduler]:
-    scheduler = Scheduler(choices, epoch_ms)
+def started(epoch_ms: int = EPOCH_MS) -> Iterator[Scheduler]:
+    scheduler = Scheduler(epoch_ms)
     scheduler.start(lambda target: target.switch())
     try:
         yield scheduler
@@ -93,66 +91,24 @@ def test_the_clock_is_the_testers_again_and_goes_on_where_it_was() -> None:
     scheduler.stop()
 
 
-def play(*choices: int, count: int = 3) -> tuple[list[str], Scheduler]:
-    """So many greenlets that each pause twice; who ran when."""
+def test_the_earliest_goes_first_and_then_who_was_there_first() -> None:
     seen: list[str] = []
-    with started(*choices) as scheduler:
+    with started() as scheduler:
 
         def work(name: int) -> None:
             for step in range(2):
                 seen.append(f"{name}.{step}@{scheduler.now_ms}")
                 scheduler.pause(2)
 
-        for name in range(count):
-            made = greenlet.greenlet(lambda name=name: work(name))
-            scheduler.resume_at(0, made)
+        for name in range(3):
+            scheduler.resume_at(0, greenlet.greenlet(lambda name=name: work(name)))
         run(scheduler)
-    return seen, scheduler
-
-
-def test_without_choices_the_earliest_goes_first() -> None:
-    seen, scheduler = play()
     assert seen == ["0.0@0", "1.0@0", "2.0@0", "0.1@2", "1.1@2", "2.1@2"]
-    assert scheduler.choices_made == 0
-    assert scheduler.choices_offered > 0
-
-
-def test_a_choice_decides() -> None:
-    seen, scheduler = play(2, 1)
-    assert seen[:2] == ["2.0@0", "1.0@0"]
-    assert scheduler.choices_made == 2
-
-
-@given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 4))
-def test_any_choices_run_everyone_to_the_end(choices: list[int], count: int) -> None:
-    seen, _ = play(*choices, count=count)
-    assert len(seen) == 2 * count
-    times = [int(entry.rpartition("@")[2]) for entry in seen]
-    assert times == sorted(times)
-    assert seen == play(*choices, count=count)[0]
-
-
-@given(st.lists(st.integers(0, 7), max_size=12))
-def test_no_choice_makes_a_timer_late(choices: list[int]) -> None:
-    """A function's timeout, a visibility timeout: they come when they are due."""
-    late: list[int] = []
-    with started(*choices) as scheduler:
-
-        def work() -> None:
-            for _ in range(6):
-                scheduler.pause(2)
-
-        for _ in range(3):
-            scheduler.resume_at(0, greenlet.greenlet(work))
-        for at_ms in (1, 3, 4, 7):
-            scheduler.at(at_ms, lambda at_ms=at_ms: late.append(scheduler.now_ms - at_ms))
-        run(scheduler)
-    assert late == [0, 0, 0, 0]
 
 
 def test_a_sleeper_is_woken_by_its_time_alone() -> None:
     seen: list[Any] = []
-    with started(0, 1, 1) as scheduler:
+    with started() as scheduler:
 
         def sleeper() -> None:
             scheduler.sleep(5)
