@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import time_machine
+
 from pytest_storagefirst.errors import EntryError, HandlerError, SettingsError
 from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
-from pytest_storagefirst.settings import Settings
-from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.settings import Settings, nearest
+from pytest_storagefirst.simulation import lanes, seams
 from pytest_storagefirst.simulation.deployed import Deployed, Downstream, Entry
 from pytest_storagefirst.simulation.environment import Code
+from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.world import World
 from pytest_storagefirst.stack.deploy import deploy
 from pytest_storagefirst.stack.template import Template, load_template
@@ -47,11 +51,11 @@ class _NoRun:
 
 @contextmanager
 def _moto_answers() -> Iterator[None]:
-    boundary.activate(_NoRun())
+    seams.activate(_NoRun())
     try:
         yield
     finally:
-        boundary.activate(None)
+        seams.activate(None)
 
 
 def prepare(
@@ -62,17 +66,35 @@ def prepare(
     `handlers` replace functions by logical id, as [functions.…] in storagefirst.toml does. Raises
     StorageFirstError for whatever a user can mend.
     """
-    template = load_template(path, dict(settings.parameters), dict(settings.imports))
-    world = World(template.region)
-    with _moto_answers(), _seeded_moto(), world.attached(by_moto=True):
-        topology = deploy(template)
-        world.mark()
+    with _uncollected():
+        template = load_template(
+            path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
+        )
+        world = World(template.region)
+        # An ARN may tell when its resource was made: a table's stream has its time for a name.
+        at_the_epoch = time_machine.travel(EPOCH_MS / 1000, tick=False)
+        with _moto_answers(), _seeded_moto(), at_the_epoch, world.attached(by_moto=True):
+            topology = deploy(template)
+            world.mark()
     overrides = {**settings.functions, **(handlers or {})}
+    _check_functions(topology, overrides, settings)
     code = _code(topology, template, overrides, path.parent)
     entries = _entries(topology, settings, template)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings))
     _check_consumers(deployed, template, overrides)
     return Prepared(deployed, template, tuple(template.notes))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hundreds of thousands of objects are made here, of modules and API models: no garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager
@@ -88,21 +110,25 @@ def _seeded_moto() -> Iterator[None]:
         mock_random.setstate(state)
 
 
+def _check_functions(topology: Topology, overrides: Iterable[str], settings: Settings) -> None:
+    """Raise SettingsError for a handler of a function that the template doesn't have."""
+    known = sorted(function.logical_id for function in topology.functions)
+    for unknown in sorted(set(overrides) - set(known)):
+        raise SettingsError(
+            "a handler is given for a function that the template doesn't have",
+            where=settings.where(f"functions.{unknown}") or f"[functions.{unknown}]",
+            found=unknown,
+            expected=", ".join(known) or "a template with functions",
+            remedy=nearest(unknown, known),
+        )
+
+
 def _code(
     topology: Topology,
     template: Template,
     overrides: Mapping[str, Callable[..., Any] | str],
     folder: Path,
 ) -> dict[str, Code]:
-    known = {function.logical_id for function in topology.functions}
-    unknown = sorted(set(overrides) - known)
-    if unknown:
-        raise SettingsError(
-            "a handler is given for a function that the template doesn't have",
-            where=f"[functions.{unknown[0]}]",
-            found=unknown[0],
-            expected=", ".join(sorted(known)) or "a template with functions",
-        )
     return {
         function.logical_id: _code_of(
             function, template, overrides.get(function.logical_id), folder
@@ -245,6 +271,7 @@ def _chosen(given: Any, topology: Topology, routes: Mapping[str, Route]) -> Entr
                 where=given.where,
                 found=", ".join(route.name for route in topology.routes) or "no route at all",
                 expected="one of these",
+                remedy=nearest(given.name, [route.name for route in topology.routes]),
             )
         route = matching[0]
         store = _stores_in(route)
@@ -265,6 +292,7 @@ def _chosen(given: Any, topology: Topology, routes: Mapping[str, Route]) -> Entr
             where=given.where,
             found=", ".join(queue.logical_id for queue in topology.queues) or "no queue at all",
             expected="one of these",
+            remedy=nearest(given.name, [queue.logical_id for queue in topology.queues]),
         )
     raise EntryError(
         f"an entry of kind {given.kind!r} can't be simulated yet",

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import TemplateError
+from .api_models import share_models, share_models_of_moto
 from .template import DEFAULT_STACK_NAME, Template
 from .topology import Topology
 
@@ -25,6 +26,7 @@ class _Session:
             aws_session_token="testing",
             region_name=region_name,
         )
+        share_models(self._session)
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -58,6 +60,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
     if not botocore_stubber.enabled:
         raise RuntimeError("deploy() runs in moto only: start moto's mock_aws first")
     session = _session(template.region)
+    share_models_of_moto()
 
     def making(logical_id: str, kind: str) -> Making:
         return Making(

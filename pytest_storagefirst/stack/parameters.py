@@ -8,12 +8,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import TemplateError
 from .document import Document
 from .expressions import scalar_text
 from .invented import invented_value
+
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 def parameter_values(
@@ -23,6 +26,7 @@ def parameter_values(
     notes: list[str],
     region: str,
     account: str,
+    sources: Mapping[str, str] = _NOWHERE,
 ) -> dict[str, Any]:
     """Each declared parameter's value.
 
@@ -39,7 +43,7 @@ def parameter_values(
             close = difflib.get_close_matches(name, list(declared), 1)
             raise TemplateError(
                 f"the template has no parameter {name}",
-                where=str(document.path),
+                where=sources.get(f"parameters.{name}") or str(document.path),
                 expected="one of: " + ", ".join(declared) if declared else "no parameters at all",
                 remedy=f"did you mean {close[0]}?" if close else "",
             )

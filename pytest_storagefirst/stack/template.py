@@ -62,6 +62,7 @@ def load_template(
     parameters: Mapping[str, Any] | None = None,
     imports: Mapping[str, str] | None = None,
     *,
+    sources: Mapping[str, str] | None = None,
     account: str = DEFAULT_ACCOUNT,
     region: str = DEFAULT_REGION,
     stack_name: str = DEFAULT_STACK_NAME,
@@ -69,11 +70,14 @@ def load_template(
     """Read a SAM or CloudFormation template, YAML or JSON.
 
     `parameters` override defaults; `imports` are values for `Fn::ImportValue` and dynamic
-    references by name. Raises `TemplateError` for anything that CloudFormation would refuse.
+    references by name. `sources` says where such a value was written ("parameters.Stage" ->
+    "storagefirst.toml:3"). Raises `TemplateError` for anything that CloudFormation would refuse.
     """
     document = read_document(Path(path))
     try:
-        return _load(document, parameters or {}, imports or {}, account, region, stack_name)
+        return _load(
+            document, parameters or {}, imports or {}, sources or {}, account, region, stack_name
+        )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise TemplateError(
             "the template has a shape that CloudFormation doesn't know",
@@ -87,6 +91,7 @@ def _load(
     document: Document,
     parameters: Mapping[str, Any],
     imports: Mapping[str, str],
+    sources: Mapping[str, str],
     account: str,
     region: str,
     stack_name: str,
@@ -96,7 +101,7 @@ def _load(
     notes: list[str] = []
     resolver = Resolver(
         parameters=parameter_values(
-            document, body.get("Parameters"), parameters, notes, region, account
+            document, body.get("Parameters"), parameters, notes, region, account, sources
         ),
         mappings={},
         conditions={},

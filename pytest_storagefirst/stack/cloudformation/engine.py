@@ -15,7 +15,17 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from ...errors import TemplateError
 from ..intrinsics import Resolver
-from . import account, apigateway, apigatewayv2, awslambda, dynamodb, messaging, sqs, storage
+from . import (
+    account,
+    apigateway,
+    apigatewayv2,
+    awslambda,
+    dynamodb,
+    messaging,
+    moto_models,
+    sqs,
+    storage,
+)
 from .model import Handler, Making, Resource
 
 HANDLERS: dict[str, Handler] = {
@@ -104,9 +114,9 @@ def engine(
 
     A bucket's notifications don't send S3's test event: nothing may be in a queue after deployment.
     """
-    from moto.cloudformation import parsing
     from moto.s3 import notifications
 
+    parsing = moto_models.parsing()
     ours = Engine(making, properties)
     with (
         mock.patch.object(parsing, "resource_class_from_type", return_value=ours),
