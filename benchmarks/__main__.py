@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import first_verdict, idle, schedules
+from benchmarks import backlog, first_verdict, idle, schedules, workers
 
 FIGURES = {
     "schedules": schedules.measure,
+    "backlog": backlog.measure,
     "idle": idle.measure,
     "first_verdict": first_verdict.measure,
+    "workers": workers.measure,
 }
 
 
