@@ -25,6 +25,7 @@ def pytest_runtest_makereport(
     return place_skip(item, (yield))
 
 
+@pytest.hookimpl(trylast=True)  # when xdist's workers have ended: interrupted ones still write
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         conclude(session.config)

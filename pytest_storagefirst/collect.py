@@ -19,6 +19,7 @@ from pytest_storagefirst.options import (
     settings_from,
     shown_path,
 )
+from pytest_storagefirst.progress import shown_progress
 from pytest_storagefirst.session import session_of
 from pytest_storagefirst.settings_file import load_settings
 
@@ -86,7 +87,9 @@ class PropertyItem(StorageFirstItem):
     """One property of one template: passes on ok alone."""
 
     def runtest(self) -> None:
-        outcome = session_of(self.config).explore(self.path, self.template)
+        session = session_of(self.config)
+        with shown_progress(self, self.template) as session.progress:
+            outcome = session.explore(self.path, self.template)
         self.show_trace(outcome)
         result = outcome.of(self.name)
         if result.verdict == NOT_APPLICABLE:

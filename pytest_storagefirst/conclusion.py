@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_storagefirst.options import report_directory, shown_path
+from pytest_storagefirst.options import report_directory, settings_from, shown_path
 from pytest_storagefirst.session import Session, session_of
 
 
@@ -18,7 +18,8 @@ def conclude(config: pytest.Config) -> None:
     if directory is not None and not config.getoption("collectonly"):
         from pytest_storagefirst.report.json import write_report
 
-        write_report(session.outcomes(), session.expected(), directory)
+        shard = settings_from(config).shard
+        write_report(session.outcomes(), session.expected(), directory, shard)
 
 
 def show(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -26,13 +27,17 @@ def show(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> No
     session = session_of(config)
     if not (session.outcomes() or session.replayed()):
         return
-    from pytest_storagefirst.report.terminal import replay_lines, stack_lines
+    from pytest_storagefirst.report.terminal import replay_lines, stack_lines, story_lines
 
+    terminalreporter.ensure_newline()
     terminalreporter.section("storagefirst")
-    verbose = config.get_verbosity() > 0
+    verbosity = config.get_verbosity()
     expected = session.expected()
     for template, outcome in session.outcomes().items():
-        for line in stack_lines(template, outcome, expected.get(template, []), verbose=verbose):
+        lines = stack_lines(template, outcome, expected.get(template, []), verbosity=verbosity)
+        if outcome.result is not None and outcome.result.interrupted:
+            lines += story_lines(outcome)  # no item came to fail with them
+        for line in lines:
             terminalreporter.write_line(line.text, **line.markup)
     for file, outcome in session.replayed().items():
         for line in replay_lines(shown_path(config, Path(file)), outcome):

@@ -79,3 +79,7 @@ class ReplayError(StorageFirstError):
 
 class SimulationError(StorageFirstError):
     """The simulation can't go on honestly: a handler does what it can't follow."""
+
+
+class ReportError(StorageFirstError):
+    """A report.json is unreadable, foreign or damaged, or does not go with the others."""

@@ -2,6 +2,7 @@
 
 A value is made by whoever asks first. The others wait for it on a file lock, which the operating
 system frees when its holder dies, so that one of them then makes the value instead of waiting on.
+What takes long is shared out instead: whoever asks for it while it is made joins the crew.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
+
+from pytest_storagefirst.explore.crew import Alone, Crew, crew_in
 
 if sys.platform == "win32":
 
@@ -49,6 +52,24 @@ class Exchange:
                 self.put(name, value)
             self._values[name] = value
         return value
+
+    def together(self, name: str, make: Callable[[Callable[[], Crew]], Any]) -> Any:
+        """The value of that name, to which all processes that ask for it meanwhile contribute.
+
+        `make` gets what makes this process one of the crew, and returns the whole value.
+        """
+        value = self.get(name)
+        if value is None:
+            value = make(self._crew(name))
+            self.put(name, value)
+        self._values[name] = value
+        return value
+
+    def _crew(self, name: str) -> Callable[[], Crew]:
+        if self._directory is None:
+            return Alone
+        directory = self._file(name).with_suffix("")
+        return lambda: crew_in(directory)
 
     def put(self, name: str, value: Any) -> None:
         """Keep a value; a file appears whole or not at all."""

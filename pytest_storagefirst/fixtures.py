@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +18,16 @@ def storagefirst(request: pytest.FixtureRequest) -> StorageFirst:
     Session-scoped and a factory, so that it goes with Hypothesis's `@given`.
     """
     from pytest_storagefirst.factory import StorageFirst
-    from pytest_storagefirst.options import ACTIVE_PLUGIN, settings_from
+    from pytest_storagefirst.options import (
+        ACTIVE_PLUGIN,
+        replays_directory,
+        settings_from,
+        shown_path,
+    )
 
     config = request.config
     config.pluginmanager.import_plugin(ACTIVE_PLUGIN)
     roots = dict.fromkeys((config.rootpath, config.invocation_params.dir))
-    return StorageFirst(tuple(roots), settings_from(config))
+    return StorageFirst(
+        tuple(roots), settings_from(config), replays_directory(config), partial(shown_path, config)
+    )

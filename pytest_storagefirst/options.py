@@ -44,14 +44,16 @@ def add_options(parser: pytest.Parser) -> None:
         type=_whole_number("a number of faults", at_least=1),
         default=DEFAULT_MAX_FAULTS,
         metavar="N",
-        help=f"the most faults in one schedule (default: {DEFAULT_MAX_FAULTS})",
+        help="the most faults in one schedule: 1 tries single faults alone, 2 all pairs, too "
+        f"(default: {DEFAULT_MAX_FAULTS})",
     )
     group.addoption(
         "--storagefirst-budget",
         type=_seconds,
         default=DEFAULT_BUDGET_SECONDS,
         metavar="SECONDS",
-        help="time for each stack beyond the single faults, which are always all tried "
+        help="time for each stack, in which orders of crossings, pairs of faults and drawn "
+        "schedules are tried; single faults are always all tried, also when that takes longer "
         f"(default: {DEFAULT_BUDGET_SECONDS:g})",
     )
     group.addoption(
@@ -59,7 +61,8 @@ def add_options(parser: pytest.Parser) -> None:
         type=_shard,
         default=(1, 1),
         metavar="K/N",
-        help="try only part K of N of the faults, K from 1; `1/1` is all of them",
+        help="try only part K of N, K from 1, the same part on every machine; "
+        "`storagefirst merge` makes one report of the reports of all parts",
     )
     parser.addini(
         "storagefirst_templates",

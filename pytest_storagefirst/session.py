@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_storagefirst.exchange import Exchange
-from pytest_storagefirst.explore.outcome import Outcome, explore_template, replay_schedule
+from pytest_storagefirst.explore.crew import Crew
+from pytest_storagefirst.explore.interrupt import Progress, silence
+from pytest_storagefirst.explore.outcome import (
+    Outcome,
+    Stopped,
+    explore_template,
+    replay_schedule,
+)
 from pytest_storagefirst.options import replays_directory, report_directory, settings_from
 
 DIRECTORY_KEY = "storagefirst_directory"  # in xdist's workerinput
@@ -24,6 +33,7 @@ class Session:
         self._exchange = Exchange(directory)
         self._settings = settings_from(config)
         self._replays = replays_directory(config)
+        self.progress: Progress = silence  # called after each run of an exploration
         self.directory = directory
         self.report_directory = report_directory(config)
 
@@ -36,12 +46,21 @@ class Session:
         self._exchange.put(f"explored {template}", Outcome(refusal=refusal).to_json())
 
     def explore(self, path: Path, template: str) -> Outcome:
-        return Outcome.from_json(
-            self._exchange.once(
-                f"explored {template}",
-                lambda: explore_template(path, template, self._settings, self._replays).to_json(),
-            )
-        )
+        """What the template comes to; an interrupt goes on when what was found by then is kept."""
+        name = f"explored {template}"
+
+        def make(crew: Callable[[], Crew]) -> dict[str, Any]:
+            try:
+                return explore_template(
+                    path, template, self._settings, self._replays, self.progress, crew
+                ).to_json()
+            except Stopped as stopped:
+                # Of a crew, one may not have begun when another has found something.
+                if stopped.outcome.result is not None or self._exchange.get(name) is None:
+                    self._exchange.put(name, stopped.outcome.to_json())
+                raise KeyboardInterrupt from None
+
+        return Outcome.from_json(self._exchange.together(name, make))
 
     def replay(self, file: Path) -> Outcome:
         return Outcome.from_json(

@@ -27,7 +27,7 @@ FLOORS = (
     ("explore",),
     ("report",),
     ("exchange", "options"),
-    ("session", "factory"),
+    ("session", "factory", "progress"),
     ("collect", "conclusion", "failures"),
     ("fixtures", "active", "plugin", "cli", ""),
 )

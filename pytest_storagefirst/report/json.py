@@ -5,44 +5,56 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.explore.coverage import NEVER_FIRED, Coverage
 from pytest_storagefirst.explore.outcome import Outcome
 
 VERSION = 1
 
 
 def report(
-    outcomes: Mapping[str, Outcome], expected: Mapping[str, Sequence[str]], directory: Path
+    outcomes: Mapping[str, Outcome],
+    expected: Mapping[str, Sequence[str]],
+    directory: Path,
+    shard: tuple[int, int] = (1, 1),
 ) -> dict[str, Any]:
     """The report as JSON values; `witness` is the replay file's path, seen from `directory`.
 
     A stack that was refused, or lost on the way, stands in it with the reason in `refused` and
-    every expected property unknown.
+    every expected property unknown. `shard` is the part that the run was to try.
     """
     return {
         "version": VERSION,
         "stacks": [
-            _stack(template, outcome, expected.get(template, ()), directory)
+            _stack(template, outcome, expected.get(template, ()), directory, shard)
             for template, outcome in outcomes.items()
         ],
     }
 
 
 def write_report(
-    outcomes: Mapping[str, Outcome], expected: Mapping[str, Sequence[str]], directory: Path
+    outcomes: Mapping[str, Outcome],
+    expected: Mapping[str, Sequence[str]],
+    directory: Path,
+    shard: tuple[int, int] = (1, 1),
 ) -> Path:
     """Write report.json into `directory`, which is made; return its path."""
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "report.json"
-    value = report(outcomes, expected, directory)
+    value = report(outcomes, expected, directory, shard)
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
 
 
 def _stack(
-    template: str, outcome: Outcome, expected: Sequence[str], directory: Path
+    template: str,
+    outcome: Outcome,
+    expected: Sequence[str],
+    directory: Path,
+    shard: tuple[int, int],
 ) -> dict[str, Any]:
     result = outcome.result
     return {
@@ -51,6 +63,10 @@ def _stack(
         "seconds": round(result.seconds, 3) if result else 0.0,
         "notes": list(result.notes) if result else [],
         "inert": list(result.inert) if result else [],
+        "shard": list(result.shard if result else shard),
+        "interrupted": result.interrupted if result else False,
+        "plugin": version("pytest-storagefirst"),
+        "coverage": _coverage(result.coverage) if result else None,
         "properties": [
             {
                 "name": one.name,
@@ -64,6 +80,16 @@ def _stack(
             }
             for one in outcome.judged(expected)
         ],
+    }
+
+
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    """Its own fields, and what readers would otherwise each work out for themselves."""
+    return {
+        **coverage.to_json(),
+        "sites": coverage.sites,
+        "never_fired": coverage.count(NEVER_FIRED),
+        "never_seen": [fact for fact, runs in coverage.sometimes.items() if not runs],
     }
 
 

@@ -29,6 +29,7 @@ _PHRASES = {
     "errored": "{where}: {bare}, for {messages}",
     "succeeded": "{where} succeeded with {messages}",
     "failed": "{where} failed with {messages}{colon}",
+    "returned": "{where} returned{bare}",  # made of the two before, see _returns
     "throttled": "{where} was throttled and not invoked for {messages}",
     "released": "{messages} visible again in {where}",
     "deleted": "{messages} deleted from {where}",
@@ -39,7 +40,9 @@ _PHRASES = {
     "healed": "all faults end",
     "noted": "{prefix}{bare}",
 }
-_COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+")
+_COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)")
+_REPORTED = "reported by the handler"
+_WHOLE_BATCH = "its response fails the whole batch"
 
 
 def story(
@@ -54,11 +57,18 @@ def story(
     Times are seconds of virtual time. `names` maps ids that the system gave to names ("<m1>"),
     which stand in their place. `plan` holds the texts of the faults; one that never struck is told.
     Cycles that repeat (a message that fails again and again) are told once, with how often and
-    until when.
+    until when. Where two invocations of one function are at work at once, each is told apart:
+    "Worker [2nd]" is the second of the run.
     """
-    events = _merge(list(history))
+    events = list(history)
+    apart = _at_once(events)
+    events = _merge(_returns(events))
     told = [
-        _Told(event.at_ms, _renamed(_phrase(event), names), event.kind in _BEGINNINGS)
+        _Told(
+            event.at_ms,
+            _renamed(_phrase(event, apart.get(event.invocation, "")), names),
+            event.kind in _BEGINNINGS,
+        )
         for event in events
     ]
     struck = {event.detail for event in events if event.kind == "faulted"}
@@ -88,7 +98,55 @@ class _Told(NamedTuple):
         return _COUNTER.sub("", self.text)
 
 
-def _phrase(event: Event) -> str:
+def _at_once(events: Iterable[Event]) -> dict[int, str]:
+    """What tells invocations of one function apart, for those that overlap with another."""
+    number: dict[int, int] = {}
+    begun: dict[str, int] = {}
+    at_work: dict[str, set[int]] = {}
+    overlapping: set[int] = set()
+    for event in events:
+        here = at_work.setdefault(event.where, set())
+        if not event.invocation:
+            continue
+        if event.kind == "delivered":
+            begun[event.where] = number[event.invocation] = begun.get(event.where, 0) + 1
+            if here:
+                overlapping |= here | {event.invocation}
+            here.add(event.invocation)
+        elif event.kind in ("succeeded", "failed"):
+            here.discard(event.invocation)
+    return {one: f" [{_ordinal(number[one])}]" for one in overlapping}
+
+
+def _ordinal(number: int) -> str:
+    last = "th" if 10 < number % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{last}"
+
+
+def _returns(events: Sequence[Event]) -> list[Event]:
+    """A handler's return, and what its response then makes of the batch, told as one thing."""
+    told: list[Event] = []
+    returned: dict[str, int] = {}  # by function: where in `told` its last return stands
+    for event in events:
+        if event.kind == "succeeded":
+            returned[event.where] = len(told)
+        at = returned.get(event.where, -1)
+        reported = event.kind == "failed" and event.detail in (_REPORTED, _WHOLE_BATCH)
+        if reported and at >= 0 and set(event.messages) <= set(told[at].messages):
+            rest = [message for message in told[at].messages if message not in event.messages]
+            what = f", reporting {_listing(event.messages)} as failed"
+            if event.detail == _WHOLE_BATCH:
+                what = f" a response that fails the whole batch: {_listing(event.messages)}"
+            elif rest:
+                what += f"; {_listing(rest)} succeeded"
+            told[at] = told[at]._replace(kind="returned", detail=what)
+            continue
+        told.append(event)
+    return told
+
+
+def _phrase(event: Event, apart: str) -> str:
+    event = event._replace(where=event.where + apart)
     if event.kind == "delivered":
         return _delivery(event)
     detail = event.detail
@@ -125,11 +183,7 @@ def _merge(events: Sequence[Event]) -> list[Event]:
     for event in events:
         last = merged[-1] if merged else None
         if last is not None and last.messages and event.messages:
-            same_moment = (last.at_ms, last.where, last.detail) == (
-                event.at_ms,
-                event.where,
-                event.detail,
-            )
+            same_moment = (last.at_ms, *last[3:]) == (event.at_ms, *event[3:])
             if (
                 same_moment
                 and last.kind == event.kind

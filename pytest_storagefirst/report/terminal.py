@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
+from pytest_storagefirst.report.covered import counted, coverage_lines
 
 _COLOUR = {OK: "green", VIOLATED: "red", UNKNOWN: "yellow"}
 
@@ -20,9 +21,9 @@ class Line:
 
 
 def stack_lines(
-    template: str, outcome: Outcome, expected: Sequence[str], *, verbose: bool
+    template: str, outcome: Outcome, expected: Sequence[str], *, verbosity: int
 ) -> list[Line]:
-    """A line on what was tried and found, and what qualifies it; `verbose` adds inert resources."""
+    """What was tried and found, and what qualifies it; how much of it, pytest's `-v` says."""
     judged = outcome.judged(expected)
     verdicts = []
     for verdict in (VIOLATED, UNKNOWN, OK, NOT_APPLICABLE):
@@ -39,14 +40,30 @@ def stack_lines(
     else:
         runs = max((one.runs for one in judged), default=0)
         faults = max((one.faults_tried for one in judged), default=0)
-        tried = f"{_count(runs, 'run')}, {_count(faults, 'fault')} tried in {result.seconds:.1f} s"
+        tried = f"{counted(runs, 'run')}, {counted(faults, 'fault')} tried"
+        tried += f" in {result.seconds:.1f} s"
+        if result.shard != (1, 1):
+            tried += f", shard {result.shard[0]} of {result.shard[1]}"
+        if result.interrupted:
+            tried += ", interrupted"
     markup = {_COLOUR[worst]: True} if worst else {}
     lines = [Line(f"{template}: {tried}; {'; '.join(verdicts) or 'nothing judged'}", markup)]
     if result is not None:
+        lines += [Line(f"  {text}") for text in coverage_lines(result.coverage, verbosity)]
         lines += [Line(f"  note: {note}") for note in result.notes]
-        if result.inert and verbose:
+        if result.inert and verbosity > 0:
             lines.append(Line(f"  plays no part: {', '.join(result.inert)}"))
     return lines
+
+
+def story_lines(outcome: Outcome) -> list[Line]:
+    """The stories of what was violated, for where no failing item tells them."""
+    lines = []
+    for one in outcome.result.properties if outcome.result else ():
+        if one.verdict == VIOLATED:
+            lines += [Line(""), Line(f"{one.name}: {one.why}", {"red": True})]
+            lines += [Line(f"  {text}") for text in one.story]
+    return [*lines, Line("")] if lines else []
 
 
 def replay_lines(file: str, outcome: Outcome) -> list[Line]:
@@ -60,7 +77,3 @@ def replay_lines(file: str, outcome: Outcome) -> list[Line]:
     if replayed.verdict == OK:
         return [Line(f"{about} is fixed", {"green": True})]
     return [Line(f"{about} is {replayed.verdict}: {replayed.why}", {"yellow": True})]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -16,7 +16,10 @@ ENGINE = """
 import json, os, sys, time, types
 from pathlib import Path
 from contextlib import contextmanager
+from dataclasses import replace
+import pytest_storagefirst.report.progress
 from pytest_storagefirst.errors import FaultError, TemplateError
+from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.result import PropertyResult, ReplayResult, StackResult
 from pytest_storagefirst.ledger.properties import registered
 
@@ -26,7 +29,11 @@ STORY = ("0.000  m1 sent to POST /orders", "0.031  FAULT  Worker: crash")
 def behaviour():
     return json.loads((HERE / "behaviour.json").read_text())
 
-def explore(template, settings):
+if any("steps" in told for told in behaviour().values()):  # each is shown
+    pytest_storagefirst.report.progress.BAR_SECONDS = 0
+    pytest_storagefirst.report.progress.LINE_SECONDS = 0
+
+def explore(template, settings, progress, crew):
     with open(HERE / "explored.log", "a") as log:
         log.write(json.dumps([template.name, settings.seed, settings.max_faults,
             settings.budget_seconds, settings.shard, settings.parameters]) + "\\n")
@@ -39,6 +46,12 @@ def explore(template, settings):
         {}["a key of ours"]
     if told.get("exit"):
         sys.exit("a handler left")
+    if told.get("wait") == "standing up":
+        (HERE / "waiting").touch()
+        while True:
+            time.sleep(0.01)
+    for run in range(told.get("steps", 0)):
+        progress(run + 1, told["steps"], "pairs")
     results = []
     for name in settings.properties or registered():
         if name in told.get("silent", ()):
@@ -49,8 +62,33 @@ def explore(template, settings):
             lost=("m1",) if failing else (),
             story=STORY if failing else (),
             witness={"schedule": [name]} if failing else None))
-    return StackResult("ignored", tuple(results), notes=tuple(told.get("notes", ())),
-        inert=("Alarm (AWS::CloudWatch::Alarm)",), seconds=1.25)
+    found = StackResult("ignored", tuple(results), notes=tuple(told.get("notes", ())),
+        inert=("Alarm (AWS::CloudWatch::Alarm)",), seconds=1.25, shard=settings.shard,
+        coverage=Coverage((Cell("Worker: dynamodb.PutItem #1", "stale", "never fired"),),
+            sometimes={"redelivery": 3, "dead letter": 0}))
+    if told.get("wait") == "running":
+        progress(1, None, "pairs")
+        (HERE / "waiting").touch()
+        try:
+            while True:
+                try:
+                    time.sleep(0.01)
+                except:  # a handler that swallows whatever comes
+                    (HERE / "swallowed").touch()
+                progress(2, None, "pairs")
+        except KeyboardInterrupt:
+            return unfinished(found)
+    if told.get("wait") == "concluding":
+        progress(1, None, "pairs")
+        (HERE / "waiting").touch()
+        while not progress.asked:
+            time.sleep(0.01)
+    return found
+
+def unfinished(found):
+    return replace(found, interrupted=True, properties=tuple(
+        replace(one, verdict="unknown", why="interrupted after 214 runs, all of them ok")
+        if one.verdict == "ok" else one for one in found.properties))
 
 def replay(file, settings):
     told = behaviour()["replay"]

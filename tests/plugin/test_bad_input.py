@@ -164,6 +164,25 @@ REFUSED = {
         "no-such-queue/storagefirst.toml:1",
         "Order",
         "found:    Dead, Orders",
+        'write "Orders"',
+    ),
+    "no-such-route": case(
+        {
+            "template.yaml": REST,
+            "storagefirst.toml": '\n[[entry]]\nroute = "POST /order"\n',
+        },
+        "no-such-route/storagefirst.toml:2",
+        "no route 'POST /order'",
+        'write "POST /orders"',
+    ),
+    "no-such-parameter": case(
+        {
+            "template.yaml": "Parameters: {Stage: {Type: String, Default: a}}\n" + TEMPLATE,
+            "storagefirst.toml": ORDERS + '\n[parameters]\nStag = "test"\n',
+        },
+        "no-such-parameter/storagefirst.toml:5",
+        "no parameter Stag",
+        "did you mean Stage?",
     ),
     "rejected-at-the-door": case(
         {
@@ -225,7 +244,8 @@ REFUSED = {
     ),
     "no-such-function": case(
         {"storagefirst.toml": '[functions.Wroker]\nhandler = "app:handler"\n'},
-        "functions.Wroker",
+        "no-such-function/storagefirst.toml:1",
+        'write "Worker"',
         "Worker",
     ),
     "no-such-double": case(

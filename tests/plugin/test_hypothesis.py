@@ -54,7 +54,7 @@ def test_a_sound_stack_passes(run):
     result.assert_outcomes(passed=3)
 
 
-def test_the_defect_is_found_and_shrunk(run):
+def test_the_defect_is_found_and_shrunk(run, pytester):
     result, output = run("orders_broken", examples=100)
 
     result.assert_outcomes(failed=3)
@@ -71,6 +71,14 @@ def test_the_defect_is_found_and_shrunk(run):
     assert falsifying.count("Send(") <= 2
     assert falsifying.count("Fault(") == 1
     assert "FAULT  Worker: dynamodb.PutItem" in schedule
+
+    file = ".storagefirst/replays/test_orders.py-test_no_loss-no-message-loss.json"
+    assert f"again: pytest -p storagefirst --storagefirst-replay={file}" in schedule
+    again = pytester.runpytest_subprocess("-p", "storagefirst", f"--storagefirst-replay={file}")
+    again.assert_outcomes(failed=1)
+    told = [line for line in again.stdout.lines if re.match(r" *\d+\.\d{3}  ", line)]
+    assert len(told) > 5
+    assert all(line.strip() in schedule for line in told)
 
     assert "Violated: no-message-loss: m1 was acknowledged and left" in steps
     told = re.findall(r"E +(state\..*)", steps)

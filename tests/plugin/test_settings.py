@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 
@@ -43,6 +45,40 @@ def test_a_wrong_option_is_told_with_what_was_expected(project, option, text):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{option.partition('=')[0]}: {text}"])
+
+
+def test_every_wrong_value_is_refused(project):
+    """All of them in one process, as starting pytest is what takes time."""
+    wrong = {
+        "--storagefirst-seed": ("-1", "1.5", ""),
+        "--storagefirst-max-faults": ("-1", "1.5", "many", ""),
+        "--storagefirst-budget": ("-1", "nan", "inf", "1s", ""),
+        "--storagefirst-shard": ("0/3", "4/3", "a/b", "-1/3", "1", "1/", "/3", "1/0", "1/2/3", ""),
+    }
+    options = [f"{name}={value}" for name, values in wrong.items() for value in values]
+    project.write(
+        "ask.py",
+        f"import pytest\nfor one in {options}: print('EXIT', int(pytest.main(['-q', one])))\n",
+    )
+
+    result = project.pytester.run(sys.executable, "ask.py")
+
+    exits = [line for line in result.outlines if line.startswith("EXIT")]
+    assert exits == [f"EXIT {pytest.ExitCode.USAGE_ERROR.value}"] * len(options)
+    told = result.stderr.str()
+    for option in options:
+        name, _, value = option.partition("=")
+        assert f"{name}: {value!r} is n" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("given", ["0", "1e9", "0.001"])
+def test_a_budget_may_be_nothing_or_a_lifetime(project, given):
+    project.write("template.yaml")
+
+    project.run("template.yaml", f"--storagefirst-budget={given}").assert_outcomes(passed=6)
+
+    assert [budget for *_, budget, _, _ in project.explorations()] == [float(given)]
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
+from pytest_storagefirst import __version__
+from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.report.json import report, write_report
@@ -19,6 +23,15 @@ JUDGED = Outcome(
         notes=("a note",),
         inert=("Alarm (AWS::CloudWatch::Alarm)",),
         seconds=1.23456,
+        coverage=Coverage(
+            cells=(
+                Cell("Worker: dynamodb.PutItem #1", "response-lost", "violated"),
+                Cell("Worker: dynamodb.PutItem #1", "stale", "never fired"),
+            ),
+            pairs_tried=3,
+            sometimes={"redelivery": 2, "dead letter": 0},
+        ),
+        shard=(2, 3),
     ),
     replays={"no-message-loss": "out/replays/x.json"},
 )
@@ -39,6 +52,15 @@ def test_the_report(tmp_path, monkeypatch):
                 "seconds": 1.235,
                 "notes": ["a note"],
                 "inert": ["Alarm (AWS::CloudWatch::Alarm)"],
+                "shard": [2, 3],
+                "interrupted": False,
+                "plugin": __version__,
+                "coverage": {
+                    **JUDGED.result.coverage.to_json(),
+                    "sites": 1,
+                    "never_fired": 1,
+                    "never_seen": ["dead letter"],
+                },
                 "properties": [
                     {
                         "name": "no-message-loss",
@@ -66,10 +88,27 @@ def test_the_report(tmp_path, monkeypatch):
 def test_a_stack_that_was_not_judged_is_unknown(tmp_path):
     outcomes = {"a": Outcome(refusal="a:1: no Resources\nmore"), "b": Outcome(defect="KeyError")}
 
-    stacks = report(outcomes, {"a": ["drains"], "b": ["drains"]}, tmp_path)["stacks"]
+    stacks = report(outcomes, {"a": ["drains"], "b": ["drains"]}, tmp_path, (1, 2))["stacks"]
 
+    assert [(stack["shard"], stack["coverage"]) for stack in stacks] == [([1, 2], None)] * 2
     assert [stack["refused"] for stack in stacks] == ["a:1: no Resources\nmore", "KeyError"]
     assert [(one["verdict"], one["why"]) for stack in stacks for one in stack["properties"]] == [
         ("unknown", "a:1: no Resources"),
         ("unknown", "KeyError"),
     ]
+
+
+def test_the_readme_shows_its_keys(tmp_path):
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r'^```json\n(\{"version".*?)^```$', readme, re.MULTILINE | re.DOTALL)
+
+    assert keys(json.loads(shown)) == keys(report({"a": JUDGED}, {}, tmp_path))
+
+
+def keys(value):
+    """The names in a JSON value, of a list those in its first; facts are data and no names."""
+    if isinstance(value, list):
+        return keys(value[0]) if value else None
+    if isinstance(value, dict):
+        return {key: keys(part) for key, part in value.items() if key != "sometimes"}
+    return None

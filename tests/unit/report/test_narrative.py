@@ -146,3 +146,114 @@ def test_every_kind_has_a_phrase(kind, messages, detail):
     assert "{" not in line
     if kind != "healed":
         assert "Place" in line or detail in line
+
+
+def at_work(at_ms, kind, message, where, invocation, detail=""):
+    return Event(at_ms, kind, (message,), where, detail, invocation)
+
+
+def test_two_invocations_at_work_at_once_are_told_apart():
+    history = [
+        at_work(100, "delivered", "m1", "Worker", 1, "receive 1 from Orders"),
+        at_work(101, "called", "m1", "Worker", 1, "dynamodb.GetItem #1"),
+        at_work(102, "delivered", "m1", "Worker", 3, "receive 2 from Orders"),
+        at_work(103, "called", "m1", "Worker", 3, "dynamodb.GetItem #2"),
+        at_work(104, "effected", "m1", "Worker", 1, "dynamodb.PutItem #1"),
+        at_work(105, "errored", "m1", "Worker", 3, "dynamodb.PutItem #2: no answer"),
+        at_work(106, "succeeded", "m1", "Worker", 1),
+        Event(106, "deleted", ("m1",), "Orders"),
+        at_work(107, "failed", "m1", "Worker", 3, "timeout"),
+    ]
+
+    assert story(history, {}, LOST)[:-1] == (
+        "0.100  Worker [1st] got m1",
+        "0.101  Worker [1st] calls dynamodb.GetItem #1 for m1",
+        "0.102  Worker [2nd] got m1 (receive 2)",
+        "0.103  Worker [2nd] calls dynamodb.GetItem #2 for m1",
+        "0.104  Worker [1st]: dynamodb.PutItem #1 took effect for m1",
+        "0.105  Worker [2nd]: dynamodb.PutItem #2: no answer, for m1",
+        "0.106  Worker [1st] succeeded with m1",
+        "0.106  m1 deleted from Orders",
+        "0.107  Worker [2nd] failed with m1: timeout",
+    )
+
+
+def test_invocations_one_after_the_other_and_of_other_functions_need_no_number():
+    history = [
+        at_work(0, "delivered", "m1", "Worker", 1),
+        at_work(1, "delivered", "m2", "Biller", 2),
+        at_work(2, "succeeded", "m1", "Worker", 1),
+        at_work(3, "delivered", "m3", "Worker", 3),
+        at_work(4, "failed", "m3", "Worker", 3),
+    ]
+
+    assert not any("[" in line for line in story(history, {}, LOST))
+
+
+def test_what_two_invocations_do_at_one_moment_is_two_things():
+    history = [
+        at_work(0, "delivered", "m1", "Worker", 1),
+        at_work(0, "delivered", "m2", "Worker", 2),
+    ]
+
+    assert story(history, {}, LOST)[:2] == (
+        "0.000  Worker [1st] got m1",
+        "0.000  Worker [2nd] got m2",
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st")],
+)
+def test_the_last_of_many_is_counted_as_people_do(number, told):
+    history = []
+    for one in range(1, number + 1):
+        history += [
+            at_work(one, "delivered", "m1", "Worker", one),
+            at_work(one, "succeeded", "m1", "Worker", one),
+        ]
+    history[-1:] = [at_work(99, "delivered", "m2", "Worker", 999)]
+
+    assert f"Worker [{told}] got m1" in " ".join(story(history, {}, LOST))
+
+
+def batch(failed, why):
+    return [
+        Event(0, "delivered", ("m1", "m2", "m3"), "Worker", "", 1),
+        Event(5, "succeeded", ("m1", "m2", "m3"), "Worker", "", 1),
+        Event(5, "failed", failed, "Worker", why),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "why", "told"),
+    [
+        (
+            ("m1", "m3"),
+            "reported by the handler",
+            "Worker returned, reporting m1 m3 as failed; m2 succeeded",
+        ),
+        (
+            ("m1", "m2", "m3"),
+            "reported by the handler",
+            "Worker returned, reporting m1 m2 m3 as failed",
+        ),
+        (
+            ("m1", "m2", "m3"),
+            "its response fails the whole batch",
+            "Worker returned a response that fails the whole batch: m1 m2 m3",
+        ),
+    ],
+)
+def test_a_response_that_reports_failures_is_told_once(failed, why, told):
+    assert story(batch(failed, why), {}, LOST)[1:-1] == (f"0.005  {told}",)
+
+
+def test_a_failure_of_another_invocation_is_no_report():
+    history = [*batch(("m4",), "reported by the handler"), *batch(("m1",), "KeyError")]
+
+    lines = story(history, {}, LOST)
+
+    assert "0.005  Worker failed with m4: reported by the handler" in lines
+    assert "0.005  Worker failed with m1: KeyError" in lines
