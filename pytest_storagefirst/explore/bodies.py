@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from pytest_storagefirst.errors import EntryError, HandlerError, StorageFirstErr
 from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.asked import Asked, watched
 from pytest_storagefirst.explore.judge import Judge
-from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.ledger.effects import Effect
+from pytest_storagefirst.settings import nearest
+from pytest_storagefirst.simulation.deployed import Downstream, Entry
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.identities import TOKEN
 from pytest_storagefirst.simulation.playing import Played
@@ -66,7 +69,29 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
                 f"{entry.name}: a message leaves no effect that can be seen, so whether it was "
                 "processed is judged by its acknowledgement alone"
             )
+    calls = [
+        effect
+        for entry in described
+        for effect in judge.alone(Send("m1", entry.name, entry.body))[0].effects
+        if effect.kind == "emission"
+    ]
+    notes += filter(None, (_on_key(one, calls) for one in judge.deployed.downstreams))
     return notes
+
+
+def _on_key(downstream: Downstream, calls: Iterable[Effect]) -> str:
+    """What to say of a downstream whose `idempotency` names a field that no call to it has."""
+    to_it = [one for one in calls if one.place.rpartition(" ")[2].startswith(downstream.url)]
+    if not downstream.idempotency or not to_it or any(one.idempotency_key for one in to_it):
+        return ""
+    said = [one.value.get("body", one.value) for one in to_it if isinstance(one.value, dict)]
+    fields = sorted({name for body in said if isinstance(body, dict) for name in body})
+    remedy = nearest(downstream.idempotency, fields, "did you mean")
+    return (
+        f"[[downstream]] {downstream.url}: idempotency = {downstream.idempotency!r} is no field of "
+        f"what is sent there ({', '.join(fields) or 'no JSON object'}), so each call counts"
+        + (f"; {remedy}?" if remedy else "")
+    )
 
 
 def _described(judge: Judge, entry: Entry) -> Entry:

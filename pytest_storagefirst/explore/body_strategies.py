@@ -57,3 +57,25 @@ def simplest(strategy: Any, name: str, where: str) -> Any:
             expected="a text, or what JSON can hold",
         ) from None
     return body
+
+
+def some_bodies(strategy: Any, seed: int, most: int = 50) -> list[Any]:
+    """Bodies that a strategy draws, the same ones for the same seed."""
+    import hypothesis
+
+    drawn: list[Any] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=most,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(strategy)
+    def draw(body: Any) -> None:
+        drawn.append(body)
+
+    draw()
+    return drawn

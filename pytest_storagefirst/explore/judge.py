@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_storagefirst.explore.crowds import FEW_MESSAGES, crowd
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.attribution import take_account
+from pytest_storagefirst.ledger.crowd import Crowd
 from pytest_storagefirst.ledger.effects import Observation
-from pytest_storagefirst.ledger.oracle import Oracle
+from pytest_storagefirst.ledger.oracle import Oracle, Sequential
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.simulation.deployed import Deployed
@@ -20,6 +22,9 @@ from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 
 # Another clock: another day, hour, minute and second, and another year.
 OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
+
+
+MOST_CONFIRMED = 8  # messages that a large run accuses and that are then seen alone
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Judge:
         self.runs = 0
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
+        self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
 
     def facts(self) -> Facts:
         topology = self.deployed.topology
@@ -73,11 +79,12 @@ class Judge:
         self, schedule: Schedule, played: Played, bad: frozenset[str] = frozenset()
     ) -> Judged:
         try:
-            oracle = self.oracle(schedule.workload)
+            oracle = self.measure(schedule.workload)
             observation = _without_expected_messages(played.observation, oracle)
             account = take_account(
                 observation, oracle, allowed=self._allowed(schedule, observation)
             )
+            self._confirm(account, oracle, schedule)
         except (LookupError, AssertionError, ValueError, TypeError) as error:
             verdict = crashed("the account", error)
             return Judged(schedule, played, None, dict.fromkeys(self.names, verdict))
@@ -125,23 +132,51 @@ class Judge:
             groups=groups,
         )
 
+    def _confirm(self, account: Account, oracle: Oracle | Crowd, schedule: Schedule) -> None:
+        """Some of those that a large run accuses are seen alone, before it may accuse them.
+
+        Raises LookupError where they leave something else than messages like them.
+        """
+        if isinstance(oracle, Oracle):
+            return
+        accused = account.lost | account.partial | account.duplicated | account.phantom
+        some = sorted(accused)[:MOST_CONFIRMED]
+        if some and not oracle.confirmed_by(
+            self.oracle([send for send in schedule.workload if send.message in some])
+        ):
+            raise LookupError(
+                f"{', '.join(some)} leave something else than messages that are sent alike"
+            )
+
+    def measure(self, workload: tuple[Send, ...]) -> Oracle | Crowd:
+        """What the messages of a workload should leave; of more than a few, some are seen alone."""
+        if self._measured is None or self._measured[0] is not workload:
+            sends = {send.message: send for send in workload}
+            if len(sends) <= FEW_MESSAGES:
+                self._measured = workload, self.oracle(workload)
+            else:
+                self._measured = workload, crowd(sends, self.oracle, self._sequential(sends))
+        return self._measured[1]
+
     def oracle(self, workload: Sequence[Send]) -> Oracle:
-        """What the messages of a workload should leave."""
+        """What the messages of a workload should leave, each of them seen alone."""
         sends = {send.message: send for send in workload}
         key = _key(sends.values())
         if key not in self._oracles:
             alone = {message: self.alone(send) for message, send in sends.items()}
-
-            def sequential(ids: tuple[str, ...], variant: int = 0) -> Observation | None:
-                if variant > 1:
-                    return None
-                schedule = Schedule(
-                    tuple(sends[message] for message in ids), seed=variant, one_by_one=True
-                )
-                return self.play(schedule, OTHER_EPOCH_MS if variant else EPOCH_MS).observation
-
-            self._oracles[key] = Oracle(alone, sequential)
+            self._oracles[key] = Oracle(alone, self._sequential(sends))
         return self._oracles[key]
+
+    def _sequential(self, sends: Mapping[str, Send]) -> Sequential:
+        def sequential(ids: tuple[str, ...], variant: int = 0) -> Observation | None:
+            if variant > 1:
+                return None
+            schedule = Schedule(
+                tuple(sends[message] for message in ids), seed=variant, one_by_one=True
+            )
+            return self.play(schedule, OTHER_EPOCH_MS if variant else EPOCH_MS).observation
+
+        return sequential
 
     def alone(self, send: Send) -> tuple[Observation, ...]:
         """Fault-free runs of one message: plain, under another clock and seed, and redelivered."""
@@ -177,22 +212,16 @@ def _key(sends: Iterable[Send]) -> str:
     return json.dumps([[send.message, send.entry, send.body] for send in sends])
 
 
-def _without_expected_messages(observation: Observation, oracle: Oracle) -> Observation:
+def _without_expected_messages(observation: Observation, oracle: Oracle | Crowd) -> Observation:
     """A message in a queue that nobody reads is its effect where it always ends there.
 
     Anywhere else such a message is recoverably held, as one that a handler set aside by hand.
     """
     if not any(held.state == "set aside" for held in observation.held):
         return observation
-    expected = {
-        (message, slot.place)
-        for message, slots in oracle.alone.items()
-        for slot in slots
-        if slot.kind == "message"
-    }
     kept = tuple(
         held
         for held in observation.held
-        if held.state != "set aside" or (held.message, held.where) not in expected
+        if held.state != "set aside" or not oracle.expects_message(held.message, held.where)
     )
     return replace(observation, held=kept)

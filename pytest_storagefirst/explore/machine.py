@@ -18,7 +18,6 @@ from pytest_storagefirst.explore.result import PropertyFailure
 from pytest_storagefirst.explore.stack import Stack
 from pytest_storagefirst.explore.standing import standing
 from pytest_storagefirst.explore.strategies import check_count
-from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.ledger.properties import select
 
 MOST_MESSAGES = 5
@@ -62,8 +61,13 @@ def stateful(template: str | Path, *properties: str, max_faults: int = 2) -> Any
             found = standing(template).described().free()
             entries = found.judge.deployed.entries
             # Crossings count from the injection on: those of one message reach any later one too.
-            counts = found.baseline_counts(workload.plain(entries, len(entries)))
-            self.faults = [str(fault) for fault in single_faults(found.judge.deployed, counts)]
+            sends = workload.plain(entries, len(entries))
+            counts = found.baseline_counts(sends)
+            self.faults = [
+                str(fault)
+                for fault in found.ground(sends).faults
+                if fault.number <= counts.get((fault.place, fault.point), 1)
+            ]
             self.stack = Stack(found)  # last: it begins a run, and the world holds one at a time
             self.sent = 0
             self.injected = 0

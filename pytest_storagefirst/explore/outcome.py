@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import StorageFirstError
+from pytest_storagefirst.explore.crew import Alone, Crew
+from pytest_storagefirst.explore.interrupt import BetweenRuns, Progress, silence
 from pytest_storagefirst.explore.result import PropertyResult, ReplayResult, StackResult
 from pytest_storagefirst.ledger.verdict import UNKNOWN
 from pytest_storagefirst.settings import Settings
@@ -96,20 +98,46 @@ def _silent(name: str) -> PropertyResult:
     return PropertyResult(name, UNKNOWN, "the exploration gave no verdict on it")
 
 
-def explore_template(template: Path, name: str, base: Settings, replays: Path) -> Outcome:
-    """Explore one template and write the replay files of what was violated; never raises.
+class Stopped(KeyboardInterrupt):
+    """The user ended an exploration. `outcome` is to be kept before this goes on its way."""
 
-    `name` is what reports call the template. What the user interrupts stays interrupted.
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+def explore_template(
+    template: Path,
+    name: str,
+    base: Settings,
+    replays: Path,
+    progress: Progress = silence,
+    crew: Callable[[], Crew] = Alone,
+) -> Outcome:
+    """Explore one template and write the replay files of what was violated.
+
+    `name` is what reports call the template. `progress` is called after each run, with the number
+    of runs done, how many there are to be (None: nobody knows) and what is being tried. `crew` is
+    called when the work begins, for who shares it. Raises `Stopped`, with what was found by then,
+    when the user interrupts; and nothing else.
     """
     try:
         from pytest_storagefirst.explore.exploration import explore
 
-        found = explore(template, load_settings(template, base))
+        with BetweenRuns(progress) as between_runs:
+            found = explore(template, load_settings(template, base), between_runs, crew)
         result = replace(found, template=name)
         json.dumps(result.to_json())
-        return Outcome(result=result, replays=_write_replays(result, replays))
+        outcome = Outcome(result=result, replays=write_replays(result, replays))
     except (Exception, SystemExit) as error:
         return _failed(error)
+    except KeyboardInterrupt:
+        raise Stopped(
+            Outcome(defect="not explored: interrupted before it came to anything")
+        ) from None
+    if found.interrupted or between_runs.asked:
+        raise Stopped(outcome)
+    return outcome
 
 
 def replay_schedule(file: Path, base: Settings) -> Outcome:
@@ -139,7 +167,8 @@ def _failed(error: BaseException) -> Outcome:
     )
 
 
-def _write_replays(result: StackResult, directory: Path) -> dict[str, str]:
+def write_replays(result: StackResult, directory: Path) -> dict[str, str]:
+    """Write the witness of each property into `directory`; by property, where it was written."""
     written = {}
     for one in result.properties:
         if one.witness is not None:

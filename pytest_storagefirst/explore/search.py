@@ -1,76 +1,97 @@
-"""Beyond single faults: Hypothesis draws workload, plan and choices within what time is left."""
+"""Beyond what is tried in order: schedules drawn from a seed, within what time is left.
+
+Most are drawn near those whose runs showed something new. Hypothesis draws the bodies where the
+user gave a strategy; why not the rest is in docs/decisions.md.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.errors import StorageFirstError
-from pytest_storagefirst.explore.strategies import schedules_over
+from pytest_storagefirst.explore.body_strategies import some_bodies
+from pytest_storagefirst.explore.drawing import draw_schedule, one_of
+from pytest_storagefirst.explore.ground import Crossings, Ground
+from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.mutation import Neighbourhood
+from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 if TYPE_CHECKING:
     from pytest_storagefirst.explore.exploration import Exploration
 
-MOST_EXAMPLES = 100_000
+MOST_RUNS = 100_000
+BLINDLY = 4  # one schedule in so many; the others are near to what is known
+MOST_DRAWN_AGAIN = 1000  # known schedules in a row: then hardly another is left
 
 
-class _OutOfTime(BaseException):
-    """Ends the search; no Exception, so that Hypothesis does not take it for a finding."""
+class Draws:
+    """Schedules, each one once, drawn with what the runs so far have shown.
 
-
-class _Refused(BaseException):
-    """Carries an error that the user can mend out of Hypothesis, unchanged."""
-
-    def __init__(self, error: StorageFirstError) -> None:
-        super().__init__()
-        self.error = error
-
-
-def search(
-    exploration: Exploration,
-    messages: tuple[Send, ...],
-    counts: Mapping[tuple[str, str], int],
-    seconds: float,
-) -> None:
-    """Draw schedules until the time is over; every run is judged and counted in.
-
-    What a run violates is kept by the exploration, the smallest run of each property; so a search
-    does not end at the first finding.
+    `counts` are the crossings of a run of these messages without faults. The same seed and runs
+    give the same schedules.
     """
-    from hypothesis import HealthCheck, Phase, given, seed, settings
 
-    ends = time.perf_counter() + seconds
+    def __init__(
+        self,
+        deployed: Deployed,
+        messages: tuple[Send, ...],
+        counts: Crossings,
+        max_faults: int,
+        seed: int,
+    ) -> None:
+        self._ground = Ground.of(deployed, messages, counts)
+        self._near = Neighbourhood(counts)
+        self._max_faults = max_faults
+        self._seed = seed
+        self._pick = Random(seed).randrange
+        self._known: set[Schedule] = set()
+        self._bodies: dict[str, list[object]] = {}
 
-    @seed(exploration.settings.seed)
-    @settings(
-        max_examples=MOST_EXAMPLES,
-        deadline=None,
-        database=None,
-        report_multiple_bugs=False,
-        # No targeting: its hill climbing replays examples in Hypothesis's own head for minutes,
-        # without a run of ours in between that could see that the time is over.
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(
-        schedules_over(
-            exploration.judge.deployed, messages, counts, exploration.settings.max_faults
-        )
-    )
-    def draw(schedule: Schedule) -> None:
-        if time.perf_counter() > ends:
-            raise _OutOfTime
-        try:
-            judged = exploration.judge.judge(schedule)
-        except StorageFirstError as error:
-            raise _Refused(error) from None
+    def learn(self, judged: Judged) -> None:
+        """Take note of a run, drawn or not."""
+        self._known.add(judged.schedule)
+        self._ground.learn(judged.played)
+        self._near.learn(judged)
+
+    def fresh(self) -> Schedule | None:
+        """A schedule that was neither drawn nor learnt of; None when none is found any more."""
+        for _ in range(MOST_DRAWN_AGAIN):
+            schedule = self._draw()
+            if schedule not in self._known:
+                self._known.add(schedule)
+                return schedule
+        return None
+
+    def _draw(self) -> Schedule:
+        if self._pick(BLINDLY):
+            schedule = self._near.draw(self._pick, self._ground, self._max_faults)
+            if schedule is not None:
+                return schedule
+        return draw_schedule(self._pick, self._ground, self._max_faults, self._body)
+
+    def _body(self, send: Send) -> Send:
+        entry = self._ground.deployed.entry(send.entry)
+        if entry.bodies is None or not self._pick(2):
+            return send
+        if entry.name not in self._bodies:
+            self._bodies[entry.name] = some_bodies(entry.bodies, self._seed)
+        return replace(send, body=one_of(self._pick, self._bodies[entry.name]))
+
+
+def search(exploration: Exploration, draws: Draws, ends: Callable[[], bool]) -> int:
+    """Judge drawn schedules until the time is over; returns how many.
+
+    Every run is counted in. What it violates is kept by the exploration, the smallest run of each
+    property; so a search does not end at the first finding.
+    """
+    for count in range(MOST_RUNS):
+        schedule = None if ends() else draws.fresh()
+        if schedule is None:
+            return count
+        judged = exploration.judge.judge(schedule)
+        draws.learn(judged)
         exploration.take(judged)
-
-    try:
-        draw()
-    except _OutOfTime:
-        pass
-    except _Refused as refused:
-        raise refused.error from None
+    return MOST_RUNS

@@ -1,4 +1,4 @@
-"""A smaller schedule that still violates: fewer messages, fewer and shorter faults, no choices."""
+"""A smaller schedule that still violates: fewer messages, fewer and plainer faults, no choices."""
 
 from __future__ import annotations
 
@@ -7,10 +7,22 @@ from dataclasses import replace
 
 from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.sweep import faults_once
+from pytest_storagefirst.faults import catalogue
+from pytest_storagefirst.faults.plan import Fault, Plan
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule
 
-MOST_TRIES = 80
+MOST_TRIES = 200
+
+# By what a fault strikes: what is easiest to tell and to believe, first.
+_PLAINEST = {
+    catalogue.CALL: (("refused", "access-denied"), ("crash-before", ""), ("crash-after", "")),
+    catalogue.HTTP: (("http-500", ""), ("crash-before", ""), ("crash-after", "")),
+    catalogue.INVOCATION: (("crash", ""),),
+    catalogue.DELIVERY: (("duplicate", ""),),
+    catalogue.REQUEST: (("storage-refused", "server-error"),),
+}
 
 
 def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judged:
@@ -19,7 +31,7 @@ def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judg
     simpler = True
     while simpler:
         simpler = False
-        for schedule in _simplified(judged.schedule, bad):
+        for schedule in _simplified(judge, judged.schedule, bad):
             if schedule in tried:
                 continue
             if len(tried) > MOST_TRIES:
@@ -40,10 +52,13 @@ def _all_fired(judged: Judged) -> bool:
     return set(observation.faults_required) <= set(observation.faults_fired)
 
 
-def _simplified(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
+def _simplified(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
     if schedule.choices:
         yield replace(schedule, choices=())
-        yield replace(schedule, choices=schedule.choices[: len(schedule.choices) // 2])
+    if schedule.plan:
+        yield replace(schedule, plan=())
+    for index in range(len(schedule.plan)):
+        yield _with_plan(schedule, index)
     if schedule.concurrency > 1:
         yield replace(schedule, concurrency=1)
     if schedule.one_by_one:
@@ -54,20 +69,70 @@ def _simplified(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
         yield replace(schedule, batch_limit=0)
     if schedule.redrives != ("after",):
         yield replace(schedule, redrives=("after",))
-    if len(schedule.workload) > 2 and not bad:
+    yield from _with_fewer_messages(schedule, bad)
+    yield from _with_own_bodies(judge, schedule, bad)
+    yield from _with_fewer_choices(schedule)
+    for index, fault in enumerate(schedule.plan):
+        for simpler in _simpler_faults(judge, fault):
+            yield _with_plan(schedule, index, simpler)
+
+
+def _with_plan(schedule: Schedule, index: int, *instead: Fault) -> Schedule:
+    """With another fault in place of one, or with none there."""
+    plan = (*schedule.plan[:index], *instead, *schedule.plan[index + 1 :])
+    return replace(schedule, plan=tuple(dict.fromkeys(plan)))
+
+
+def _with_fewer_messages(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
+    count = len(schedule.workload)
+    if count > 2 and not bad:
         yield replace(schedule, workload=schedule.workload[:1])
-    for index in reversed(range(len(schedule.workload))):  # so that m1 stays
+    for index in reversed(range(count)):  # so that m1 stays
         rest = schedule.workload[:index] + schedule.workload[index + 1 :]
         if rest and not (bad and not bad & {send.message for send in rest}):
             yield replace(schedule, workload=rest)
-    for index, fault in enumerate(schedule.plan):
-        yield replace(schedule, plan=schedule.plan[:index] + schedule.plan[index + 1 :])
-        for smaller in (
-            replace(fault, for_ms=0, times=1),
-            replace(fault, times=max(1, fault.times // 2)),
-            replace(fault, number=1),
-            replace(fault, message=""),
-        ):
-            if smaller != fault:
-                plan = (*schedule.plan[:index], smaller, *schedule.plan[index + 1 :])
-                yield replace(schedule, plan=plan)
+            yield replace(schedule, workload=rest, plan=_counted_for(schedule.plan, count))
+
+
+def _counted_for(plan: Plan, count: int) -> Plan:
+    """Where there was one message more, the same work comes earlier in the count of crossings."""
+    fewer = (replace(one, number=max(1, one.number * (count - 1) // count)) for one in plan)
+    return tuple(dict.fromkeys(fewer))
+
+
+def _with_own_bodies(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
+    """With the entry's own body where another one was drawn."""
+    own = {entry.name: entry.body for entry in judge.deployed.entries}
+    for index, send in enumerate(schedule.workload):
+        if send.message not in bad and send.body != own.get(send.entry, send.body):
+            workload = list(schedule.workload)
+            workload[index] = replace(send, body=own[send.entry])
+            yield replace(schedule, workload=tuple(workload))
+
+
+def _with_fewer_choices(schedule: Schedule) -> Iterator[Schedule]:
+    choices = schedule.choices
+    if choices:
+        yield replace(schedule, choices=choices[: len(choices) // 2])
+    for index in reversed(range(len(choices))):
+        for lower in (0, 1) if choices[index] not in (0, 1) else (0,) * choices[index]:
+            changed = [*choices[:index], lower, *choices[index + 1 :]]
+            while changed and not changed[-1]:
+                changed.pop()
+            yield replace(schedule, choices=tuple(changed))
+
+
+def _simpler_faults(judge: Judge, fault: Fault) -> Iterator[Fault]:
+    yield replace(fault, for_ms=0, times=1)
+    yield replace(fault, times=max(1, fault.times // 2))
+    yield replace(fault, number=1)
+    yield replace(fault, number=max(1, fault.number // 2))
+    yield replace(fault, number=max(1, fault.number - 1))
+    yield replace(fault, message="")
+    if not fault.lasts:
+        plainest = _PLAINEST[catalogue.sort_of_point(fault.point)]
+        kinds = [kind for kind, _ in plainest]
+        plainer = plainest[: kinds.index(fault.kind)] if fault.kind in kinds else plainest
+        for other in faults_once(judge.deployed, fault.place, fault.point, fault.number):
+            if (other.kind, other.variant) in plainer:
+                yield replace(fault, kind=other.kind, variant=other.variant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,23 @@ from pytest_storagefirst.explore.judge import Judged, shows_nothing
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import PropertyResult, require
 from pytest_storagefirst.explore.standing import Standing, standing, template_path
-from pytest_storagefirst.explore.witness import told
+from pytest_storagefirst.explore.targeting import guide
+from pytest_storagefirst.explore.witness import told, witness_document
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import select
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.simulation.door import at_the_door
 from pytest_storagefirst.simulation.frontdoor import HttpReply
+from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.playing import finish
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+MOST_BODIES_KEPT = 1000  # that tests send again and again
 
 
 class Table:
@@ -69,6 +74,7 @@ class Stack:
         self._prepared = standing.prepared
         self._simulation = _Stepwise(standing.judge.deployed, Schedule(()))
         self._sends: list[Send] = []
+        self._bodies: dict[str, Any] = {}
         self._judged: Judged | None = None
         self._closed = False
         with self._simulation.running():
@@ -99,24 +105,37 @@ class Stack:
         chosen = self._entry(entry)
         if body is None and chosen.body is None:
             self._standing.described()
-        _check_body(chosen.name, body)
-        send = Send(f"m{len(self._sends) + 1}", chosen.name, chosen.body if body is None else body)
+        said = chosen.body if body is None else self._kept(_body_text(chosen.name, body), body)
+        send = Send(f"m{len(self._sends) + 1}", chosen.name, said)
         self._sends.append(send)
-        with self._going_on():
+        with self._going_on(lambda: at_the_door(self._simulation)):
             reply: HttpReply = self._simulation.send(send)
         return reply
+
+    def _kept(self, text: str, body: Any) -> Any:
+        """The body as it is now, whatever becomes of it; one object for those that are equal."""
+        if isinstance(body, str):
+            return body
+        found = self._bodies.get(text)
+        if found is None:
+            found = json.loads(text)
+            if len(self._bodies) < MOST_BODIES_KEPT:
+                self._bodies[text] = found
+        return found
 
     def inject(self, *faults: str) -> None:
         """Add faults, by their texts ("Worker: dynamodb.PutItem #1: response-lost").
 
-        Crossings are counted from now on. Raises FaultError for a text that says no fault, or a
-        place that the stack doesn't have.
+        Crossings are counted from now on. Raises FaultError for a text that says no fault, a place
+        that the stack doesn't have, or a call that boto3 doesn't have.
         """
+        from pytest_storagefirst.faults.operations import check_operation
         from pytest_storagefirst.faults.places import check_place
 
         plan = tuple(parse_fault(text) for text in faults)
         for fault in plan:
             check_place(fault, self._places())
+            check_operation(fault)
         with self._going_on():
             self._simulation.inject(plan)
 
@@ -225,7 +244,9 @@ class Stack:
         return places
 
     @contextmanager
-    def _going_on(self) -> Iterator[None]:
+    def _going_on(
+        self, process: Callable[[], AbstractContextManager[None]] | None = None
+    ) -> Iterator[None]:
         if self._closed or self._judged is not None:
             raise SimulationError(
                 "the run has ended "
@@ -234,7 +255,7 @@ class Stack:
                 expected="a stack that is open and not yet verified",
                 remedy="open the stack once more for another run",
             )
-        with self._simulation.running():
+        with (process or self._simulation.running)():
             yield
         if self._simulation.refusals:
             raise self._simulation.refusals[0]
@@ -248,7 +269,8 @@ class Stack:
                 workload=tuple(self._sends),
                 plan=self._simulation.strikes.plan,
             )
-            self._judged = self._judge.judge_played(schedule, played)
+            with rarely_collected():
+                self._judged = self._judge.judge_played(schedule, played)
         return self._judged
 
 
@@ -267,9 +289,9 @@ class _Stepwise(Simulation):
             super()._close()
 
 
-def _check_body(entry: str, body: Any) -> None:
+def _body_text(entry: str, body: Any) -> str:
     try:
-        json.dumps(body)
+        return json.dumps(body)
     except (TypeError, ValueError) as error:
         raise EntryError(
             "this body can't be sent",
@@ -304,7 +326,7 @@ def _result(name: str, judged: Judged, *, drawn: bool = False) -> PropertyResult
         runs=1,
         faults_tried=len(judged.played.observation.faults_fired),
         lost=verdict.messages,
-        story=told(judged, verdict),
+        story=told(judged, verdict) if verdict.value in (VIOLATED, UNKNOWN) else (),
     )
 
 
@@ -333,7 +355,19 @@ def judge(
     if len(struck) < len(schedule.plan):
         plan = tuple(fault for fault in schedule.plan if str(fault) in struck)
         judged = found.judge.judge(replace(schedule, plan=plan))
-    return [_result(entry.name, judged, drawn=True) for entry in entries]
+    guide(judged)
+    template = template_path(schedule.template)
+    return [
+        _with_witness(_result(entry.name, judged, drawn=True), judged, template)
+        for entry in entries
+    ]
+
+
+def _with_witness(result: PropertyResult, judged: Judged, template: Path) -> PropertyResult:
+    if result.verdict != VIOLATED:
+        return result
+    document = witness_document(template, result.name, judged, frozenset(), result.story)
+    return replace(result, witness=document)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_storagefirst.errors import EntryError, TemplateError
+from pytest_storagefirst.errors import EntryError, StorageFirstError, TemplateError
 from pytest_storagefirst.explore.bodies import describe_entries
+from pytest_storagefirst.explore.ground import Crossings, Ground
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.settings import Settings
@@ -16,6 +18,7 @@ from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 BLUEPRINTS = Path(__file__).parent.parent / "stack" / "blueprints"
+MOST_LEARNT_FROM = 60  # single faults whose runs show what else can go wrong then
 
 
 class Standing:
@@ -35,7 +38,8 @@ class Standing:
         except EntryError as error:
             self.refusal = error
         self.in_use = False
-        self._counts: dict[tuple[Send, ...], Mapping[tuple[str, str], int]] = {}
+        self._counts: dict[tuple[Send, ...], Crossings] = {}
+        self._grounds: dict[tuple[Send, ...], Ground] = {}
 
     def free(self) -> Standing:
         """Itself, or while a test holds it another one like it."""
@@ -48,10 +52,21 @@ class Standing:
             raise self.refusal
         return self
 
-    def baseline_counts(self, sends: tuple[Send, ...]) -> Mapping[tuple[str, str], int]:
+    def baseline_counts(self, sends: tuple[Send, ...]) -> Crossings:
         if sends not in self._counts:
             self._counts[sends] = self.judge.play(Schedule(sends)).counts
         return self._counts[sends]
+
+    def ground(self, sends: tuple[Send, ...]) -> Ground:
+        """What can go wrong while these messages are handled, also when one thing has."""
+        if sends not in self._grounds:
+            ground = Ground.of(self.judge.deployed, sends, self.baseline_counts(sends))
+            self._grounds[sends] = ground
+            step = -(-len(ground.faults) // MOST_LEARNT_FROM) or 1
+            for fault in ground.faults[::step]:
+                with suppress(StorageFirstError):  # a run that can't be followed
+                    ground.learn(self.judge.play(Schedule(sends, plan=(fault,))))
+        return self._grounds[sends]
 
 
 _standing: dict[str, Standing] = {}

@@ -80,23 +80,30 @@ _LASTING: dict[str, tuple[tuple[str, str], ...]] = {
 def single_faults(deployed: Deployed, counts: Mapping[tuple[str, str], int]) -> Iterator[Fault]:
     """Every fault that can strike the crossings that a fault-free run made, once and lasting."""
     for (place, point), count in sorted(counts.items()):
-        sort = catalogue.sort_of_point(point)
         for number in range(1, min(count, MOST_NUMBERS) + 1):
-            for kind, variant in _ONCE[sort]:
-                if _applies(kind, point, place, deployed):
-                    yield Fault(place, point, number, kind, variant)
+            yield from faults_once(deployed, place, point, number)
     for (place, point), _ in sorted(counts.items()):
-        for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
-            if _applies(kind, point, place, deployed):
-                yield _lasting(place, point, kind, variant, deployed)
+        yield from faults_lasting(deployed, place, point, 1)
 
 
-def _lasting(place: str, point: str, kind: str, variant: str, deployed: Deployed) -> Fault:
-    if kind == "partial":
-        # Callers send the rest again at once, boto3's batch_writer without any pause: by time, that
-        # is thousands of calls. By count it outlasts those who try a few times, over all receives.
-        return Fault(place, point, 1, kind, variant, times=MOST_PARTIAL)
-    return Fault(place, point, 1, kind, variant, for_ms=outage_ms(deployed, kind))
+def faults_once(deployed: Deployed, place: str, point: str, number: int) -> Iterator[Fault]:
+    """All that can strike one crossing, once."""
+    for kind, variant in _ONCE[catalogue.sort_of_point(point)]:
+        if _applies(kind, point, place, deployed):
+            yield Fault(place, point, number, kind, variant)
+
+
+def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> Iterator[Fault]:
+    """All outages of a point that can begin at one crossing, each longer than the retries there."""
+    for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
+        if not _applies(kind, point, place, deployed):
+            continue
+        if kind == "partial":
+            # Callers send the rest again at once, boto3's batch_writer without any pause: by time,
+            # that is thousands of calls. By count it outlasts those who try a few times.
+            yield Fault(place, point, number, kind, variant, times=MOST_PARTIAL)
+        else:
+            yield Fault(place, point, number, kind, variant, for_ms=outage_ms(deployed, kind))
 
 
 def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:

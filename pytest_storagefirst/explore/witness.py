@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pytest_storagefirst.errors import FaultError, ReplayError
 from pytest_storagefirst.explore.judge import Judged
 from pytest_storagefirst.explore.workload import as_sent
+from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.report.narrative import story
@@ -19,6 +20,8 @@ from pytest_storagefirst.simulation.schedule import Schedule
 
 FORMAT = "storagefirst-replay"
 VERSION = 1
+MOST_TOLD = 5_000  # events; of a longer history the story is that of a few messages
+MOST_MESSAGES_TOLD = 3
 MOST_SHOWN = 120  # characters of a bad message's body
 
 
@@ -28,13 +31,30 @@ def told(judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()) ->
     # The end of faults is news only where one would have gone on.
     lasting = any(fault.lasts for fault in judged.schedule.plan)
     history = [event for event in observation.history if lasting or event.kind != "healed"]
+    names = observation.names
+    if len(history) > MOST_TOLD:
+        history, names = _concerning(verdict.messages[:MOST_MESSAGES_TOLD], history, names)
     return _about(judged.schedule, bad) + story(
         history,
-        observation.names,
+        names,
         verdict,
         [str(fault) for fault in judged.schedule.plan],
         judged.account,
     )
+
+
+def _concerning(
+    messages: Sequence[str], history: Sequence[Event], names: Mapping[str, str]
+) -> tuple[list[Event], dict[str, str]]:
+    """What befell these messages, and the faults, of a history too long to be read."""
+    wanted = frozenset(messages)
+    told = []
+    for event in history:
+        own = tuple(message for message in event.messages if message in wanted)
+        if own or event.kind in ("faulted", "healed"):
+            told.append(event._replace(messages=own))
+    beginnings = tuple(f"<{message}{end}" for message in messages for end in (">", "."))
+    return told, {raw: name for raw, name in names.items() if name.startswith(beginnings)}
 
 
 def _about(schedule: Schedule, bad: frozenset[str]) -> tuple[str, ...]:

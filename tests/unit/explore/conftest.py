@@ -127,3 +127,32 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 def losing(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     workshop = Workshop(tmp_path_factory.mktemp("losing"))
     return workshop.judge(workshop.write(app=MARKS_FIRST))
+
+
+# Where a write is refused the message goes aside, and where that is refused too it is gone.
+GIVES_UP = """
+import json, os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+queue = boto3.resource("sqs").get_queue_by_name(QueueName=os.environ["ASIDE"])
+
+def handler(event, context):
+    for record in event["Records"]:
+        try:
+            table.put_item(Item={"id": json.loads(record["body"])["id"]})
+        except Exception:
+            try:
+                queue.send_message(MessageBody=record["body"])
+            except Exception:
+                print("gone")
+"""
+
+
+@pytest.fixture(scope="session")
+def gives_up(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """A stack that loses a message where two things fail, and by nothing else."""
+    workshop = Workshop(tmp_path_factory.mktemp("gives_up"))
+    template = TEMPLATE.replace(
+        "Variables: {TABLE: !Ref Table}",
+        "Variables: {TABLE: !Ref Table, ASIDE: !GetAtt Aside.QueueName}",
+    ).replace("Resources:\n", "Resources:\n  Aside:\n    Type: AWS::SQS::Queue\n")
+    return workshop.judge(workshop.write(GIVES_UP, template=template))

@@ -139,3 +139,32 @@ def test_a_body_without_an_id_is_noted(workshop):
     (note,) = notes_on(judge, entries, entries)
 
     assert "holds no {unique}" in note
+
+
+CHARGES = """
+import json, urllib.request
+
+def handler(event, context):
+    for record in event["Records"]:
+        body = json.dumps({"chargeId": json.loads(record["body"])["id"], "amount": 12}).encode()
+        urllib.request.urlopen(urllib.request.Request("https://pay.example/charge?x=1", body))
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("chargeId", []),
+        ("chargId", ["is no field of what is sent there (amount, chargeId)", 'mean "chargeId"?']),
+        ("zzz", ["idempotency = 'zzz' is no field of what is sent there", "so each call counts"]),
+    ],
+)
+def test_an_idempotency_field_that_no_call_has_is_noted(workshop, field, told):
+    toml = f'{QUEUE}body = {{ id = "{{unique}}" }}\n[[downstream]]\nurl = "https://pay.example"\n'
+    judge = workshop.judge(workshop.write(CHARGES, toml=f'{toml}idempotency = "{field}"\n'))
+    entries = judge.deployed.entries
+
+    notes = notes_on(judge, entries, entries)
+
+    assert len(notes) == bool(told)
+    assert all(part in notes[0] for part in told)

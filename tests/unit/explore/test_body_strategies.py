@@ -6,6 +6,8 @@ import pytest
 from hypothesis import find, settings
 
 from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.explore.body_strategies import some_bodies
+from pytest_storagefirst.explore.ground import Ground
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.strategies import schedules_over
 from pytest_storagefirst.settings import Entry, Settings
@@ -45,7 +47,7 @@ def test_a_body_that_is_given_stays_the_one_to_begin_with(entries):
 def test_schedules_draw_other_bodies(entries):
     deployed = entries("drawn:orders")
     (entry,) = deployed.entries
-    drawn = schedules_over(deployed, (Send("m1", entry.name, entry.body),), {}, 0)
+    drawn = schedules_over(Ground.of(deployed, (Send("m1", entry.name, entry.body),), {}), 0)
     found = find(
         drawn,
         lambda schedule: schedule.workload[0].body["amount"] > 50,
@@ -67,3 +69,11 @@ def test_a_wrong_strategy_is_named_with_its_place(entries, strategy, problem):
     with pytest.raises(SettingsError, match=problem) as error:
         entries(strategy)
     assert error.value.where == "storagefirst.toml:1"
+
+
+def test_a_search_draws_other_bodies_the_same_for_the_same_seed(entries):
+    strategy = entries("drawn:orders").entries[0].bodies
+    bodies = some_bodies(strategy, seed=3)
+
+    assert bodies == some_bodies(strategy, seed=3)
+    assert len({body["amount"] for body in bodies}) > 10

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from pytest_storagefirst.errors import SimulationError
-from pytest_storagefirst.explore import search as searching
-from pytest_storagefirst.explore.exploration import Exploration, explore
+from pytest_storagefirst.explore import exploration as exploring
+from pytest_storagefirst.explore import stages
+from pytest_storagefirst.explore.concluding import Conclusion
+from pytest_storagefirst.explore.exploration import Course, Exploration, explore
 from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.merging import combine, merge_results
 from pytest_storagefirst.explore.prepare import prepare
+from pytest_storagefirst.explore.search import Draws, search
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.effects import Observation
@@ -63,15 +70,18 @@ def run(
 @pytest.fixture
 def exploration(sound):
     prepared = SimpleNamespace(
-        deployed=sound.deployed, notes=(), template=SimpleNamespace(path="template.yaml")
+        deployed=sound.deployed, notes=(), template=SimpleNamespace(path="template.yaml", inert=())
     )
     return Exploration(prepared, Settings())
 
 
 def result(exploration, *runs, name="no-message-loss"):
+    """What these runs come to. None was played, so no smaller one is found."""
     for one in runs:
         exploration.take(one)
-    return next(one for one in exploration.results() if one.name == name)
+    conclusion = Conclusion(exploration.judge, exploration.prepared, exploration.settings)
+    found = conclusion.of(combine([exploration.part()]))
+    return next(one for one in found.properties if one.name == name)
 
 
 def test_ok_when_some_run_says_so_and_none_says_more(exploration):
@@ -135,9 +145,7 @@ def test_what_is_unknown_in_earnest_outweighs_what_is_ok(exploration, one):
     assert found.story
 
 
-def test_what_was_shown_outweighs_what_was_not(exploration, monkeypatch):
-    monkeypatch.setattr("pytest_storagefirst.explore.exploration.shrink", lambda _, one, *__: one)
-
+def test_what_was_shown_outweighs_what_was_not(exploration):
     found = result(
         exploration, run(VIOLATED, "m1 is lost"), run(UNKNOWN, "at work", quiet=False), run(OK)
     )
@@ -146,9 +154,7 @@ def test_what_was_shown_outweighs_what_was_not(exploration, monkeypatch):
     assert found.witness is not None
 
 
-def test_the_smallest_violation_is_told(exploration, monkeypatch):
-    monkeypatch.setattr("pytest_storagefirst.explore.exploration.shrink", lambda _, one, *__: one)
-
+def test_the_smallest_violation_is_told(exploration):
     found = result(
         exploration,
         run(VIOLATED, "three", plan=[CRASH]),
@@ -160,13 +166,13 @@ def test_the_smallest_violation_is_told(exploration, monkeypatch):
     assert found.why == "one"
 
 
-def test_nothing_to_judge_is_told_with_the_number_of_runs(exploration):
+def test_nothing_to_judge_is_told(exploration):
     idle = run(NOT_APPLICABLE, "nothing was redriven in this run", name="redrive-completes")
 
     found = result(exploration, idle, idle, name="redrive-completes")
 
     assert found.verdict == NOT_APPLICABLE
-    assert found.why == "nothing was redriven in any of 2 runs"
+    assert found.why == "nothing was redriven in any run"
 
 
 def test_what_a_stack_cannot_have_is_not_applicable_whatever_its_runs_show(exploration):
@@ -241,33 +247,107 @@ def test_a_handler_that_takes_everything_and_writes_nothing_has_no_bad_message(w
     assert found.why.endswith("makes no write that could be refused: there is no bad message")
 
 
-def test_with_time_left_hypothesis_goes_on(workshop, monkeypatch):
-    monkeypatch.setattr(searching, "MOST_EXAMPLES", 20)
-    prepared = prepare(workshop.write(), Settings())
-    exploration = Exploration(prepared, Settings(budget_seconds=1000, properties=("drains",)))
+def test_pairs_come_after_single_faults_and_drawn_schedules_last(workshop, monkeypatch):
+    """Each for a share of the time that is left; a clock that stands still has enough of it."""
+    monkeypatch.setattr(exploring.time, "time", lambda: 0.0)
+    searched = []
+    monkeypatch.setattr(exploring, "search", lambda *one: searched.append(one[-1]()))
+    monkeypatch.setattr(stages, "MESSAGES", 1)
+    settings = Settings(budget_seconds=1000, properties=("drains",))
+    exploration = Exploration(prepare(workshop.write(), settings), settings)
     schedules = []
     judge = exploration.judge.judge
     monkeypatch.setattr(
         exploration.judge, "judge", lambda one, bad=frozenset(): schedules.append(one) or judge(one)
     )
 
-    exploration.run()
+    found = Course(exploration).run()
 
-    assert exploration.results()[0].verdict == OK
-    assert any(len(schedule.plan) == 2 for schedule in schedules)
-    assert any(schedule.choices for schedule in schedules)
+    assert verdicts(found) == {"drains": OK}
+    sizes = [len(schedule.plan) for schedule in schedules]
+    assert sizes[0] == 0
+    assert sizes == sorted(sizes)
+    assert sizes.count(2) == found.coverage.pairs_tried > 500
+    assert found.coverage.pairs_left == 0
+    assert searched == [False]  # it is not over at once
 
 
-def test_a_run_that_hypothesis_finds_and_cannot_be_followed_is_told_as_it_is(
-    exploration, monkeypatch
-):
+def test_when_the_time_is_over_the_rest_of_the_pairs_is_left(workshop, monkeypatch):
+    ticks = itertools.count(0, 10)
+    monkeypatch.setattr(exploring.time, "time", lambda: float(next(ticks)))
+    monkeypatch.setattr(stages, "MESSAGES", 1)
+    settings = Settings(budget_seconds=500, properties=("drains",))
+
+    found = explore(workshop.write(), settings, draws=False)
+
+    assert verdicts(found) == {"drains": OK}
+    assert found.coverage.pairs_tried > 0
+    assert found.coverage.pairs_left > 0
+
+
+def test_without_a_budget_there_are_single_faults_alone(workshop, monkeypatch):
+    monkeypatch.setattr(exploring, "search", lambda *_: pytest.fail("it searches"))
+
+    found = explored(workshop.write(), properties=("drains",))
+
+    assert len(found.coverage.cells) > 40
+    assert not any(
+        (found.coverage.pairs_tried, found.coverage.pairs_left, found.coverage.orders_tried)
+    )
+
+
+def test_no_pair_where_one_fault_is_the_most(workshop, monkeypatch):
+    monkeypatch.setattr(exploring, "search", lambda *_: None)
+    settings = Settings(budget_seconds=1000, max_faults=1, properties=("drains",))
+
+    found = explore(workshop.write(), settings)
+
+    assert found.coverage.pairs_tried == found.coverage.pairs_left == 0
+    assert found.coverage.orders_tried
+
+
+def test_coverage_says_of_each_single_fault_what_came_of_it(workshop):
+    found = explored(workshop.write(app=workshop.marks_first), properties=("no-message-loss",))
+
+    outcomes = {(cell.site, cell.fault): cell.outcome for cell in found.coverage.cells}
+    put = "Worker: dynamodb.PutItem #1"
+    assert outcomes[put, "crash-after"] == "violated"
+    assert outcomes[put, "crash-before"] == "held"
+    assert found.properties[0].faults_tried == found.coverage.count("held") + found.coverage.count(
+        "violated"
+    )
+    assert found.coverage.sometimes["redelivery"] > 20
+    assert found.coverage.sometimes["dead letter"] > 0
+    assert found.coverage.sometimes["duplicate delivery"] > 0
+    assert found.coverage.sometimes["two at work at once"] > 0
+
+
+def test_what_the_user_interrupts_is_kept(workshop):
+    def interrupt(done, total, what):
+        if done == 62:
+            raise KeyboardInterrupt
+
+    template = workshop.write(app=workshop.marks_first)
+    names = ("no-message-loss", "drains")
+    found = explore(template, Settings(budget_seconds=0, properties=names), interrupt)
+
+    assert found.interrupted
+    assert verdicts(found) == {"no-message-loss": VIOLATED, "drains": UNKNOWN}
+    assert found.properties[0].witness is not None
+    assert "interrupted after" in found.properties[1].why
+    assert found.coverage.count("not tried") > 10
+
+
+def test_a_drawn_run_that_cannot_be_followed_is_told_as_it_is(exploration, monkeypatch):
     def refuse(schedule, bad=frozenset()):
         raise SimulationError("a call that no one answers", where="Worker")
 
     monkeypatch.setattr(exploration.judge, "judge", refuse)
+    deployed = exploration.judge.deployed
+    draws = Draws(deployed, SENDS, {("Worker", "invocation"): 1}, max_faults=2, seed=0)
 
     with pytest.raises(SimulationError, match="a call that no one answers") as raised:
-        searching.search(exploration, SENDS, {("Worker", "invocation"): 1}, seconds=1000)
+        search(exploration, draws, lambda: False)
     assert raised.value.where == "Worker"
 
 
@@ -299,20 +379,26 @@ def handler(event, context):
     assert "it was retried until it expired" in found.why
 
 
-def test_shards_divide_the_single_faults_and_leave_none_out(workshop):
-    """Two machines with half of them each try what one tries alone."""
-    prepared = prepare(workshop.write(), Settings(budget_seconds=0))
+def test_shards_divide_all_faults_and_pairs_and_make_one_whole(workshop, monkeypatch):
+    """Two machines with a half each come together to what one comes to alone."""
+    monkeypatch.setattr(stages, "MESSAGES", 1)
+    template = workshop.write(app=workshop.marks_first)
 
     def tried(shard):
-        exploration = Exploration(prepared, Settings(budget_seconds=0, shard=shard))
-        exploration.run()
-        return exploration.tallies["no-message-loss"].faults
+        settings = Settings(budget_seconds=math.inf, shard=shard)
+        return explore(template, settings, draws=False)
 
     whole, first, second = tried((1, 1)), tried((1, 2)), tried((2, 2))
-    assert first | second == whole
-    assert not first & second
-    assert first
-    assert second
+
+    together = merge_results([first, second])
+    assert replace(together, seconds=0, notes=()) == replace(whole, seconds=0, notes=())
+    assert together.notes == whole.notes
+    for part in (first, second):
+        assert 0.4 < part.coverage.pairs_tried / whole.coverage.pairs_tried < 0.6
+        assert part.coverage.count("not tried") > 10
+    alone = {one.name: (one.verdict, one.why) for one in merge_results([first]).properties}
+    assert alone["drains"] == (UNKNOWN, "shard 2 of 2 is missing")
+    assert alone["no-message-loss"][0] == VIOLATED
 
 
 DROPS = """

@@ -25,6 +25,8 @@ WORKLOAD = tuple(Send(f"m{number}", "Orders", {"id": "{unique}"}) for number in 
 class OneDefect:
     """Judges by what a schedule holds; plays nothing."""
 
+    deployed = SimpleNamespace(entries=[SimpleNamespace(name="Orders", body={"id": "{unique}"})])
+
     def __init__(self, fails, fired=None, refuses=lambda schedule: False):
         self.fails, self.fired, self.refuses = fails, fired, refuses
         self.judged = 0
@@ -137,4 +139,49 @@ def test_it_gives_up_in_time(size):
 
     shrink(judge, start, "drains", frozenset())
 
-    assert judge.judged < 100
+    assert judge.judged < 250
+
+
+def test_drawn_bodies_give_place_to_the_entrys_own():
+    drawn = tuple(Send(send.message, "Orders", {"id": "{unique}", "n": 7}) for send in WORKLOAD[:2])
+
+    found = shrunk(Schedule(drawn), lambda s, bad: len(s.workload) == 2 and drawn[1] in s.workload)
+
+    assert found.workload == (WORKLOAD[0], drawn[1])
+
+
+def test_choices_are_lowered_one_by_one():
+    found = shrunk(
+        Schedule(WORKLOAD[:1], choices=(0, 3, -1, 2, 1)),
+        lambda schedule, bad: len(schedule.choices) >= 4 and schedule.choices[3] != 0,
+    )
+
+    assert found.choices == (0, 0, 0, 1)
+
+
+def test_a_plainer_kind_tells_the_same():
+    lost = parse_fault("Worker: dynamodb.PutItem #1: response-lost")
+
+    found = shrunk(Schedule(WORKLOAD[:1], plan=(lost,)), lambda schedule, bad: bool(schedule.plan))
+
+    assert [str(fault) for fault in found.plan] == [
+        "Worker: dynamodb.PutItem #1: refused(access-denied)"
+    ]
+
+
+def test_no_fault_gives_place_to_one_that_cannot_strike_there(workshop):
+    """A FIFO queue delivers nothing twice, so a duplicate there would accuse falsely."""
+    template = workshop.template.replace(
+        "  Orders:\n    Type: AWS::SQS::Queue\n    Properties:\n",
+        "  Orders:\n    Type: AWS::SQS::Queue\n    Properties:\n      FifoQueue: true\n"
+        "      ContentBasedDeduplication: true\n",
+    ).replace("  Dead:\n    Type: AWS::SQS::Queue\n", FIFO_DEAD)
+    judge = OneDefect(lambda schedule, bad: bool(schedule.plan))
+    judge.deployed = workshop.judge(workshop.write(template=template), described=False).deployed
+    expired = parse_fault("Orders: delivery #1: visibility-expired")
+    start = judge.judge(Schedule(WORKLOAD[:1], plan=(expired,)))
+
+    assert shrink(judge, start, "drains", frozenset()).schedule.plan == (expired,)
+
+
+FIFO_DEAD = "  Dead:\n    Type: AWS::SQS::Queue\n    Properties: {FifoQueue: true}\n"

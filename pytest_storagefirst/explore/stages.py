@@ -1,0 +1,190 @@
+"""What an exploration tries, as units of work in an order that is the same on every machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_storagefirst.explore import content, workload
+from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
+from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
+from pytest_storagefirst.explore.pairs import (
+    AFTER,
+    DURING,
+    First,
+    Pair,
+    first_of,
+    first_with_redrive,
+)
+from pytest_storagefirst.explore.sweep import single_faults
+from pytest_storagefirst.explore.tally import POISON
+from pytest_storagefirst.faults.catalogue import is_read_only
+from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.ledger.verdict import VIOLATED
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.explore.exploration import Exploration
+
+MESSAGES = 3  # in a workload: enough to be first, in the middle and last of a batch
+FOR_EVER_MS = 30 * 86_400_000  # longer than any queue keeps a message
+MOST_ORDERS = 60  # of one schedule
+MOST_KINDS_OF_BAD = 4  # of bad bodies that are tried in company
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of work that stands for itself; `name` says what it is."""
+
+    name: str
+    run: Callable[[], object]
+
+
+def first_units(
+    exploration: Exploration, messages: tuple[Send, ...], entries: tuple[Entry, ...]
+) -> Iterator[Unit]:
+    """What is always tried: runs without faults, awkward characters, bad messages."""
+    plain = Schedule(messages)
+    for name, schedule in (
+        ("without faults", plain),
+        ("one by one", replace(plain, one_by_one=True)),
+        ("batches of one", replace(plain, batch_limit=1)),
+        ("batches of one at once", replace(plain, batch_limit=1, concurrency=MESSAGES)),
+        ("several at once", replace(plain, concurrency=MESSAGES)),
+    ):
+        yield Unit(name, lambda schedule=schedule: exploration.try_out(schedule))  # type: ignore[misc]
+    if content.PROPERTY in exploration.judge.names:
+        for entry in entries:
+            yield Unit(
+                f"content of {entry.name}",
+                lambda entry=entry: _content(exploration, entry),  # type: ignore[misc]
+            )
+    if POISON in exploration.judge.names and exploration.judge.facts().consumed:
+        yield Unit("bad messages", lambda: _bad_messages(exploration, entries))
+
+
+def single_units(
+    exploration: Exploration, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[Unit]:
+    for fault in single_faults(exploration.judge.deployed, counts):
+        yield Unit(
+            str(fault),
+            lambda fault=fault: _single(exploration, messages, fault),  # type: ignore[misc]
+        )
+
+
+def order_units(
+    exploration: Exploration, messages: tuple[Send, ...], ends: float
+) -> Iterator[Unit]:
+    """Each schedule whose orders of crossings are tried; `ends` is a moment of the wall clock."""
+    for base in base_schedules(exploration.judge, messages):
+        yield Unit(
+            base.name,
+            lambda base=base: _orders(exploration, messages, base, ends),  # type: ignore[misc]
+        )
+
+
+def _orders(exploration: Exploration, messages: tuple[Send, ...], base: Base, ends: float) -> None:
+    found = races(exploration.judge, messages, bases=[base], most=MOST_ORDERS)
+    for judged in found:
+        exploration.take(judged)
+        if time.time() > ends:
+            break
+    exploration.orders_left += found.left
+
+
+def pair_unit(exploration: Exploration, messages: tuple[Send, ...], pair: Pair) -> Unit:
+    schedule = Schedule(messages, plan=(pair.first, pair.second), redrives=pair.redrives)
+    return Unit(str(pair), lambda: exploration.try_out(schedule))
+
+
+def site_of(fault: str) -> tuple[str, str]:
+    """The site of a fault's text and what it does there, as a `Cell` names them."""
+    site, _, kind = fault.rpartition(": ")
+    return site, kind
+
+
+def _single(exploration: Exploration, messages: tuple[Send, ...], fault: Fault) -> None:
+    judged = exploration.try_out(Schedule(messages, plan=(fault,)))
+    if not judged.played.observation.faults_fired:
+        exploration.note_tried(fault, NEVER_FIRED)
+        return
+    tried = [judged]
+    alone = first_of(judged)
+    firsts: list[First | None] = [alone]
+    if fault.lasts and exploration.judge.facts().redrivable:
+        schedule = Schedule(messages, plan=(fault,))
+        during = exploration.try_out(replace(schedule, redrives=DURING))
+        tried += [during, exploration.try_out(replace(schedule, redrives=(*AFTER, *AFTER)))]
+        firsts.append(first_with_redrive(during, alone))
+    exploration.firsts += [first for first in firsts if first is not None]
+    broke = any(verdict.value == VIOLATED for one in tried for verdict in one.verdicts.values())
+    exploration.note_tried(fault, BROKE if broke else HELD)
+
+
+def _content(exploration: Exploration, entry: Entry) -> None:
+    """Whether awkward characters are found again in what was stored."""
+    found = content.judge_content(exploration.judge, entry)
+    if found is not None:
+        judged, kept = found
+        exploration.take_content(judged, kept)
+
+
+def _bad_messages(exploration: Exploration, entries: tuple[Entry, ...]) -> None:
+    found = tried = 0
+    for entry in entries:
+        for _, body in workload.bad_bodies(entry.body):
+            if found >= MOST_KINDS_OF_BAD:
+                break
+            tried += 1
+            alone = Schedule((Send("m1", entry.name, body),))
+            if not _is_refused(exploration, alone):
+                continue
+            found += 1
+            exploration.try_out(alone, bad=frozenset({"m1"}))
+            good = Send("m1", entry.name, entry.body), Send("m3", entry.name, entry.body)
+            bad = Send("m2", entry.name, body)
+            exploration.try_out(Schedule((good[0], bad, good[1])), bad=frozenset({"m2"}))
+            exploration.try_out(Schedule((bad, *good)), bad=frozenset({"m2"}))
+    if not found:
+        _unprocessable(exploration, entries, tried)
+
+
+def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: int) -> None:
+    """The stack takes every body: one whose every write is refused stands for a bad one."""
+    took = f"the stack took or rejected each of {tried} bodies derived from the entry's own"
+    exploration.note(
+        f"{POISON}: {took}; a message whose writes are all refused stands for a bad one"
+    )
+    exploration.tallies[
+        POISON
+    ].why = f"{took}, and makes no write that could be refused: there is no bad message"
+    for entry in entries:
+        alone = Schedule((Send("m1", entry.name, entry.body),))
+        writes = [
+            (place, point)
+            for (place, point), _ in sorted(exploration.judge.play(alone).counts.items())
+            if "." in point and not is_read_only(point.rpartition(".")[2])
+        ]
+        for place, point in writes[:1]:
+            variant = "connect-timeout" if point.startswith("http ") else "access-denied"
+            fault = Fault(place, point, 1, "refused", variant, for_ms=FOR_EVER_MS)
+            exploration.try_out(replace(alone, plan=(fault,)), bad=frozenset({"m1"}))
+
+
+def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
+    """Whether a message that comes alone and without faults is acknowledged and never handled.
+
+    Where a good message leaves no effect either, a failure has to say it.
+    """
+    send = schedule.workload[0]
+    observed = exploration.judge.play(schedule).observation
+    kinds = {event.kind for event in observed.history}
+    if "acknowledged" not in kinds or observed.effects:
+        return False
+    good = replace(send, body=exploration.judge.deployed.entry(send.entry).body)
+    leaves_effects = bool(exploration.judge.alone(good)[0].effects)
+    return leaves_effects or "failed" in kinds

@@ -1,0 +1,50 @@
+"""Leaves an item and a document of each contract; takes the item back where the document fails."""
+
+import json
+import logging
+import os
+
+import boto3
+from botocore.exceptions import ClientError
+
+logger = logging.getLogger()
+table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+s3 = boto3.client("s3")
+
+
+def parse(body):
+    contract = json.loads(body)
+    contract_id, party = contract["contractId"], contract["party"]
+    for text in (contract_id, party):
+        if not isinstance(text, str) or not 0 < len(text) <= 200:
+            raise ValueError("contractId and party must be short texts")
+    return {"contractId": contract_id, "party": party}
+
+
+def process(record):
+    contract = parse(record["body"])
+    table.put_item(Item=contract)
+    try:
+        s3.put_object(
+            Bucket=os.environ["BUCKET_NAME"],
+            Key=contract["contractId"],
+            Body=json.dumps(contract).encode(),
+        )
+    except ClientError:
+        take_back(contract["contractId"])
+        raise
+
+
+def take_back(contract_id):
+    table.delete_item(Key={"contractId": contract_id})
+
+
+def handler(event, context):
+    failures = []
+    for record in event["Records"]:
+        try:
+            process(record)
+        except Exception:
+            logger.exception("%s failed", record["messageId"])
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
