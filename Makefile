@@ -3,6 +3,8 @@
 ENVIRONMENT := .venv
 INSTALLED := $(ENVIRONMENT)/.installed
 BIN := $(ENVIRONMENT)/bin
+LOCAL := .venv-local
+LOCAL_INSTALLED := $(LOCAL)/.installed
 WORKERS ?= 2
 COVERAGE_MINIMUM ?= 95
 # In processes of their own: in one with the simulation's tests, a worker's tracing of these was lost.
@@ -15,7 +17,7 @@ help:
 	@echo "make demo    judge a sound stack and its broken twin"
 	@echo "make test    the whole suite with coverage (WORKERS=$(WORKERS), COVERAGE_MINIMUM=$(COVERAGE_MINIMUM))"
 	@echo "make lint    ruff and mypy --strict"
-	@echo "make bench   the figures of the benchmarks, one JSON line each"
+	@echo "make bench   the figures of the benchmarks, one JSON line each (FIGURES=\"schedules idle\": these alone)"
 	@echo "make clean   remove all that the other targets made"
 
 # A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
@@ -61,9 +63,15 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
 
-bench: $(INSTALLED)
-	@$(BIN)/python -m benchmarks
+# ministack pins botocore: it gets an environment of its own.
+$(LOCAL_INSTALLED): pyproject.toml | $(INSTALLED)
+	@$(BIN)/python -m venv --clear $(LOCAL)
+	@$(LOCAL)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,local]'
+	@touch $@
+
+bench: $(LOCAL_INSTALLED)
+	@PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" $(LOCAL)/bin/python -m benchmarks $(FIGURES)
 
 clean:
-	rm -rf $(ENVIRONMENT) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
+	rm -rf $(ENVIRONMENT) $(LOCAL) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

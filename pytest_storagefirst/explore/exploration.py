@@ -29,15 +29,17 @@ from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.verdict import OK, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.playing import many
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 SINGLES_A_CHUNK = 8
-PAIRS_A_CHUNK = 25
+PAIRS_A_CHUNK = 10
 
-# Of the time that is left. Pairs come in the order in which they are likely to find something; what
+# Of the time that is left when a stage begins; the next ones have what it does not use. Orders are
+# few and mostly all tried. Pairs come in the order in which they are likely to find something; what
 # no two of them show needs another workload, order or extent, and those are drawn.
-PAIRS_SHARE = 0.6
 ORDERS_SHARE = 0.3
+PAIRS_SHARE = 0.6
 SEEDS_APART = 1_000_003  # between two processes that draw at the same time
 
 SINGLES, ORDERS, PAIRS, REST = "singles", "orders", "pairs", "rest"
@@ -303,7 +305,9 @@ def explore(
     after all that is tried in order goes into schedules that are drawn.
     """
     started = time.perf_counter()
-    exploration = Exploration(prepare(Path(template), settings), settings, progress)
-    result = Course(exploration, crew, draws=draws).run()
+    prepared = prepare(Path(template), settings)
+    exploration = Exploration(prepared, settings, progress)
+    with many(prepared.deployed):
+        result = Course(exploration, crew, draws=draws).run()
     remember(exploration.prepared.template.path, result.properties)
     return replace(result, template=str(template), seconds=round(time.perf_counter() - started, 3))

@@ -162,9 +162,14 @@ def _metadata(status: int) -> dict[str, Any]:
     }
 
 
+def _is_failed_condition(operation: str, error: Exception) -> bool:
+    """In a transaction it is one of several reasons."""
+    return type(error).__name__ == "ConditionalCheckFailed" and operation != "TransactWriteItems"
+
+
 def _failed_condition(service: str, operation: str, error: Exception) -> tuple[Any, Any] | None:
     """What botocore makes of a ConditionalCheckFailedException, which it never retries."""
-    if type(error).__name__ != "ConditionalCheckFailed" or operation == "TransactWriteItems":
+    if not _is_failed_condition(operation, error):
         return None
     body = _parsed(str(getattr(error, "description", "{}")))
     message = str(body.get("message") or body.get("Message") or "")
@@ -214,7 +219,10 @@ _TARGETS = {"AmazonSQS": "sqs", "DynamoDB_20120810": "dynamodb"}
 def _short_answer(
     method: str, url: str, headers: Any, body: Any
 ) -> tuple[int, dict[str, str], bytes] | None:
-    """A success of the operations of the fast lane, without moto's own reading of the request."""
+    """What moto says to the operations of the fast lane, without its own reading of the request.
+
+    Of errors the failed condition alone: those of a request that is wrong are made in one place.
+    """
     target = headers.get("X-Amz-Target")
     if method != "POST" or target is None:
         return None
@@ -224,8 +232,11 @@ def _short_answer(
         return None
     try:
         text = _said(service, operation, url, body, host.split(".")[1])
-    except Exception:
-        return None  # errors are made in one place only
+    except Exception as error:
+        if not _is_failed_condition(operation, error):
+            return None
+        refused: Any = error
+        return refused.code, dict(refused.get_headers()), refused.get_body().encode()
     content = text.encode() if isinstance(text, str) else bytes(text)
     return 200, {"Content-Type": "application/x-amz-json-1.0"}, content or b"{}"
 

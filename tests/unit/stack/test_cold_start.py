@@ -98,7 +98,7 @@ def test_a_judged_stack_imports_only_what_it_needs(orders: Path, tmp_path: Path)
             "ssm",
         }
     )
-    heavy = ("airspeed", "cfnlint", "click", "docker", "joserfc", "locust", "numpy", "rich")
+    heavy = ("airspeed", "cfnlint", "docker", "hypothesis", "joserfc", "locust", "numpy", "rich")
     assert among(imported, *heavy, "samtranslator.validator.validator") == set()
 
 
