@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -210,7 +211,7 @@ def test_junit_names_the_property_and_says_why(project):
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 @pytest.mark.parametrize("arguments", [("template.yaml", "other.yaml"), ()])
-def test_with_xdist_each_template_is_explored_once(project, workers, arguments):
+def test_with_xdist_each_process_takes_part_once(project, workers, arguments):
     project.write("template.yaml")
     project.write("other.yaml")
     project.write("pytest.ini", "[pytest]\nstoragefirst_templates = template.yaml other.yaml\n")
@@ -218,7 +219,9 @@ def test_with_xdist_each_template_is_explored_once(project, workers, arguments):
     result = project.run(workers, "--storagefirst-report=out", *arguments)
 
     passed(result, 12)
-    assert sorted(name for name, *_ in project.explorations()) == ["other.yaml", "template.yaml"]
+    times = Counter(name for name, *_ in project.explorations())
+    assert set(times) == {"other.yaml", "template.yaml"}
+    assert max(times.values()) <= (1 if workers == "-n0" else 2)
     assert [stack["template"] for stack in project.report()["stacks"]] == [
         "other.yaml",
         "template.yaml",
