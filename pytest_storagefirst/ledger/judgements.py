@@ -135,7 +135,8 @@ def judge_order(account: Account, observation: Observation, context: Context) ->
 
 def judge_rest(account: Account, observation: Observation, context: Context) -> Verdict:
     """After faults end, work comes to rest: nothing goes round, waits or hangs for good."""
-    waiting = [h for h in observation.held if h.state != "dead-lettered"]
+    # What lies where nothing of the stack takes it is at rest, by redrive policy or by hand.
+    waiting = [h for h in observation.held if h.state not in ("dead-lettered", "set aside")]
     good = [held for held in waiting if held.message not in context.bad]
     history = observation.told
     if observation.faults_fired and history.healed_at is None:

@@ -22,6 +22,7 @@ class Identities:
         self._tokens: dict[str, str] = {}
         self._raw: dict[str, tuple[str, ...]] = {}
         self.names: dict[str, str] = {}
+        self.nameless: set[str] = set()  # messages whose bodies hold no id of theirs
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -54,6 +55,10 @@ class Identities:
         found = dict.fromkeys(self.names.get(token, "") for token in TOKEN.findall(text))
         return tuple(name.strip("<>") for name in found if name)
 
+    def nobody_named(self, messages: tuple[str, ...]) -> tuple[str, ...]:
+        """Whose a text is that names none of these: theirs that came without their ids, if any."""
+        return tuple(m for m in messages if m in self.nameless) or messages
+
     def concerned(self, messages: Sequence[str], request: Any) -> tuple[str, ...]:
         """Which of an invocation's messages a call is about: those that its parameters name."""
         everyone = tuple(messages)
@@ -68,4 +73,4 @@ class Identities:
                 if known in text:
                     named.append(message)
                     break
-        return tuple(named) or everyone
+        return tuple(named) or self.nobody_named(everyone)

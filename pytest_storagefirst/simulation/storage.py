@@ -170,13 +170,14 @@ class Storage:
     def _attribute(self, message: Any) -> None:
         """Whose message it is: the tokens in its body tell; else the sender or handler at work."""
         simulation = self._simulation
-        ids = (
-            simulation.identities.messages_in(message.body)
-            or simulation.sender.sending
-            or self._behalf
-        )
+        identities = simulation.identities
+        ids = identities.messages_in(message.body)
+        if not ids and simulation.sender.sending:
+            ids = simulation.sender.sending
+            identities.nameless.update(ids)
+        ids = ids or self._behalf
         if not ids and simulation.current is not None:
-            ids = simulation.current.messages
+            ids = identities.nobody_named(simulation.current.messages)
         self._adopt(message, ids)
 
     def _adopt(self, message: Any, ids: tuple[str, ...]) -> None:

@@ -289,8 +289,9 @@ def test_a_message_left_in_a_quiet_queue_is_told(story, held_message, state):
     assert f"m1 is {state} in OrdersQueue for good" in verdict.why
 
 
-def test_dead_letters_are_at_rest(story, held_message):
-    observation = story().observe(held=[held_message("m1")])
+@pytest.mark.parametrize("state", ["dead-lettered", "set aside"])
+def test_what_nothing_takes_is_at_rest(story, held_message, state):
+    observation = story().observe(held=[held_message("m1", state)])
     assert judge_rest(account(), observation, NONE).value == OK
 
 
