@@ -17,7 +17,7 @@ from greenlet import getcurrent
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation import isolation
-from pytest_storagefirst.simulation.isolation.switch import refuse
+from pytest_storagefirst.simulation.isolation.switch import OBSERVERS, refuse
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -49,6 +49,15 @@ def watching(simulation: Simulation) -> Iterator[None]:
         _signal(signal.SIGVTALRM, signal.SIG_DFL)
 
 
+def _observes(frame: Any) -> bool:
+    """Whether coverage or the like is at work: left behind, it would hold its lock for ever."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in OBSERVERS:
+            return True
+        frame = frame.f_back
+    return False
+
+
 class _Watch:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
@@ -65,7 +74,7 @@ class _Watch:
             self._seen, self._ticks = seen, 0
             return
         self._ticks += 1
-        if self._ticks < TICKS:
+        if self._ticks < TICKS or _observes(frame):
             return
         self._seen = None
         if simulation.current is not None and not simulation.closing:

@@ -203,7 +203,7 @@ def restoring(owner: Any, name: str) -> Callable[[], None]:
 
 
 # Their time is real even while a simulation runs: they measure and bound the test session.
-_OBSERVERS = {"_pytest", "pytest", "hypothesis", "xdist", "execnet", "coverage", "time_machine"}
+OBSERVERS = {"_pytest", "pytest", "hypothesis", "xdist", "execnet", "coverage", "time_machine"}
 # What locks and imports are made of; patches there would wait for themselves.
 _MACHINERY = {"_allocate_lock", "_start_new_thread"}
 
@@ -234,5 +234,5 @@ def _is_foreign_namespace(names: dict[Any, Any]) -> bool:
     """
     if "__name__" in names and "__spec__" in names:
         package = str(names["__name__"]).partition(".")[0]
-        return package not in _OBSERVERS and package not in ("_thread", "pytest_storagefirst")
+        return package not in OBSERVERS and package not in ("_thread", "pytest_storagefirst")
     return "__module__" not in names and names is not globals()

@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+from greenlet import greenlet
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation import watchdog
@@ -194,3 +195,12 @@ def test_pytest_timeout_strikes_as_always(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "Failed: Timeout >1s" in done.stdout
     assert "1 failed" in done.stdout
+
+
+@pytest.mark.parametrize(("module", "observes"), [("coverage.collector", True), ("app", False)])
+def test_no_observer_is_left_behind_amid_its_work(module: str, observes: bool) -> None:
+    """Coverage's lock would stay taken, and the next handler under it wait for ever."""
+    names: dict[str, Any] = {"__name__": module, "getframe": sys._getframe}
+    exec("def look(check): return check(getframe())", names)
+    # In a greenlet, as handlers are: their frames end where it begins.
+    assert greenlet(names["look"]).switch(watchdog._observes) is observes
