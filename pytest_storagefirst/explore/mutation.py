@@ -108,8 +108,9 @@ def _near(pick: Pick, ground: Ground, kept: _Kept, max_faults: int) -> Schedule:
     if change == 4:
         fault = replace(fault, number=max(1, fault.number - 1 + 2 * pick(2)))
     elif change == 5:
+        # With its own extent: not every kind can last.
         other = one_of(pick, ground.at_point(fault.place, fault.point))
-        fault = replace(fault, kind=other.kind, variant=other.variant)
+        fault = replace(other, number=fault.number, message=fault.message)
     elif change == 6:
         fault = vary_extent(pick, ground.deployed, replace(fault, times=1))
     else:

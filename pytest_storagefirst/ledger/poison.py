@@ -51,7 +51,7 @@ def _wrong_with_bad(
         return ""
     held = [h for h in observation.held if h.message == message]
     deliveries = history.count("delivered", message)
-    going_round = [h for h in held if h.state != "dead-lettered"]
+    going_round = [h for h in held if h.state not in SET_ASIDE]
     if going_round and deliveries:
         return (
             f"is still {going_round[0].state} in {going_round[0].where} having been "

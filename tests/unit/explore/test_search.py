@@ -14,6 +14,7 @@ from pytest_storagefirst.explore.ground import Ground
 from pytest_storagefirst.explore.search import Draws
 from pytest_storagefirst.explore.strategies import schedules_over
 from pytest_storagefirst.explore.sweep import single_faults
+from pytest_storagefirst.faults.catalogue import KINDS
 from pytest_storagefirst.faults.plan import check_fault, parse_fault, parse_plan
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -139,3 +140,16 @@ def test_hypothesis_shrinks_to_one_message_and_one_fault(gives_up, quick):
     assert (found.messages, len(found.plan), found.choices) == (("m1",), 1, ())
     assert not found.plan[0].lasts
     assert found.plan[0].number == 1
+
+
+def test_only_what_can_last_is_drawn_to_last(gives_up):
+    draws = draws_of(gives_up)
+    lasting = parse_plan(["OrdersQueue: delivery #1: ack-lost for 600 s"])
+    for fault in single_faults(gives_up.deployed, gives_up.play(Schedule(SENDS)).counts):
+        draws.learn(gives_up.judge(Schedule(SENDS, plan=(fault,))))
+    draws.learn(gives_up.judge(Schedule(SENDS, plan=lasting)))
+
+    drawn = {fault for _ in range(600) for fault in draws.fresh().plan}
+
+    assert any(fault.for_ms for fault in drawn)
+    assert {f.kind for f in drawn if f.for_ms and not KINDS[f.kind].lasts} == set()

@@ -30,6 +30,25 @@ def test_what_is_dead_lettered_is_held_and_redriven(rig: Any) -> None:
     assert times[0] > 0
 
 
+def test_receives_that_a_handler_puts_off_are_counted_to_their_end(rig: Any) -> None:
+    """ChangeMessageVisibility puts the next receive off by up to 12 hours; the policy counts on.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+    """
+
+    def worker(event: Any, context: Any) -> None:
+        for record in event["Records"]:
+            boto3.client("sqs").change_message_visibility(
+                QueueUrl=QUEUE + "work",
+                ReceiptHandle=record["receiptHandle"],
+                VisibilityTimeout=3000,
+            )
+        raise ValueError
+
+    played = rig.with_handlers(Worker=worker).play(redrives=())
+    assert held(played) == [("m1", "DeadLetters", "dead-lettered")]
+
+
 def test_what_a_handler_sends_on_is_its_messages(rig: Any) -> None:
     def worker(event: Any, context: Any) -> None:
         for record in event["Records"]:
