@@ -181,13 +181,13 @@ class FifoLine:
             if members.waiting:
                 receivable = len(members.waiting)
                 self._ready.set(group, next(iter(members.waiting.values())))
-                self._unblocks.discard(group)
             else:
                 self._ready.discard(group)
-                if members.delayed:
-                    self._unblocks.set(group, next(iter(members.delayed.values())))
-                else:
-                    self._unblocks.discard(group)
+            if members.delayed:
+                self._unblocks.set(group, next(iter(members.delayed.values())))
+            else:
+                self._unblocks.discard(group)
+                if not members.waiting:
                     del self._groups[group]
         self.receivable += receivable - members.receivable
         members.receivable = receivable

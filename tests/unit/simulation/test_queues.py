@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 from moto.sqs.exceptions import SQSException
@@ -153,7 +153,17 @@ operations = st.lists(
 )
 
 
+DELAYED_BEHIND_ONE = [
+    ("send", "b", 0),
+    ("send", "a", 0),
+    ("advance", 1, 0),
+    ("send", "a", 0),
+    ("receive", 1, 2),
+]
+
+
 @settings(max_examples=200, deadline=None)
+@example(operations=DELAYED_BEHIND_ONE, fifo=True)
 @given(operations=operations, fifo=st.booleans())
 def test_every_message_is_somewhere_and_next_change_is_exact(
     operations: list[tuple[str, Any, int]], fifo: bool
