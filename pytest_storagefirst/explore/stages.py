@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_storagefirst.explore import content, workload
@@ -55,12 +56,12 @@ def first_units(
         ("batches of one at once", replace(plain, batch_limit=1, concurrency=MESSAGES)),
         ("several at once", replace(plain, concurrency=MESSAGES)),
     ):
-        yield Unit(name, lambda schedule=schedule: exploration.try_out(schedule))  # type: ignore[misc]
+        yield Unit(name, partial(exploration.try_out, schedule))
     if content.PROPERTY in exploration.judge.names:
         for entry in entries:
             yield Unit(
                 f"content of {entry.name}",
-                lambda entry=entry: _content(exploration, entry),  # type: ignore[misc]
+                partial(_content, exploration, entry),
             )
     if POISON in exploration.judge.names and exploration.judge.facts().consumed:
         yield Unit("bad messages", lambda: _bad_messages(exploration, entries))
@@ -72,7 +73,7 @@ def single_units(
     for fault in single_faults(exploration.judge.deployed, counts):
         yield Unit(
             str(fault),
-            lambda fault=fault: _single(exploration, messages, fault),  # type: ignore[misc]
+            partial(_single, exploration, messages, fault),
         )
 
 
@@ -83,7 +84,7 @@ def order_units(
     for base in base_schedules(exploration.judge, messages):
         yield Unit(
             base.name,
-            lambda base=base: _orders(exploration, messages, base, ends),  # type: ignore[misc]
+            partial(_orders, exploration, messages, base, ends),
         )
 
 
