@@ -124,7 +124,7 @@ def _fetched(key: bytes) -> list[bytes]:
 
 
 def _may_hold_any() -> bool:
-    """Whether to ask Hypothesis, which takes a tenth of a short run to import.
+    """Whether to ask Hypothesis, which a short run need not import otherwise.
 
     Who gave it another database than the one in its folder has imported it to do so.
     """

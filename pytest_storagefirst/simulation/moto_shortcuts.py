@@ -42,7 +42,7 @@ def whole_item_in(body: bytes) -> Iterator[None]:
 
 
 def _read_conditions_once() -> None:
-    """To read a condition takes fifteen times as long as to apply it, and every put reads it twice.
+    """To read a condition takes longer than to apply it, and every put reads it twice.
 
     What comes of it depends on the expression and what it names, and is never changed afterwards.
     """
@@ -76,7 +76,7 @@ def _read_conditions_once() -> None:
 
 
 def _refuse_in_json_alone() -> None:
-    """A JSON error is first written as XML, which takes longer than the call that it refuses."""
+    """A JSON error is first written as XML, by a library that takes its time."""
     from moto.core.exceptions import JsonRESTError
     from werkzeug.exceptions import HTTPException
 

@@ -52,7 +52,7 @@ class Played:
 def many(deployed: Deployed) -> Iterator[None]:
     """Within this block run follows run: what each takes of the process is given back at its end.
 
-    Without it each run does that by itself, which takes a tenth of its time.
+    Without it each run does that by itself.
     """
     with deployed.world.attached(), isolation.kept():
         yield

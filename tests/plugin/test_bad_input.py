@@ -18,37 +18,7 @@ from typing import Any
 
 import pytest
 
-TEMPLATE = """
-Transform: AWS::Serverless-2016-10-31
-Resources:
-  Dead:
-    Type: AWS::SQS::Queue
-  Orders:
-    Type: AWS::SQS::Queue
-    Properties:
-      VisibilityTimeout: 30
-      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}
-  Table:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      BillingMode: PAY_PER_REQUEST
-      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
-      KeySchema: [{AttributeName: id, KeyType: HASH}]
-  Worker:
-    Type: AWS::Serverless::Function
-    Properties:
-      CodeUri: .
-      Handler: app.handler
-      Runtime: python3.12
-      Timeout: 5
-      Environment: {Variables: {TABLE: !Ref Table}}
-      Events:
-        Queue:
-          Type: SQS
-          Properties:
-            Queue: !GetAtt Orders.Arn
-            FunctionResponseTypes: [ReportBatchItemFailures]
-"""
+TEMPLATE = (Path(__file__).parents[1] / "small_stack.yaml").read_text(encoding="utf-8")
 APP = """
 import json, os, boto3
 table = boto3.resource("dynamodb").Table(os.environ["TABLE"])

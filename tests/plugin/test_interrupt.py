@@ -136,31 +136,7 @@ def test_stacks_that_were_done_keep_their_verdicts(project):
     assert {one["verdict"] for one in second["properties"]} == {"unknown"}
 
 
-STACK = """
-Transform: AWS::Serverless-2016-10-31
-Resources:
-  Dead: {Type: AWS::SQS::Queue}
-  Orders:
-    Type: AWS::SQS::Queue
-    Properties:
-      VisibilityTimeout: 30
-      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}
-  Table:
-    Type: AWS::DynamoDB::Table
-    Properties:
-      BillingMode: PAY_PER_REQUEST
-      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
-      KeySchema: [{AttributeName: id, KeyType: HASH}]
-  Worker:
-    Type: AWS::Serverless::Function
-    Properties:
-      CodeUri: .
-      Handler: app.handler
-      Runtime: python3.12
-      Timeout: 5
-      Environment: {Variables: {TABLE: !Ref Table}}
-      Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Orders.Arn}}}
-"""
+STACK = (Path(__file__).parents[1] / "small_stack.yaml").read_text(encoding="utf-8")
 LOSES = """
 import json, os, boto3
 table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
