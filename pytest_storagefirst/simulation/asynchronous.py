@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.simulation import destinations
 from pytest_storagefirst.simulation.functions import Outcome
 from pytest_storagefirst.stack.topology import Function
 
@@ -63,7 +63,7 @@ def _continue(simulation: Any, event: Event, outcome: Outcome) -> None:
     if outcome.kind == "succeeded":
         if function.on_success_arn:
             record = _record(simulation, event, outcome, "Success")
-            _deliver(simulation, event, function.on_success_arn, record, "stored")
+            _deliver(simulation, event, function.on_success_arn, record)
         return
     if outcome.kind == "throttled":
         wait_ms = min(FIRST_THROTTLE_RETRY_MS * 2**event.throttles, LAST_THROTTLE_RETRY_MS)
@@ -84,12 +84,12 @@ def _continue(simulation: Any, event: Event, outcome: Outcome) -> None:
 
 def _give_up(simulation: Any, event: Event, outcome: Outcome, condition: str) -> None:
     function = event.function
+    failed = f"{function.logical_id}'s invocation"
     if function.on_failure_arn:
         record = _record(simulation, event, outcome, condition)
-        _deliver(simulation, event, function.on_failure_arn, record, "dead-lettered")
+        _deliver(simulation, event, function.on_failure_arn, record, failed)
     if function.dead_letter_arn:
-        text = json.dumps(event.payload)
-        _deliver(simulation, event, function.dead_letter_arn, text, "dead-lettered")
+        _deliver(simulation, event, function.dead_letter_arn, json.dumps(event.payload), failed)
     if not function.on_failure_arn and not function.dead_letter_arn:
         simulation.record(
             "noted", event.messages, function.logical_id, "Lambda gives up, and drops the event"
@@ -117,20 +117,5 @@ def _record(simulation: Any, event: Event, outcome: Outcome, condition: str) -> 
     )
 
 
-def _deliver(simulation: Any, event: Event, arn: str, text: str, kind: str) -> None:
-    queue = simulation.deployed.queue_by_arn(arn) if ":sqs:" in arn else None
-    if queue is None:
-        simulation.refuse(
-            SimulationError(
-                "what is sent to this destination can't be followed",
-                where=event.function.logical_id,
-                found=arn,
-                expected="an SQS queue of the stack",
-            )
-        )
-        return
-    if kind == "dead-lettered":
-        simulation.record(
-            kind, event.messages, queue.logical_id, f"{event.function.logical_id}'s invocation"
-        )
-    simulation.queues.send(queue, text, event.messages)
+def _deliver(simulation: Any, event: Event, arn: str, text: str, failed: str = "") -> None:
+    destinations.deliver(simulation, arn, text, event.messages, event.function.logical_id, failed)
