@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -63,6 +63,54 @@ def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> 
     if directory is not None:
         click.echo(f"report: {directory / 'report.json'}")
     sys.exit(0 if merged.passes else 1)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--budget", type=float, default=10.0, metavar="SECONDS", help="For each stack.")
+@click.option("--report", "directory", type=Path, metavar="DIR", help="Write survey.json into DIR.")
+def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -> None:
+    """Explore every template in FOLDER and below.
+
+    Each ends in verdicts, or in a refusal that names the reason. Exits with 0 when every template
+    was judged or refused, 1 when one failed in a way that is a defect of ours.
+    """
+    import json
+
+    from pytest_storagefirst import survey as surveying
+
+    found = []
+    for finding in surveying.survey(folder, budget_seconds=budget):
+        found.append(finding)
+        if not as_json:
+            _tell_finding(finding)
+    text = json.dumps({"version": 1, "templates": found}, indent=2, ensure_ascii=False)
+    if as_json:
+        click.echo(text)
+    else:
+        judged = sum(not one["refused"] for one in found)
+        standing = sum(one["stands_up"] for one in found)
+        click.echo(f"{len(found)} templates: {standing} stand up, {judged} judged")
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "survey.json").write_text(text + "\n", encoding="utf-8")
+    sys.exit(any(str(one["refused"] or "").startswith("internal error") for one in found))
+
+
+def _tell_finding(finding: dict[str, Any]) -> None:
+    if finding["refused"]:
+        first, *rest = str(finding["refused"]).splitlines()
+        stands = "stands up, not judged" if finding["stands_up"] else "does not stand up"
+        click.echo(f"{finding['template']}: {stands}: {first}")
+        for line in rest:
+            click.echo(f"    {line}")
+        return
+    verdicts: dict[str, list[str]] = {}
+    for one in finding["properties"]:
+        verdicts.setdefault(one["verdict"], []).append(one["name"])
+    told = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in verdicts.items())
+    click.echo(f"{finding['template']}: {told}")
 
 
 def _tell(lines: Iterable[Line]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-ENTRY_KINDS = ("route", "queue", "topic", "bucket", "bus", "stream", "table")
+ENTRY_KINDS = ("route", "queue", "topic", "bucket", "bus", "stream", "table", "rule")
 DEFAULT_BUDGET_SECONDS = 10.0
 DEFAULT_MAX_FAULTS = 2
 

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_storagefirst.errors import EntryError, HandlerError, StorageFirstError
 from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.asked import Asked, watched
+from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.settings import nearest
@@ -120,7 +121,7 @@ class _Guesses:
         self._plays = 0
 
     def first_taken(self) -> Entry:
-        body, problem = self._followed(workload.first_guess())
+        body, problem = self._followed(first_guess(self._entry))
         if problem:
             for other in workload.alternatives(body):
                 if self._plays >= MOST_TRIES:
@@ -199,14 +200,13 @@ def _why_refused(judge: Judge, played: Played) -> str:
 
 
 def _refusal(entry: Entry, problem: str, body: Any) -> StorageFirstError:
-    kind = "route" if entry.route is not None else "queue"
     return EntryError(
         "the stack refuses this message even without faults, so nothing can be learnt from it",
         where=entry.name,
         found=f"{problem}; sent {workload.as_sent(body)}",
         expected="a body that the stack processes",
         remedy="write it in storagefirst.toml, with {unique} where a message's own id goes:\n"
-        f'            [[entry]]\n            {kind} = "{entry.name}"\n'
+        f'            [[entry]]\n            {entry.kind} = "{entry.name}"\n'
         '            body = { … = "{unique}" }',
     )
 

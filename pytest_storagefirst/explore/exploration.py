@@ -298,14 +298,17 @@ def explore(
     crew: Callable[[], Crew] = Alone,
     *,
     draws: bool = True,
+    prepared: Prepared | None = None,
 ) -> StackResult:
     """Explore one template and say what holds. Raises StorageFirstError for what to mend.
+
+    `prepared` is its stack, where it stands already.
 
     `crew` is called when the work begins, for who shares it. With `draws` the time that is left
     after all that is tried in order goes into schedules that are drawn.
     """
     started = time.perf_counter()
-    prepared = prepare(Path(template), settings)
+    prepared = prepared or prepare(Path(template), settings)
     exploration = Exploration(prepared, settings, progress)
     with many(prepared.deployed):
         result = Course(exploration, crew, draws=draws).run()

@@ -51,8 +51,9 @@ class Judge:
     def facts(self) -> Facts:
         topology = self.deployed.topology
         mapped = [queue for queue in topology.queues if self.deployed.mappings_of(queue)]
+        functions = {function.arn for function in topology.functions}
         return Facts(
-            consumed=bool(mapped),
+            consumed=any(edge.target in functions for edge in topology.edges),
             ordered=any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
         )

@@ -7,27 +7,23 @@ import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import time_machine
 
-from pytest_storagefirst.errors import EntryError, HandlerError, SettingsError
-from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
+from pytest_storagefirst.errors import HandlerError, SettingsError
+from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
-from pytest_storagefirst.simulation.deployed import Deployed, Downstream, Entry
+from pytest_storagefirst.simulation.deployed import Deployed, Downstream
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.world import World
 from pytest_storagefirst.stack.deploy import deploy
 from pytest_storagefirst.stack.template import Template, load_template
-from pytest_storagefirst.stack.topology import Function, Queue, Route, Topology
-
-# What a front door can store in, by the service in an integration's URI or subtype.
-_STORES = ("sqs", "dynamodb", "s3")
-_READING_SUBTYPES = ("SQS-ReceiveMessage", "SQS-DeleteMessage", "SQS-PurgeQueue")
+from pytest_storagefirst.stack.topology import Function, Topology
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,7 @@ class _NoRun:
     """Between runs: AWS calls of ours are answered by moto, and nobody's handler is at work."""
 
     current = None
+    is_running = False
 
     @staticmethod
     def ask(method: str, url: str, headers: Any, body: Any) -> tuple[int, dict[str, str], bytes]:
@@ -79,7 +76,7 @@ def prepare(
     overrides = {**settings.functions, **(handlers or {})}
     _check_functions(topology, overrides, settings)
     code = _code(topology, template, overrides, path.parent)
-    entries = _entries(topology, settings, template)
+    entries = ways_in(topology, settings, template)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings))
     _check_consumers(deployed, template, overrides)
     return Prepared(deployed, template, tuple(template.notes))
@@ -167,10 +164,10 @@ def _check_reference(function: str, override: Any) -> None:
 
 
 def _check_consumers(deployed: Deployed, template: Template, replaced: Container[str]) -> None:
-    """Every function that a queue feeds must be Python that lies here, or be replaced."""
-    for mapping in deployed.topology.mappings:
-        function = deployed.function_by_arn(mapping.function_arn)
-        if function is None or deployed.queue_by_arn(mapping.source_arn) is None:
+    """Every function that the stack feeds must be Python that lies here, or be replaced."""
+    fed = [deployed.function_by_arn(edge.target) for edge in deployed.topology.edges]
+    for function in deployed.topology.functions:
+        if not any(function is one for one in fed):
             continue
         code = deployed.code[function.logical_id]
         where = template.where(function.logical_id)
@@ -198,124 +195,6 @@ def _check_consumers(deployed: Deployed, template: Template, replaced: Container
                 expected="a CodeUri that is a local folder, or InlineCode",
                 remedy=remedy,
             )
-
-
-def _stores_in(route: Route) -> str:
-    """The service that a route writes to; "" when it is no way into storage."""
-    integration = route.integration
-    if integration.subtype:
-        reads = integration.subtype in _READING_SUBTYPES
-        return "" if reads else integration.subtype.partition("-")[0].lower()
-    if integration.kind == "AWS" and route.method in ("POST", "PUT", "PATCH", "ANY"):
-        parts = integration.uri.split(":")
-        service = parts[4].rpartition(".")[2] if len(parts) > 4 else ""
-        return "" if service == "lambda" else service
-    return ""
-
-
-def _entries(topology: Topology, settings: Settings, template: Template) -> tuple[Entry, ...]:
-    routes = {route.name: route for route in topology.routes if _stores_in(route)}
-    queues = _fed_from_outside(topology)
-    if settings.entries:
-        folder = template.path.parent.resolve()
-        return tuple(
-            _with_bodies(_chosen(given, topology, routes), given, folder)
-            for given in settings.entries
-        )
-    usable = {name: route for name, route in routes.items() if _stores_in(route) in _STORES}
-    names = sorted(usable) or sorted(queues)
-    if len(names) == 1:
-        name = names[0]
-        if name in usable:
-            return (Entry(name, None, route=usable[name]),)
-        return (Entry(name, None, queue=queues[name]),)
-    if not names:
-        others = [f"{name} (into {_stores_in(route)})" for name, route in routes.items()]
-        raise EntryError(
-            "the stack has no way into storage that can be simulated",
-            where=str(template.path),
-            found=", ".join(others or [route.name for route in topology.routes])
-            or "no API route and no queue that a function reads",
-            expected="an API route with a service integration into SQS, DynamoDB or S3, or an SQS "
-            "queue with an event source mapping",
-            remedy="name one in storagefirst.toml:\n"
-            '            [[entry]]\n            queue = "LogicalId"',
-        )
-    kind = "route" if usable else "queue"
-    raise EntryError(
-        "the stack has several ways in, and none is chosen",
-        where=str(template.path),
-        found=", ".join(names),
-        expected="one [[entry]] or more in storagefirst.toml",
-        remedy=f'for instance\n            [[entry]]\n            {kind} = "{names[0]}"',
-    )
-
-
-def _fed_from_outside(topology: Topology) -> dict[str, Queue]:
-    """Queues that a function reads and that no other queue's redrive policy feeds."""
-    dead_letters = {queue.dead_letter_arn for queue in topology.queues}
-    sources = {mapping.source_arn for mapping in topology.mappings}
-    return {
-        queue.logical_id: queue
-        for queue in topology.queues
-        if queue.arn in sources and queue.arn not in dead_letters
-    }
-
-
-def _chosen(given: Any, topology: Topology, routes: Mapping[str, Route]) -> Entry:
-    if given.kind == "route":
-        matching = [route for route in topology.routes if _same_route(route.name, given.name)]
-        if not matching:
-            raise EntryError(
-                f"the stack has no route {given.name!r}",
-                where=given.where,
-                found=", ".join(route.name for route in topology.routes) or "no route at all",
-                expected="one of these",
-                remedy=nearest(given.name, [route.name for route in topology.routes]),
-            )
-        route = matching[0]
-        store = _stores_in(route)
-        if store not in _STORES:
-            raise EntryError(
-                f"{given.name} is no way into storage that can be simulated",
-                where=given.where,
-                found=f"an integration into {store or 'a function or an HTTP backend'}",
-                expected="an integration into " + ", ".join(_STORES),
-            )
-        return Entry(given.name, given.body, route=route)
-    if given.kind == "queue":
-        for queue in topology.queues:
-            if given.name in (queue.logical_id, queue.name):
-                return Entry(given.name, given.body, queue=queue)
-        raise EntryError(
-            f"the stack has no queue {given.name!r}",
-            where=given.where,
-            found=", ".join(queue.logical_id for queue in topology.queues) or "no queue at all",
-            expected="one of these",
-            remedy=nearest(given.name, [queue.logical_id for queue in topology.queues]),
-        )
-    raise EntryError(
-        f"an entry of kind {given.kind!r} can't be simulated yet",
-        where=given.where,
-        found=given.name,
-        expected="route or queue",
-    )
-
-
-def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:
-    if given.strategy is None:
-        return entry
-    bodies = load_strategy(given.strategy, folder, given.where)
-    body = simplest(bodies, given.strategy, given.where) if entry.body is None else entry.body
-    return replace(entry, body=body, bodies=bodies)
-
-
-def _same_route(name: str, wanted: str) -> bool:
-    method, _, path = name.partition(" ")
-    wanted_method, _, wanted_path = wanted.partition(" ")
-    return (
-        path.rstrip("/") == wanted_path.rstrip("/") and wanted_method.upper() in (method, "ANY")
-    ) or (method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/"))
 
 
 def _downstreams(settings: Settings) -> tuple[Downstream, ...]:

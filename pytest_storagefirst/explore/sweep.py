@@ -10,6 +10,8 @@ from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.deployed import Deployed
 
 MOST_NUMBERS = 12  # crossings of one point that are each tried
+# A target that is down for longer than EventBridge tries (24 hours, eb-rule-retry-policy).
+DELIVERY_OUTAGE_MS = 90_000_000
 MOST_PARTIAL = 40  # answers in a row that leave an entry out
 
 # Tried once at every crossing. Throttles and 5xx that last one attempt only are what the AWS SDK's
@@ -46,6 +48,7 @@ _ONCE: dict[str, tuple[tuple[str, str], ...]] = {
         ("delayed", ""),
         ("visibility-expired", ""),
         ("ack-lost", ""),
+        ("refused", "access-denied"),
     ),
     REQUEST: (
         ("storage-refused", "throttle"),
@@ -72,7 +75,7 @@ _LASTING: dict[str, tuple[tuple[str, str], ...]] = {
         ("brownout", ""),
     ),
     INVOCATION: (("crash", ""), ("throttled", "")),
-    DELIVERY: (("ack-lost", ""),),
+    DELIVERY: (("ack-lost", ""), ("refused", "throttle")),
     REQUEST: (),
 }
 
@@ -89,25 +92,35 @@ def single_faults(deployed: Deployed, counts: Mapping[tuple[str, str], int]) -> 
 def faults_once(deployed: Deployed, place: str, point: str, number: int) -> Iterator[Fault]:
     """All that can strike one crossing, once."""
     for kind, variant in _ONCE[catalogue.sort_of_point(point)]:
-        if _applies(kind, point, place, deployed):
+        if _applies(kind, variant, point, place, deployed):
             yield Fault(place, point, number, kind, variant)
 
 
 def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> Iterator[Fault]:
     """All outages of a point that can begin at one crossing, each longer than the retries there."""
     for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
-        if not _applies(kind, point, place, deployed):
+        if not _applies(kind, variant, point, place, deployed):
             continue
         if kind == "partial":
             # Callers send the rest again at once, boto3's batch_writer without any pause: by time,
             # that is thousands of calls. By count it outlasts those who try a few times.
             yield Fault(place, point, number, kind, variant, times=MOST_PARTIAL)
         else:
-            yield Fault(place, point, number, kind, variant, for_ms=outage_ms(deployed, kind))
+            for_ms = outage_ms(deployed, kind)
+            if point == DELIVERY and kind == "refused":
+                for_ms = _delivery_outage_ms(deployed, place)
+            yield Fault(place, point, number, kind, variant, for_ms=for_ms)
 
 
-def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:
+def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed) -> bool:
     operation = point.rpartition(".")[2]
+    if point == DELIVERY and (kind == "refused" or kind in catalogue.QUEUES_ONLY):
+        is_queue = any(queue.logical_id == place for queue in deployed.topology.queues)
+        if is_queue or kind != "refused":
+            return is_queue is not (kind == "refused")
+        # Nothing can be configured to keep what S3 may not deliver.
+        is_bucket = any(bucket.logical_id == place for bucket in deployed.topology.buckets)
+        return not (is_bucket and variant == "access-denied")
     if kind == "partial":
         return point in catalogue.BATCH_WRITES
     if kind == "stale":
@@ -118,10 +131,16 @@ def _applies(kind: str, point: str, place: str, deployed: Deployed) -> bool:
     if kind == "gateway-throttled":
         return any(e.name == place and e.route is not None for e in deployed.entries)
     if kind in ("duplicate", "reordered"):
-        return not any(
-            queue.fifo for queue in deployed.topology.queues if queue.logical_id == place
-        )
+        topology = deployed.topology
+        ordered = {one.logical_id for one in topology.queues if one.fifo}
+        return place not in ordered | {one.logical_id for one in topology.topics if one.fifo}
     return True
+
+
+def _delivery_outage_ms(deployed: Deployed, place: str) -> int:
+    """Buses give up after a day; topics and buckets try for weeks: no outage lasts longer."""
+    gives_up = any(place == bus.logical_id for bus in deployed.topology.buses)
+    return DELIVERY_OUTAGE_MS if gives_up else 300_000
 
 
 def outage_ms(deployed: Deployed, kind: str) -> int:

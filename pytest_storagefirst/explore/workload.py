@@ -131,9 +131,15 @@ def alternatives(body: Any) -> Iterator[Any]:
             yield changed
 
 
+def is_id(name: str) -> bool:
+    """Whether a field's name says that its value tells one message from another."""
+    lowered = name.lower()
+    return lowered.endswith("id") or "key" in lowered or "uuid" in lowered
+
+
 def _likely_value(name: str) -> Any:
     lowered = name.lower()
-    if lowered.endswith("id") or "key" in lowered or "uuid" in lowered:
+    if is_id(name):
         return UNIQUE
     if any(
         word in lowered

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 CALL = "call"  # function: an AWS call, "dynamodb.PutItem"
 HTTP = "http"  # function: a call that leaves AWS, "http POST https://payments.example/charge"
 INVOCATION = "invocation"  # function: "invocation"
-DELIVERY = "delivery"  # queue: "delivery"
+DELIVERY = "delivery"  # queue, topic, bus, bucket or rule: "delivery"
 REQUEST = "request"  # entry: "request"
 
 
@@ -30,7 +30,7 @@ class FaultKind:
 _KINDS = (
     FaultKind(
         "refused",
-        (CALL, HTTP),
+        (CALL, HTTP, DELIVERY),
         "the call has no effect: a throttle, a 5xx, a permission taken away, or no connection",
         ("throttle", "server-error", "access-denied", "connect-timeout"),
         lasts=True,
@@ -90,8 +90,12 @@ _KINDS = (
     ),
     FaultKind("init-failed", (INVOCATION,), "the environment does not come up", lasts=True),
     FaultKind("recycled", (INVOCATION,), "a new environment serves: module state is gone"),
-    FaultKind("duplicate", (DELIVERY,), "a standard queue delivers a message a second time"),
-    FaultKind("reordered", (DELIVERY,), "a standard queue delivers a message after later ones"),
+    FaultKind("duplicate", (DELIVERY,), "a queue, topic, bus or bucket delivers a second time"),
+    FaultKind(
+        "reordered",
+        (DELIVERY,),
+        "a queue, topic, bus or bucket delivers after later ones",
+    ),
     FaultKind("delayed", (DELIVERY,), "a message becomes visible much later"),
     FaultKind(
         "visibility-expired",
@@ -114,6 +118,9 @@ KINDS = {kind.name: kind for kind in _KINDS}
 
 # DESIGN's words for two of them that other points use with the same name.
 ALIASES = {("throttled", REQUEST): "gateway-throttled", ("outage", HTTP): "refused"}
+
+# Of deliveries: what only a queue's mapping knows.
+QUEUES_ONLY = frozenset({"visibility-expired", "ack-lost"})
 
 READ_ONLY_PREFIXES = (
     "Get",

@@ -13,7 +13,7 @@ _SORT_OF_PLACE = {
     catalogue.CALL: "function",
     catalogue.HTTP: "function",
     catalogue.INVOCATION: "function",
-    catalogue.DELIVERY: "queue",
+    catalogue.DELIVERY: "source",
     catalogue.REQUEST: "entry",
 }
 
@@ -21,7 +21,10 @@ _SORT_OF_PLACE = {
 def check_place(fault: Fault, places: Mapping[str, str]) -> None:
     """Raise FaultError unless the stack has the fault's place. `places`: name -> its sort."""
     wanted = _SORT_OF_PLACE[catalogue.sort_of_point(fault.point)]
-    fitting = [name for name, sort in places.items() if sort == wanted]
+    if wanted == "source" and fault.kind in catalogue.QUEUES_ONLY:
+        wanted = "queue"
+    sorts = ("queue", "source") if wanted == "source" and fault.kind != "refused" else (wanted,)
+    fitting = [name for name, sort in places.items() if sort in sorts]
     if fault.place in fitting:
         return
     near = difflib.get_close_matches(fault.place, fitting, n=1)

@@ -14,9 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 from greenlet import getcurrent
 
 from pytest_storagefirst.faults import catalogue
-from pytest_storagefirst.simulation import lanes, moto_deliveries
+from pytest_storagefirst.simulation import lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.refusals import lost_answer, refusal
+from pytest_storagefirst.simulation.routing import hooks
 
 BEFORE_MS = 2  # from the call until its effect
 AFTER_MS = 3  # from the effect until the answer
@@ -261,7 +262,7 @@ def _effected(
     if crossing.service in STATE_SERVICES or crossing.point == "lambda.Invoke":
         return
     said = _parameters(request, body)
-    if not moto_deliveries.stays_inside(simulation, crossing.point, said):
+    if not hooks.stays_inside(simulation, crossing.point, said):
         simulation.emit(crossing.point, said, None)
 
 

@@ -13,17 +13,27 @@ from pytest_storagefirst.stack.topology import EventSourceMapping, Function, Que
 
 @dataclass(frozen=True)
 class Entry:
-    """A way in, by its name: a route ("POST /orders"), or a queue's logical id.
+    """A way in, by its name: a route ("POST /orders"), or the logical id of what others write to.
 
-    `bodies` is a Hypothesis strategy of further bodies, where the user gave one.
+    `kind` is "route", "queue", "topic", "bucket", "bus", "stream", "table" or "rule" (of AWS IoT),
+    `store` what the topology knows of it. `bodies` is a Hypothesis strategy of further bodies,
+    where the user gave one.
     """
 
     name: str
     body: Any
-    route: Route | None = None
-    queue: Queue | None = None
-    group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue
+    kind: str = "route"
+    store: Any = None
+    group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue or topic
     bodies: Any = None
+
+    @property
+    def route(self) -> Route | None:
+        return self.store if self.kind == "route" else None
+
+    @property
+    def queue(self) -> Queue | None:
+        return self.store if self.kind == "queue" else None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,26 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pytest_storagefirst.ledger.effects import Effect
+from pytest_storagefirst.ledger.effects import Effect, Observation
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
+
+
+def observation(simulation: Simulation) -> Observation:
+    """All that judging looks at."""
+    quiet = not simulation.why_stopped and simulation.scheduler.next_ms() is None
+    return Observation(
+        messages=simulation.identities.messages,
+        history=tuple(simulation.history),
+        effects=(*effects(simulation), *simulation.emissions),
+        held=simulation.queues.held(),
+        names=dict(simulation.identities.names),
+        quiet=quiet,
+        why_not_quiet="" if quiet else simulation.why_stopped or "work was still going round",
+        faults_required=tuple(str(fault) for fault in simulation.strikes.plan),
+        faults_fired=simulation.strikes.fired,
+    )
 
 
 def effects(simulation: Simulation) -> tuple[Effect, ...]:

@@ -31,6 +31,7 @@ from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
+from pytest_storagefirst.simulation.routing import hooks
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import Sender
@@ -69,6 +70,7 @@ class Simulation:
         self.current: Invocation | None = None
         self.crossings: dict[greenlet.greenlet, boundary.Crossing] = {}  # calls in the slow lane
         self.front_key: Hashable = None  # see seams.py
+        self.behalf: tuple[str, ...] = ()  # whose messages a service acts for
         self.stage = Stage()
         self.functions = Functions(self)
         self.queues = Storage(self)
@@ -356,6 +358,7 @@ class Simulation:
         """Called before each call: the next run must find again what this one changes."""
         if is_read_only(operation):
             return
+        hooks.install(service, seams.here)
         if not self.deployed.world.about_to_change(service, operation, region):
             self.refuse(
                 SimulationError(
@@ -384,15 +387,4 @@ class Simulation:
 
     def observe(self) -> Observation:
         """The final read."""
-        quiet = not self.why_stopped and self.scheduler.next_ms() is None
-        return Observation(
-            messages=self.identities.messages,
-            history=tuple(self.history),
-            effects=(*final_read.effects(self), *self.emissions),
-            held=self.queues.held(),
-            names=dict(self.identities.names),
-            quiet=quiet,
-            why_not_quiet="" if quiet else self.why_stopped or "work was still going round",
-            faults_required=tuple(str(fault) for fault in self.strikes.plan),
-            faults_fired=self.strikes.fired,
-        )
+        return final_read.observation(self)

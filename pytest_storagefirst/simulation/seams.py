@@ -8,8 +8,9 @@ from __future__ import annotations
 from _thread import get_ident
 from typing import Any
 
-from pytest_storagefirst.simulation import clients, fronts, modules, moto_deliveries
+from pytest_storagefirst.simulation import clients, fronts, modules
 from pytest_storagefirst.simulation.boundary import attempt, aws_call
+from pytest_storagefirst.simulation.routing import hooks
 
 _active: Any = None
 _thread = 0
@@ -23,7 +24,7 @@ def activate(simulation: Any) -> None:
     _active, _thread = simulation, get_ident()
 
 
-def _here() -> Any:
+def here() -> Any:
     """The simulation that the calling code is in; other threads of the process are in none."""
     return _active if _active is not None and get_ident() == _thread else None
 
@@ -45,12 +46,12 @@ def _install() -> None:
     user_agent = UserAgentString.to_string
 
     def boundary_make_client(self: Any, *args: Any, **kwargs: Any) -> None:
-        simulation = _here()
+        simulation = here()
         self._made_in_simulation = simulation is not None and simulation.current is not None
         make_client(self, *args, **kwargs)
 
     def boundary_make_request(self: Any, model: Any, request: Any, context: Any) -> Any:
-        simulation = _here()
+        simulation = here()
         if simulation is None or simulation.current is None:
             # A finalizer or a generator's `finally`, run when its handler is long gone.
             if self._made_in_simulation or modules.called_by_handler():
@@ -65,7 +66,7 @@ def _install() -> None:
         )
 
     def boundary_make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
-        simulation = _here()
+        simulation = here()
         if simulation is None or simulation.current is None:
             return make_api_call(self, operation_name, api_params)
         key = fronts.key(self, operation_name, api_params)
@@ -87,7 +88,7 @@ def _install() -> None:
         return fronts.answered(self, front, answer)
 
     def boundary_send(self: Any, request: Any) -> Any:
-        simulation = _here()
+        simulation = here()
         if simulation is not None:
             return attempt(simulation, request)
         if modules.called_by_handler():
@@ -95,12 +96,12 @@ def _install() -> None:
         return send(self, request)
 
     def boundary_load(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _here() is None:
+        if here() is None:
             return load(self, *args, **kwargs)
         return clients.resource_class(load, self, *args, **kwargs)
 
     def boundary_user_agent(self: Any) -> str:
-        return "simulated" if _here() is not None else str(user_agent(self))
+        return "simulated" if here() is not None else str(user_agent(self))
 
     BaseClient._made_in_simulation = False
     BaseClient._made_as = None
@@ -110,7 +111,7 @@ def _install() -> None:
     UserAgentString.to_string = boundary_user_agent
     URLLib3Session.send = boundary_send
     ResourceFactory.load_from_definition = boundary_load
-    moto_deliveries.install(_here)
+    hooks.install("lambda", here)
     _install_pool()
 
 
@@ -123,7 +124,7 @@ def _install_pool() -> None:
     make_quota = RetryQuota.__init__
 
     def pooled_session(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _here()
+        simulation = here()
         if cls is not Session or simulation is None or simulation.current is None:
             return object.__new__(cls)
         found, key = clients.session(simulation.current.environment, args, kwargs)
@@ -137,19 +138,19 @@ def _install_pool() -> None:
             return
         make_session(self, *args, **kwargs)
         key = vars(self).get("kept_as")
-        simulation = _here()
+        simulation = here()
         if key is not None and simulation is not None and simulation.current is not None:
             clients.keep_session(simulation.current.environment, self, key)
 
     def pooled_client(self: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _here()
+        simulation = here()
         if simulation is None or simulation.current is None:
             return client(self, *args, **kwargs)
         environment = simulation.current.environment
         return clients.pooled(environment, client, "client", self, args, kwargs)
 
     def pooled_resource(self: Any, *args: Any, **kwargs: Any) -> Any:
-        simulation = _here()
+        simulation = here()
         if simulation is None or simulation.current is None:
             return resource(self, *args, **kwargs)
         environment = simulation.current.environment
@@ -157,7 +158,7 @@ def _install_pool() -> None:
 
     def noted_quota(self: Any, *args: Any, **kwargs: Any) -> None:
         make_quota(self, *args, **kwargs)
-        if _here() is not None:
+        if here() is not None:
             clients.note_quota(self)
 
     Session.__new__, Session.__init__ = pooled_session, pooled_init

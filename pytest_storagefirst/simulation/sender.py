@@ -7,7 +7,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import EntryError
+from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation.boundary import STATE_SERVICES
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.door import wholly
 from pytest_storagefirst.simulation.frontdoor import (
@@ -23,7 +25,10 @@ from pytest_storagefirst.simulation.frontdoor import (
     service_reply,
     throttled,
 )
+from pytest_storagefirst.simulation.frontdoor.service_protocols import BOTOCORE_NAMES
+from pytest_storagefirst.simulation.producers import produce
 from pytest_storagefirst.simulation.refusals import refusal
+from pytest_storagefirst.simulation.routing.hooks import stays_inside
 from pytest_storagefirst.simulation.schedule import Send, as_text, render
 
 if TYPE_CHECKING:
@@ -74,12 +79,14 @@ class Sender:
     def _request(
         self, entry: Entry, message: str, body: Any, refused: str, *, told: bool
     ) -> HttpReply:
+        simulation = self._simulation
         self.sending = (message,)
         try:
             if entry.route is not None:
                 reply, said_yes = self._through_route(entry, body, refused)
             else:
-                reply = self._to_queue(entry, message, body, refused)
+                token = simulation.identities.token(message)
+                reply = produce(simulation, entry, token, body, refused)
                 said_yes = reply.status < 300
         finally:
             self.sending = ()
@@ -129,7 +136,20 @@ class Sender:
         backend = self._perform(call, refused)
         reply = answer(route, request, context, backend)
         backend_body = backend.body if isinstance(backend, HttpReply) else ""
+        if isinstance(backend, HttpReply) and backend.status < 300:
+            self._leaves(call)
         return reply, acknowledged(route, reply, backend_body)
+
+    def _leaves(self, call: BackendCall) -> None:
+        """What the front door gives to a service that the final read doesn't see is an effect."""
+        service = BOTOCORE_NAMES.get(call.service, call.service)
+        if call.service in STATE_SERVICES or call.operation is None or call.service == "http":
+            return
+        point = f"{service}.{call.operation}"
+        if is_read_only(call.operation) or stays_inside(self._simulation, point, call.parameters):
+            return
+        said = json.loads(json.dumps(call.parameters, default=_text))
+        self._simulation.emit(point, said, None)
 
     def _perform(self, call: BackendCall, refused: str) -> HttpReply | BackendFailure:
         simulation = self._simulation
@@ -159,27 +179,9 @@ class Sender:
             return HttpReply(500)
         return HttpReply(status, answered, content.decode("utf-8", "replace"))
 
-    def _to_queue(self, entry: Entry, message: str, body: Any, refused: str) -> HttpReply:
-        queue = entry.queue
-        assert queue is not None
-        if refused:
-            status, headers, content = refusal("sqs", refused, queue.url)
-            return HttpReply(status, headers, content.decode())
-        parameters = {"QueueUrl": queue.url, "MessageBody": as_text(body)}
-        if queue.fifo:
-            parameters["MessageGroupId"] = entry.group
-            if not queue.content_based_deduplication:
-                parameters["MessageDeduplicationId"] = self._simulation.identities.token(message)
-        sent = self._simulation.queues.ask(parameters)
-        if sent is not None:
-            return HttpReply(200, {}, json.dumps(sent))
-        headers = {
-            "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": "AmazonSQS.SendMessage",
-        }
-        region = self._simulation.deployed.topology.region
-        said = json.dumps(parameters).encode()
-        return self._ask("POST", f"https://sqs.{region}.amazonaws.com/", headers, said)
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _filled(path: str, simulation: Simulation) -> str:

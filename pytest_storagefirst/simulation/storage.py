@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
 from pytest_storagefirst.simulation import queue_moves
+from pytest_storagefirst.simulation.behalf import on_behalf_of, whose
 from pytest_storagefirst.stack.topology import Queue
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ class Storage:
         self._simulation = simulation
         self._backend: Any = None
         self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
-        self._behalf: tuple[str, ...] = ()
         self.stored_texts: dict[str, list[str]] = {}
         self.groups: dict[tuple[str, str], list[str]] = {}
 
@@ -98,13 +98,13 @@ class Storage:
             moved = True
         return moved
 
-    def send(self, queue: Queue, text: str, messages: tuple[str, ...]) -> None:
-        """Put a message of a service's own into a queue, on behalf of the test's messages."""
-        outer, self._behalf = self._behalf, messages
-        try:
-            self._backend.send_message(queue.name, text)
-        finally:
-            self._behalf = outer
+    def send(self, queue: Queue, text: str, messages: tuple[str, ...], **more: Any) -> None:
+        """Put a message of a service's own into a queue, on behalf of the test's messages.
+
+        `more` are moto's words for what a message has beside its text. Raises moto's SQSException.
+        """
+        with on_behalf_of(self._simulation, messages):
+            self._backend.send_message(queue.name, text, **more)
 
     def ask(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """What SQS answers to a SendMessage in this region; None where moto must answer."""
@@ -168,17 +168,7 @@ class Storage:
             simulation.wake(store.name)
 
     def _attribute(self, message: Any) -> None:
-        """Whose message it is: the tokens in its body tell; else the sender or handler at work."""
-        simulation = self._simulation
-        identities = simulation.identities
-        ids = identities.messages_in(message.body)
-        if not ids and simulation.sender.sending:
-            ids = simulation.sender.sending
-            identities.nameless.update(ids)
-        ids = ids or self._behalf
-        if not ids and simulation.current is not None:
-            ids = identities.nobody_named(simulation.current.messages)
-        self._adopt(message, ids)
+        self._adopt(message, whose(self._simulation, message.body))
 
     def _adopt(self, message: Any, ids: tuple[str, ...]) -> None:
         self._message_of[message.id] = ids

@@ -63,7 +63,11 @@ _DATA_OPERATIONS = {
             "UploadPartCopy",
         }
     ),
+    # Of these nothing is kept that a run could see.
+    "events": frozenset({"PutEvents"}),
+    "sns": frozenset({"Publish", "PublishBatch"}),
 }
+_REWOUND = ("dynamodb", "sqs", "s3")
 # These don't reach moto at all.
 _INVOKING = {"lambda": frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})}
 
@@ -198,7 +202,7 @@ class World:
         moto_shortcuts.install()
         self._baselines.clear()
         self._touched.clear()
-        for service in _DATA_OPERATIONS:
+        for service in _REWOUND:
             self._baselines[service, self.region] = self._copy_of(service, self.region)
         self._make_rewinds()
         self._buckets = dict(self._bucket_accounts())
@@ -231,7 +235,7 @@ class World:
             if service == "s3":
                 self._bucket_accounts().clear()
                 self._bucket_accounts().update(self._buckets)
-        if any(service in _DATA_OPERATIONS for service, _ in self._touched):
+        if any(service in _REWOUND for service, _ in self._touched):
             self._make_rewinds()
         self._touched.clear()
         for restore in self._rewinds:

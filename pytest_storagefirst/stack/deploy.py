@@ -40,7 +40,8 @@ class _Session:
 
 
 @cache
-def _session(region_name: str) -> _Session:
+def session(region_name: str) -> _Session:
+    """Clients for calls that are no handler's: answered by moto, or by the simulation."""
     return _Session(region_name)
 
 
@@ -59,7 +60,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
 
     if not botocore_stubber.enabled:
         raise RuntimeError("deploy() runs in moto only: start moto's mock_aws first")
-    session = _session(template.region)
+    clients = session(template.region)
     share_models_of_moto()
 
     def making(logical_id: str, kind: str) -> Making:
@@ -70,7 +71,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
             account=template.account,
             region=template.region,
             where=template.where(logical_id),
-            client=session.client,
+            client=clients.client,
             external=frozenset(template.external),
         )
 
@@ -80,7 +81,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
     properties = {name: one["Properties"] for name, one in resources.items()}
     with engine(making, properties) as running:
         try:
-            session.client("cloudformation").create_stack(
+            clients.client("cloudformation").create_stack(
                 StackName=stack_name,
                 TemplateBody=json.dumps(body),
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
@@ -94,7 +95,7 @@ def deploy(template: Template, stack_name: str = DEFAULT_STACK_NAME) -> Topology
                 found=f"{type(error).__name__}: {error}",
             ) from error
     try:
-        return discover(stack_name, session)
+        return discover(stack_name, clients)
     except Exception as error:
         raise TemplateError(
             "the stack stands, but its topology can't be found",

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from . import discovery_routing
 from .discovery_routes import http_routes, rest_routes
 from .resource_types import plays_a_part
 from .topology import (
     Bucket,
+    Bus,
+    Edge,
     EventSourceMapping,
     Function,
     Queue,
     Route,
     Table,
+    Topic,
+    TopicRule,
     Topology,
 )
 
@@ -70,7 +75,10 @@ class _Finder:
         functions = [self._function(*one) for one in self.of_type("AWS::Lambda::Function")]
         kinds = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
         tables = [self._table(*one) for one in self.of_type(*kinds)]
-        buckets = [Bucket(*one) for one in self.of_type("AWS::S3::Bucket")]
+        buckets = [
+            discovery_routing.bucket(self.client("s3"), *one)
+            for one in self.of_type("AWS::S3::Bucket")
+        ]
         for logical, kind, physical in self.resources:
             if plays_a_part(kind) and not kind.endswith("::Stage"):
                 self.named(logical, physical)
@@ -83,6 +91,8 @@ class _Finder:
             for one in self.of_type("AWS::Lambda::EventSourceMapping")
             if (mapping := self._mapping(*one)) is not None
         ]
+        topics, buses, topic_rules, edges = self._routing(account, buckets)
+        edges += discovery_routing.configured(queues, functions, mappings)
         return Topology(
             stack_name=self.stack_name,
             account=account,
@@ -93,6 +103,10 @@ class _Finder:
             tables=tuple(tables),
             buckets=tuple(buckets),
             routes=tuple(self._routes()),
+            topics=tuple(topics),
+            buses=tuple(buses),
+            topic_rules=tuple(topic_rules),
+            edges=tuple(edges),
             logical_ids=self.logical_ids,
             inert=tuple(
                 f"{logical} ({kind})"
@@ -100,6 +114,36 @@ class _Finder:
                 if not plays_a_part(kind)
             ),
         )
+
+    def _routing(
+        self, account: str, buckets: list[Bucket]
+    ) -> tuple[list[Topic], list[Bus], list[TopicRule], list[Edge]]:
+        topics, topic_rules, edges = [], [], []
+        for one in self.of_type("AWS::SNS::Topic"):
+            topic, fed = discovery_routing.topic(self.client("sns"), *one)
+            topics.append(topic)
+            edges += fed
+        for one in self.of_type("AWS::IoT::TopicRule"):
+            rule, fed = discovery_routing.topic_rule(self.client("iot"), *one)
+            self.named(one[0], rule.arn)
+            topic_rules.append(rule)
+            edges += fed
+        where = f"arn:aws:events:{self.session.region_name}:{account}"
+        rules = {}
+        for logical, physical in self.of_type("AWS::Events::Rule"):
+            rules[f"{where}:rule/{physical.replace('|', '/')}"] = logical
+        for arn, logical in rules.items():
+            self.named(logical, arn)
+        buses: list[Bus] = []
+        if rules or self.of_type("AWS::Events::EventBus"):
+            buses, fed = discovery_routing.buses(
+                self.client("events"), self.logical_ids, list(rules)
+            )
+            edges += fed
+        for bucket in buckets:
+            bus = f"{where}:event-bus/default"
+            edges += discovery_routing.notifications(self.client("s3"), bucket.name, bus)
+        return topics, buses, topic_rules, edges
 
     def _queue(self, logical_id: str, url: str) -> Queue:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])

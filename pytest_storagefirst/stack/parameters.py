@@ -137,3 +137,55 @@ def _check(
             found=repr(value),
             expected=f"AllowedPattern {pattern}",
         )
+
+
+_CANDIDATES = (
+    "someone@example.com",
+    "https://example.com",
+    "10.0.0.0/16",
+    "12345678901234567890",
+    "1",
+    "a",
+)
+_NUMBERED = {"AWS::EC2::VPC::Id": "vpc", "AWS::EC2::Subnet::Id": "subnet"}
+
+
+def invented_parameters(document: Document, given: Mapping[str, Any]) -> dict[str, str]:
+    """A value for each parameter that has neither a default nor a given one."""
+    declared = document.value.get("Parameters") if isinstance(document.value, dict) else None
+    if not isinstance(declared, dict):
+        return {}
+    return {
+        name: _invented(name, declaration)
+        for name, declaration in declared.items()
+        if isinstance(declaration, dict) and "Default" not in declaration and name not in given
+    }
+
+
+def _invented(name: str, declaration: dict[str, Any]) -> str:
+    kind = str(declaration.get("Type", "String"))
+    allowed = declaration.get("AllowedValues")
+    if isinstance(allowed, list) and allowed:
+        return scalar_text(allowed[0])
+    if "Number" in kind:
+        return scalar_text(declaration.get("MinValue", 1))
+    for type_name, prefix in _NUMBERED.items():
+        if type_name in kind:
+            return f"{prefix}-0123456789abcdef0"
+    plain = f"invented-{name.lower()}"[: int(declaration.get("MaxLength", 60))]
+    plain = plain.ljust(int(declaration.get("MinLength", 0)), "x")
+    candidates: tuple[str, ...] = (plain, plain.replace("-", ""), *_CANDIDATES)
+    if "email" in name.lower():
+        candidates = (_CANDIDATES[0], *candidates)
+    pattern = declaration.get("AllowedPattern")
+    for candidate in candidates:
+        if not isinstance(pattern, str) or _fits(pattern, candidate):
+            return candidate
+    return plain
+
+
+def _fits(pattern: str, text: str) -> bool:
+    try:
+        return re.fullmatch(pattern, text) is not None
+    except re.error:  # Java's dialect knows more than Python's
+        return True

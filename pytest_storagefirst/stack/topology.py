@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,56 @@ class Table:
 
 @dataclass(frozen=True)
 class Bucket:
+    """A bucket; its first notification is about keys with `prefix` and `suffix`."""
+
     logical_id: str
     name: str
+    prefix: str = ""
+    suffix: str = ""
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:s3:::{self.name}"
+
+
+@dataclass(frozen=True)
+class Topic:
+    logical_id: str
+    name: str
+    arn: str
+    fifo: bool = False
+    # Message attributes that every subscription's filter policy lets through: name -> value.
+    attributes: MappingType[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bus:
+    """An event bus; `patterns` are those of its rules that are enabled, as JSON texts."""
+
+    logical_id: str  # "default" for the account's own
+    name: str
+    arn: str
+    patterns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TopicRule:
+    """A rule of AWS IoT: what it selects, and what it does with it. `actions` are IoT's own."""
+
+    logical_id: str
+    name: str
+    arn: str
+    sql: str
+    actions: tuple[MappingType[str, Any], ...] = ()
+    error_action: MappingType[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What stands at `source` hands on to `target`, by configuration and not by code; two ARNs."""
+
+    source: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -146,6 +195,11 @@ class Topology:
     tables: tuple[Table, ...] = ()
     buckets: tuple[Bucket, ...] = ()
     routes: tuple[Route, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    streams: tuple[Any, ...] = ()
+    buses: tuple[Bus, ...] = ()
+    topic_rules: tuple[TopicRule, ...] = ()
+    edges: tuple[Edge, ...] = ()
     logical_ids: MappingType[str, str] = field(
         default_factory=dict
     )  # physical id or ARN -> logical id

@@ -91,6 +91,24 @@ def rule(making: Making, properties: Properties) -> Resource:
     return Resource(physical, {"Arn": arn})
 
 
+def topic_rule(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-iot-topicrule.html"""
+    name = properties.get("RuleName") or making.name(128).replace("-", "_")
+    payload = lowered(making.require(properties, "TopicRulePayload"))
+    making.call("iot", "create_topic_rule", {"ruleName": name, "topicRulePayload": payload})
+    arn = f"arn:aws:iot:{making.region}:{making.account}:rule/{name}"
+    return Resource(name, {"Arn": arn})
+
+
+def lowered(value: Any) -> Any:
+    """Names as IoT's API has them: CloudFormation writes each with a capital."""
+    if isinstance(value, list):
+        return [lowered(one) for one in value]
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: lowered(one) for name, one in value.items()}
+    return value
+
+
 def state_machine(making: Making, properties: Properties) -> Resource:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-stepfunctions-statemachine.html"""
     definition: Any = properties.get("DefinitionString", properties.get("Definition"))
@@ -112,6 +130,7 @@ def state_machine(making: Making, properties: Properties) -> Resource:
 HANDLERS = {
     "AWS::Events::EventBus": event_bus,
     "AWS::Events::Rule": rule,
+    "AWS::IoT::TopicRule": topic_rule,
     "AWS::SNS::Subscription": subscription,
     "AWS::SNS::Topic": topic,
     "AWS::SNS::TopicPolicy": topic_policy,

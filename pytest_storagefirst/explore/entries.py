@@ -1,0 +1,170 @@
+"""The ways into a stack: those that the user names, or those that nothing in the stack feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.errors import EntryError
+from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
+from pytest_storagefirst.faults.catalogue import is_read_only
+from pytest_storagefirst.settings import Settings, nearest
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.stack.template import Template
+from pytest_storagefirst.stack.topology import Route, Topology
+
+_READING_SUBTYPES = (
+    "AppConfig-GetConfiguration",
+    "SQS-DeleteMessage",
+    "SQS-PurgeQueue",
+    "SQS-ReceiveMessage",
+    "StepFunctions-StopExecution",
+)
+_WRITING_METHODS = ("POST", "PUT", "PATCH", "ANY", "")
+
+
+def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple[Entry, ...]:
+    """The entries of a stack. Raises EntryError where there is none, or not the one that is named.
+
+    By itself: all routes that write to a service; without any, whatever hands on to something and
+    is given nothing by the stack's own configuration.
+    """
+    if settings.entries:
+        folder = template.path.parent.resolve()
+        return tuple(
+            _with_bodies(_chosen(given, topology), given, folder) for given in settings.entries
+        )
+    found = tuple(_routes(topology)) or tuple(_sources(topology))
+    if not found:
+        raise EntryError(
+            "the stack has no way into storage",
+            where=str(template.path),
+            found=", ".join(route.name for route in topology.routes)
+            or "no API route, and nothing that a function, rule, subscription or pipe reads",
+            expected="an API route with a service integration, or a queue, topic, bucket, bus, "
+            "stream or table that feeds something",
+            remedy="name one in storagefirst.toml:\n"
+            '            [[entry]]\n            queue = "LogicalId"',
+        )
+    return found
+
+
+def _routes(topology: Topology) -> Iterator[Entry]:
+    found = [route for route in topology.routes if stores_in(route)]
+    writing = [route for route in found if route.method in _WRITING_METHODS]
+    for route in writing or found:
+        yield Entry(route.name, None, "route", route)
+
+
+def stores_in(route: Route) -> str:
+    """The service that a route writes to; "" when it is no way into storage."""
+    integration = route.integration
+    if integration.subtype:
+        reads = integration.subtype in _READING_SUBTYPES
+        return "" if reads else integration.subtype.partition("-")[0].lower()
+    parts = integration.uri.split(":")
+    if integration.kind != "AWS" or len(parts) < 6:
+        return ""
+    service = parts[4].rpartition(".")[2]
+    form, _, rest = parts[5].partition("/")
+    if service == "lambda" or (form == "action" and is_read_only(rest)):
+        return ""
+    if form == "path" and route.method not in _WRITING_METHODS:
+        return ""
+    return service
+
+
+def _stores(topology: Topology) -> Iterator[tuple[str, Any]]:
+    """Everything that others can write to, by kind, in the order of the template's own kinds."""
+    for kind, stores in (
+        ("queue", topology.queues),
+        ("topic", topology.topics),
+        ("bucket", topology.buckets),
+        ("bus", topology.buses),
+        ("stream", topology.streams),
+        ("table", topology.tables),
+        ("rule", topology.topic_rules),
+    ):
+        for store in stores:
+            yield kind, store
+
+
+def _sources(topology: Topology) -> Iterator[Entry]:
+    fed = {edge.target for edge in topology.edges}
+    feeding = {edge.source for edge in topology.edges}
+    letters = {queue.dead_letter_arn for queue in topology.queues}
+    for kind, store in _stores(topology):
+        if kind == "queue":
+            consumed = any(mapping.source_arn == store.arn for mapping in topology.mappings)
+            feeds = consumed or any(
+                edge.source == store.arn and edge.target not in letters for edge in topology.edges
+            )
+        elif kind == "table":
+            feeds = store.stream_arn in feeding
+        elif kind == "bus":
+            feeds = bool(store.patterns) and not _from_aws(store.patterns)
+        else:
+            feeds = store.arn in feeding
+        if feeds and store.arn not in fed:
+            yield Entry(store.logical_id, None, kind, store)
+
+
+def _from_aws(patterns: tuple[str, ...]) -> bool:
+    """Whether all rules of a bus wait for AWS's own events, which nobody can put."""
+    return all('"aws.' in pattern for pattern in patterns)
+
+
+def _chosen(given: Any, topology: Topology) -> Entry:
+    if given.kind == "route":
+        return _chosen_route(given, topology)
+    stores = [store for kind, store in _stores(topology) if kind == given.kind]
+    for store in stores:
+        if given.name in (store.logical_id, store.name):
+            return Entry(given.name, given.body, given.kind, store)
+    names = [store.logical_id for store in stores]
+    raise EntryError(
+        f"the stack has no {given.kind} {given.name!r}",
+        where=given.where,
+        found=", ".join(names) or f"no {given.kind} at all",
+        expected="one of these",
+        remedy=nearest(given.name, names),
+    )
+
+
+def _chosen_route(given: Any, topology: Topology) -> Entry:
+    matching = [route for route in topology.routes if _same_route(route.name, given.name)]
+    if not matching:
+        raise EntryError(
+            f"the stack has no route {given.name!r}",
+            where=given.where,
+            found=", ".join(route.name for route in topology.routes) or "no route at all",
+            expected="one of these",
+            remedy=nearest(given.name, [route.name for route in topology.routes]),
+        )
+    route = matching[0]
+    if not stores_in(route):
+        raise EntryError(
+            f"{given.name} is no way into storage that can be simulated",
+            where=given.where,
+            found="an integration into a function, an HTTP backend or a call that only reads",
+            expected="an integration into a service that stores",
+        )
+    return Entry(given.name, given.body, "route", route)
+
+
+def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:
+    if given.strategy is None:
+        return entry
+    bodies = load_strategy(given.strategy, folder, given.where)
+    body = simplest(bodies, given.strategy, given.where) if entry.body is None else entry.body
+    return replace(entry, body=body, bodies=bodies)
+
+
+def _same_route(name: str, wanted: str) -> bool:
+    method, _, path = name.partition(" ")
+    wanted_method, _, wanted_path = wanted.partition(" ")
+    return (
+        path.rstrip("/") == wanted_path.rstrip("/") and wanted_method.upper() in (method, "ANY")
+    ) or (method == "ANY" and path.rstrip("/") == wanted_path.rstrip("/"))

@@ -1,0 +1,145 @@
+"""Those who write to a queue, topic, bucket, bus, stream or table themselves, without a front door.
+
+Each writes as its SDK would; what the service answers is what the producer is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation.behalf import aws
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.door import wholly
+from pytest_storagefirst.simulation.frontdoor import HttpReply
+from pytest_storagefirst.simulation.refusals import refusal
+from pytest_storagefirst.simulation.routing import topic_rules
+from pytest_storagefirst.simulation.schedule import as_text
+from pytest_storagefirst.stack.discovery_routing import example, sample
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+Call = tuple[str, str, dict[str, Any]]  # service, operation, parameters
+_FAILURES = ("FailedEntryCount", "FailedRecordCount")
+
+
+def produce(simulation: Simulation, entry: Entry, token: str, body: Any, refused: str) -> HttpReply:
+    """Write one message, whose id is `token`; `refused` is the fault that keeps the service from
+    taking it."""
+    if entry.kind == "rule":
+        return topic_rules.publish(simulation, entry.store, as_text(body), refused)
+    service, operation, parameters = _CALLS[entry.kind](entry, token, body)
+    if refused:
+        url = f"https://{service}.{simulation.deployed.topology.region}.amazonaws.com/"
+        status, headers, content = refusal(service, refused, url)
+        return HttpReply(status, headers, content.decode())
+    if service == "sqs":
+        sent = simulation.queues.ask(parameters)
+        if sent is not None:
+            return HttpReply(200, {}, json.dumps(sent))
+    return _call(simulation, service, operation, parameters)
+
+
+def _call(
+    simulation: Simulation, service: str, operation: str, parameters: dict[str, Any]
+) -> HttpReply:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = aws(simulation, service)
+    with wholly(simulation):
+        simulation.before_write(service, client.meta.method_to_api_mapping[operation])
+    try:
+        with wholly(simulation):
+            said = getattr(client, operation)(**parameters)
+    except ClientError as error:
+        status = int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+        return HttpReply(status, {}, json.dumps(error.response["Error"]))
+    except lanes.NotAnswered:  # the run is refused already; to the producer it is a 5xx
+        return HttpReply(500)
+    except BotoCoreError as error:  # its SDK does not let it go out
+        return HttpReply(400, {}, str(error))
+    failed = any(said.get(name) for name in _FAILURES)
+    return HttpReply(400 if failed else 200, {}, json.dumps(said, default=str))
+
+
+def _to_queue(entry: Entry, token: str, body: Any) -> Call:
+    queue = entry.store
+    parameters = {"QueueUrl": queue.url, "MessageBody": as_text(body)}
+    if queue.fifo:
+        parameters["MessageGroupId"] = entry.group
+        if not queue.content_based_deduplication:
+            parameters["MessageDeduplicationId"] = token
+    return "sqs", "send_message", parameters
+
+
+def _to_topic(entry: Entry, token: str, body: Any) -> Call:
+    topic = entry.store
+    parameters: dict[str, Any] = {"TopicArn": topic.arn, "Message": as_text(body)}
+    if topic.attributes:
+        parameters["MessageAttributes"] = {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in topic.attributes.items()
+        }
+    if topic.fifo:
+        parameters |= {"MessageGroupId": entry.group, "MessageDeduplicationId": token}
+    return "sns", "publish", parameters
+
+
+def _to_bucket(entry: Entry, token: str, body: Any) -> Call:
+    """An object under a key that the bucket's notifications are about."""
+    bucket = entry.store
+    key = f"{bucket.prefix}{token}{bucket.suffix}"
+    return "s3", "put_object", {"Bucket": bucket.name, "Key": key, "Body": as_text(body).encode()}
+
+
+def _to_bus(entry: Entry, token: str, body: Any) -> Call:
+    """An event that the bus's first rule is about; a body with its own source is the event."""
+    bus = entry.store
+    pattern = json.loads(bus.patterns[0]) if bus.patterns else {}
+    event = body if isinstance(body, dict) and "source" in body and "detail" in body else {}
+    detail = event.get("detail", body)
+    known = {
+        "Source": event.get("source") or sample(pattern.get("source")) or "storagefirst",
+        "DetailType": event.get("detail-type") or sample(pattern.get("detail-type")) or "Message",
+    }
+    if not event and isinstance(detail, dict) and isinstance(pattern.get("detail"), dict):
+        detail = {**example(pattern["detail"]), **detail}
+    wanted = {"EventBusName": bus.name, "Detail": as_text(detail), **known}
+    resources = sample(pattern.get("resources"))
+    if resources:
+        wanted["Resources"] = [resources]
+    return "events", "put_events", {"Entries": [wanted]}
+
+
+def _to_stream(entry: Entry, token: str, body: Any) -> Call:
+    name = entry.store.name
+    parameters = {"StreamName": name, "Data": as_text(body).encode(), "PartitionKey": token}
+    return "kinesis", "put_record", parameters
+
+
+def _to_table(entry: Entry, token: str, body: Any) -> Call:
+    """The body as an item; keys that it lacks get the message's id."""
+    from boto3.dynamodb.types import TypeSerializer
+
+    table = entry.store
+    item = dict(body) if isinstance(body, dict) else {"body": as_text(body)}
+    for name in table.key_names:
+        item.setdefault(name, token)
+    serializer = TypeSerializer()
+    plain = json.loads(json.dumps(item), parse_float=Decimal)
+    written = {name: serializer.serialize(value) for name, value in plain.items()}
+    return "dynamodb", "put_item", {"TableName": table.name, "Item": written}
+
+
+_CALLS: dict[str, Callable[[Entry, str, Any], Call]] = {
+    "queue": _to_queue,
+    "topic": _to_topic,
+    "bucket": _to_bucket,
+    "bus": _to_bus,
+    "stream": _to_stream,
+    "table": _to_table,
+}

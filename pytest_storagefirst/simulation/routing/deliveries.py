@@ -1,0 +1,148 @@
+"""One hand-over to one target: tried, tried again, and given up as its service gives up.
+
+Rules from the EventBridge user guide (eb-rule-retry-policy, eb-rule-dlq) and the SNS developer
+guide (sns-message-delivery-retries, sns-dead-letter-queues); AWS_SEMANTICS.md, rules 29 and 30.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_storagefirst.simulation import destinations
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.faults.plan import Fault
+    from pytest_storagefirst.simulation.run import Simulation
+
+DELIVERY_MS = 20  # from what a service is given until its target has it
+DELAYED_MS = 900_000
+REORDERED_MS = 1000
+AGAIN_MS = 500  # from a delivery to its duplicate
+DAY_MS = 86_400_000
+
+_FAULTS = frozenset({"duplicate", "reordered", "delayed", "refused"})
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a target did not take a delivery. One that can heal is tried again."""
+
+    why: str
+    heals: bool = True
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often and how long a delivery is tried again, and how the waits grow."""
+
+    most: int
+    for_ms: int = DAY_MS
+    first_wait_ms: int = 1000
+    longest_wait_ms: int = 600_000
+
+    def wait_ms(self, retry: int) -> int:
+        """Before the retry of this number, from 0."""
+        return min(self.first_wait_ms << min(retry, 30), self.longest_wait_ms)
+
+
+# EventBridge: 24 hours and up to 185 times, with exponential back-off and jitter.
+EVENT_BRIDGE = Retries(185)
+# SNS, to SQS and Lambda: 100,015 times over 23 days, in the end every 20 seconds.
+SNS = Retries(100_015, for_ms=23 * DAY_MS, longest_wait_ms=20_000)
+# S3 promises at least once and says nothing of how long it tries.
+S3 = Retries(185)
+# IoT's rules engine: an action that fails goes to the error action (iot-rule-actions).
+IOT = Retries(0)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What the service at `place` (a logical id) hands to a target, and on whose behalf.
+
+    `hand_over` does it once. `what` is what is left of it in a dead-letter queue.
+    """
+
+    place: str
+    target: str
+    messages: tuple[str, ...]
+    hand_over: Callable[[], Refused | None]
+    retries: Retries
+    what: str
+    dead_letter_arn: str | None = None
+    ordered: bool = False
+
+
+def start(simulation: Simulation, delivery: Delivery) -> None:
+    """Hand it over, a moment from now, and again as long as its service would."""
+    _at(simulation, DELIVERY_MS, lambda: _begin(simulation, delivery))
+
+
+def _at(simulation: Simulation, wait_ms: int, do: Callable[[], None]) -> None:
+    simulation.scheduler.at(simulation.now_ms + wait_ms, do)
+
+
+def _begin(simulation: Simulation, delivery: Delivery) -> None:
+    strike = _struck(simulation, delivery, _FAULTS)
+    kind = strike.kind if strike is not None else ""
+    if kind in ("delayed", "reordered"):
+        wait_ms = DELAYED_MS if kind == "delayed" else REORDERED_MS
+        _at(simulation, wait_ms, lambda: _try(simulation, delivery, 0, simulation.now_ms, None))
+        return
+    _try(simulation, delivery, 0, simulation.now_ms, strike if kind == "refused" else None)
+    if kind == "duplicate":
+        again = f"{delivery.target}, a second time"
+        simulation.record("noted", delivery.messages, delivery.place, f"delivers to {again}")
+        _at(
+            simulation,
+            AGAIN_MS,
+            lambda: _try(simulation, delivery, 0, simulation.now_ms, None),
+        )
+
+
+def _struck(simulation: Simulation, delivery: Delivery, kinds: frozenset[str]) -> Fault | None:
+    simulation.strikes.cross(delivery.place, "delivery", delivery.messages)
+    strike = simulation.due(delivery.place, "delivery", delivery.messages, kinds)
+    if strike is None or (strike.fault.kind in ("duplicate", "reordered") and delivery.ordered):
+        return None
+    simulation.strike(strike, delivery.messages)
+    return strike.fault
+
+
+def _try(
+    simulation: Simulation, delivery: Delivery, retry: int, since_ms: int, fault: Fault | None
+) -> None:
+    refused: Refused | None
+    if fault is not None:
+        why = fault.variant or "throttle"
+        refused = Refused(why, heals=why != "access-denied")
+    else:
+        refused = delivery.hand_over()
+    if refused is None:
+        return
+    target = delivery.target
+    simulation.record(
+        "errored", delivery.messages, delivery.place, f"delivery to {target}: {refused.why}"
+    )
+    wait_ms = delivery.retries.wait_ms(retry)
+    in_time = simulation.now_ms + wait_ms <= since_ms + delivery.retries.for_ms
+    if refused.heals and retry < delivery.retries.most and in_time:
+
+        def again() -> None:
+            struck = _struck(simulation, delivery, frozenset({"refused"}))
+            _try(simulation, delivery, retry + 1, since_ms, struck)
+
+        _at(simulation, wait_ms, again)
+    elif delivery.dead_letter_arn:
+        destinations.deliver(
+            simulation,
+            delivery.dead_letter_arn,
+            delivery.what,
+            delivery.messages,
+            delivery.place,
+            f"the delivery to {target}",
+        )
+    else:
+        why = f"gives up the delivery to {target}, and nothing keeps it"
+        simulation.record("noted", delivery.messages, delivery.place, why)

@@ -1,0 +1,144 @@
+"""SNS: from a published message to each subscription that its filter policy lets through.
+
+Rules from the SNS developer guide: sns-message-filtering, sns-large-payload-raw-message-delivery,
+sns-dead-letter-queues, sns-sqs-as-subscriber, and the Lambda developer guide, with-sns
+(AWS_SEMANTICS.md, rule 30).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.simulation.behalf import now_text, whose
+from pytest_storagefirst.simulation.routing import deliveries, targets
+from pytest_storagefirst.simulation.routing.permissions import may_deliver
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+PRINCIPAL = "sns.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A message as it was published. `attributes` are moto's: name -> {"Type", "Value"}."""
+
+    text: str
+    message_id: str
+    subject: str | None
+    attributes: dict[str, Any]
+    group: str | None
+    deduplication: str | None
+
+
+def publish(simulation: Simulation, subscription: Any, notification: Notification) -> None:
+    """Deliver to one subscription (moto's); a message that its filter does not match is gone."""
+    topic_arn = subscription.topic.arn
+    place = targets.name_of(simulation, topic_arn)
+    messages = whose(simulation, notification.text + json.dumps(notification.attributes))
+    for message in messages:
+        simulation.identities.name(message, notification.message_id, f"<{message}.snsMessageId>")
+    matcher = subscription._filter_policy_matcher
+    if matcher is not None and not matcher.matches(notification.attributes, notification.text):
+        target = targets.name_of(simulation, subscription.endpoint)
+        simulation.record("filtered", messages, place, f"the subscription of {target}")
+        return
+    arn = subscription.endpoint
+    document = _document(simulation, subscription, notification)
+    parcel = _parcel(simulation, subscription, notification, document, messages, place)
+
+    def hand_over() -> deliveries.Refused | None:
+        refused = may_deliver(simulation, PRINCIPAL, topic_arn, arn)
+        return refused or targets.hand_over(simulation, arn, parcel)
+
+    deliveries.start(
+        simulation,
+        deliveries.Delivery(
+            place=place,
+            target=targets.name_of(simulation, arn),
+            messages=messages,
+            hand_over=hand_over,
+            retries=deliveries.SNS,
+            what=parcel.text,
+            dead_letter_arn=_dead_letter_arn(subscription),
+            ordered=topic_arn.endswith(".fifo"),
+        ),
+    )
+
+
+def _dead_letter_arn(subscription: Any) -> str | None:
+    written = subscription.attributes.get("RedrivePolicy")
+    policy = json.loads(written) if isinstance(written, str) and written else written or {}
+    found: str | None = policy.get("deadLetterTargetArn")
+    return found
+
+
+def _document(
+    simulation: Simulation, subscription: Any, notification: Notification
+) -> dict[str, Any]:
+    """What SNS puts round a message (sns-message-and-json-formats)."""
+    arn = subscription.topic.arn
+    region = arn.split(":")[3]
+    return {
+        "Type": "Notification",
+        "MessageId": notification.message_id,
+        "TopicArn": arn,
+        "Subject": notification.subject,
+        "Message": notification.text,
+        "Timestamp": now_text(simulation),
+        "SignatureVersion": "1",
+        "Signature": "c2ltdWxhdGVk",
+        "SigningCertURL": f"https://sns.{region}.amazonaws.com/SimpleNotificationService-0.pem",
+        "UnsubscribeURL": f"https://sns.{region}.amazonaws.com/?Action=Unsubscribe"
+        f"&SubscriptionArn={subscription.arn}",
+        "MessageAttributes": {
+            name: {"Type": value["Type"], "Value": _text(value["Value"])}
+            for name, value in notification.attributes.items()
+        },
+    }
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _parcel(
+    simulation: Simulation,
+    subscription: Any,
+    notification: Notification,
+    document: dict[str, Any],
+    messages: tuple[str, ...],
+    place: str,
+) -> targets.Parcel:
+    plain = targets.Parcel(
+        notification.text,
+        messages,
+        f"delivered by {place}",
+        group=notification.group,
+        deduplication=notification.deduplication,
+    )
+    if subscription.protocol == "lambda":
+        record = {
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": subscription.arn,
+            "Sns": {name.replace("URL", "Url"): value for name, value in document.items()},
+        }
+        return replace(plain, text=json.dumps({"Records": [record]}))
+    if subscription.protocol == "sqs" and not _is_raw(subscription):
+        shown = {name: value for name, value in document.items() if value not in (None, {})}
+        return replace(plain, text=json.dumps(shown))
+    attributes = {
+        name: {"DataType": value["Type"], _FIELDS.get(value["Type"], "StringValue"): value["Value"]}
+        for name, value in notification.attributes.items()
+    }
+    return replace(plain, attributes=attributes)
+
+
+_FIELDS = {"Binary": "BinaryValue"}
+
+
+def _is_raw(subscription: Any) -> bool:
+    return str(subscription.attributes.get("RawMessageDelivery", "")).lower() == "true"

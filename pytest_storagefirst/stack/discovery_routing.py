@@ -1,0 +1,168 @@
+"""Topics, buses, notifications and IoT rules: who hands on to whom, asked of each service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .topology import Bucket, Bus, Edge, EventSourceMapping, Function, Queue, Topic, TopicRule
+
+Client = Callable[[str], Any]
+
+_CONFIGURED = (
+    ("QueueConfigurations", "QueueArn"),
+    ("TopicConfigurations", "TopicArn"),
+    ("LambdaFunctionConfigurations", "LambdaFunctionArn"),
+)
+
+
+def topic(client: Any, logical_id: str, arn: str) -> tuple[Topic, list[Edge]]:
+    """A topic and its subscriptions."""
+    edges, policies = [], []
+    pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+    for one in (one for page in pages for one in page["Subscriptions"]):
+        edges.append(Edge(arn, one["Endpoint"]))
+        if ":" not in one["SubscriptionArn"]:
+            continue  # it waits for its confirmation
+        found = client.get_subscription_attributes(SubscriptionArn=one["SubscriptionArn"])
+        attributes = found["Attributes"]
+        if redrive := json.loads(attributes.get("RedrivePolicy") or "{}"):
+            edges.append(Edge(arn, redrive["deadLetterTargetArn"]))
+        if attributes.get("FilterPolicyScope", "MessageAttributes") == "MessageAttributes":
+            policies.append(json.loads(attributes.get("FilterPolicy") or "{}"))
+    name = arn.rpartition(":")[2]
+    wanted = {name: sample(options) for policy in policies for name, options in policy.items()}
+    shown = {name: value for name, value in wanted.items() if isinstance(value, str)}
+    return Topic(logical_id, name, arn, name.endswith(".fifo"), shown), edges
+
+
+def buses(
+    client: Any, logical_ids: dict[str, str], rules: list[str]
+) -> tuple[list[Bus], list[Edge]]:
+    """The stack's buses and those that its rules are on, with what the rules feed.
+
+    `rules` are the rules' ARNs. A schedule's rule is on no bus.
+    """
+    found: list[Bus] = []
+    edges: list[Edge] = []
+    for one in client.list_event_buses()["EventBuses"]:
+        patterns = []
+        for rule in client.list_rules(EventBusName=one["Name"])["Rules"]:
+            if rule["Arn"] not in rules or not rule.get("EventPattern"):
+                continue
+            if rule.get("State", "ENABLED") == "ENABLED":
+                patterns.append(rule["EventPattern"])
+            targets = client.list_targets_by_rule(Rule=rule["Name"], EventBusName=one["Name"])
+            for target in targets["Targets"]:
+                edges.append(Edge(one["Arn"], target["Arn"]))
+                if letters := target.get("DeadLetterConfig", {}).get("Arn"):
+                    edges.append(Edge(one["Arn"], letters))
+        if one["Arn"] in logical_ids or patterns:
+            name = logical_ids.get(one["Arn"], one["Name"])
+            found.append(Bus(name, one["Name"], one["Arn"], tuple(patterns)))
+    return found, edges
+
+
+def bucket(client: Any, logical_id: str, name: str) -> Bucket:
+    """A bucket, with the keys that its first notification is about."""
+    said = client.get_bucket_notification_configuration(Bucket=name)
+    found = {"prefix": "", "suffix": ""}
+    for section, _ in _CONFIGURED:
+        for one in said.get(section, ())[:1]:
+            rules = ((one.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ()
+            found.update({rule["Name"].lower(): rule["Value"] for rule in rules})
+    return Bucket(logical_id, name, found["prefix"], found["suffix"])
+
+
+def notifications(client: Any, name: str, default_bus: str) -> Iterator[Edge]:
+    """Whom a bucket tells of its objects."""
+    said = client.get_bucket_notification_configuration(Bucket=name)
+    source = f"arn:aws:s3:::{name}"
+    for section, target in _CONFIGURED:
+        for one in said.get(section, ()):
+            yield Edge(source, one[target])
+    if "EventBridgeConfiguration" in said:
+        yield Edge(source, default_bus)
+
+
+def topic_rule(client: Any, logical_id: str, name: str) -> tuple[TopicRule, list[Edge]]:
+    """A rule of AWS IoT and where its actions go."""
+    said = client.get_topic_rule(ruleName=name)
+    rule = said["rule"]
+    actions = tuple(rule.get("actions") or ())
+    made = TopicRule(
+        logical_id, name, said["ruleArn"], rule.get("sql", ""), actions, rule.get("errorAction")
+    )
+    return made, [Edge(made.arn, arn) for action in actions for arn in arns_in(action)]
+
+
+def arns_in(action: Any) -> Iterator[str]:
+    """What an action of an IoT rule names as its target: an ARN, or a queue by its URL."""
+    for name, value in next(iter(action.values())).items():
+        if name == "queueUrl":
+            account, queue = str(value).split("/")[-2:]
+            region = str(value).split(".")[1]
+            yield f"arn:aws:sqs:{region}:{account}:{queue}"
+        elif name in ("functionArn", "targetArn", "stateMachineArn"):
+            yield str(value)
+        elif name == "bucketName":
+            yield f"arn:aws:s3:::{value}"
+
+
+def configured(
+    queues: Iterable[Queue], functions: Iterable[Function], mappings: Iterable[EventSourceMapping]
+) -> Iterator[Edge]:
+    """What queues, functions and mappings hand on by themselves."""
+    for queue in queues:
+        if queue.dead_letter_arn:
+            yield Edge(queue.arn, queue.dead_letter_arn)
+    for function in functions:
+        for arn in (function.dead_letter_arn, function.on_failure_arn, function.on_success_arn):
+            if arn:
+                yield Edge(function.arn, arn)
+    for mapping in mappings:
+        yield Edge(mapping.source_arn, mapping.function_arn)
+
+
+def sample(options: Any) -> Any:
+    """A value that a pattern's options let through; None where only a refusal is known."""
+    for option in options if isinstance(options, list) else [options]:
+        if not isinstance(option, dict):
+            return option
+        for name, operand in option.items():
+            first = operand[0] if isinstance(operand, list) and operand else operand
+            if name in ("prefix", "suffix", "equals-ignore-case") and isinstance(first, str):
+                return first
+            if name == "wildcard" and isinstance(first, str):
+                return first.replace("*", "any")
+            if name == "exists":
+                return "any" if operand else None
+            if name == "anything-but":
+                return "anything"
+            if name == "numeric":
+                return _number(operand)
+    return None
+
+
+def _number(operand: list[Any]) -> float:
+    limits = dict(zip(operand[::2], operand[1::2], strict=False))
+    if "=" in limits:
+        return float(limits["="])
+    least = limits.get(">=", limits[">"] + 1 if ">" in limits else None)
+    if least is not None:
+        return float(least)
+    return float(limits.get("<=", limits.get("<", 1) - 1))
+
+
+def example(pattern: Any) -> Any:
+    """The smallest event that an event pattern (a mapping) matches, as far as can be told."""
+    made = {}
+    for name, wanted in pattern.items():
+        if name == "$or":
+            made.update(example(wanted[0]))
+            continue
+        value = example(wanted) if isinstance(wanted, dict) else sample(wanted)
+        if value is not None:
+            made[name] = value
+    return made
