@@ -46,20 +46,40 @@ _PACKAGES = {
 def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Each entry with a body that the stack takes, found by asking the handler where none is given.
 
+    Of several that nobody chose, those that refuse every body are left out.
+
     Raises EntryError when a body that the user gave, or every one that could be guessed, is refused
     even without faults; HandlerError when a function's code can't be imported.
     """
     given = judge.deployed
+    described, refusals = [], []
     try:
-        return tuple(_described(judge, entry) for entry in entries)
+        for entry in entries:
+            try:
+                described.append(_described(judge, entry))
+            except EntryError as error:
+                if entry.chosen or len(entries) == 1:
+                    raise
+                refusals.append(error)
     finally:
         judge.deployed = given
+    if refusals and not described:
+        raise refusals[0]
+    return tuple(described)
 
 
 def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...]) -> list[str]:
     """What qualifies every verdict on these entries: a guessed body, no id, no effect."""
     notes = []
-    for before, entry in zip(given, described, strict=True):
+    names = [entry.name for entry in described]
+    for entry in given:
+        if entry.name not in names:
+            notes.append(
+                f"{entry.name}: refuses every body that could be guessed, so it was not tried; "
+                f'write [[entry]] and below it {entry.kind} = "{entry.name}" and body = {{ … }}'
+            )
+    befores = [entry for entry in given if entry.name in names]
+    for before, entry in zip(befores, described, strict=True):
         sent = workload.as_sent(entry.body)
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")

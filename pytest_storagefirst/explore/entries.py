@@ -122,7 +122,7 @@ def _chosen(given: Any, topology: Topology) -> Entry:
     stores = [store for kind, store in _stores(topology) if kind == given.kind]
     for store in stores:
         if given.name in (store.logical_id, store.name):
-            return Entry(given.name, given.body, given.kind, store)
+            return Entry(given.name, given.body, given.kind, store, chosen=True)
     names = [store.logical_id for store in stores]
     raise EntryError(
         f"the stack has no {given.kind} {given.name!r}",
@@ -151,7 +151,7 @@ def _chosen_route(given: Any, topology: Topology) -> Entry:
             found="an integration into a function, an HTTP backend or a call that only reads",
             expected="an integration into a service that stores",
         )
-    return Entry(given.name, given.body, "route", route)
+    return Entry(given.name, given.body, "route", route, chosen=True)
 
 
 def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:

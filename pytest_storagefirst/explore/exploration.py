@@ -272,9 +272,10 @@ class Course:
         self.conclusion.notes += notes_on(judge, given, entries)
         if self.settings.shard[1] > 1:
             self.conclusion.notes.append(shard_note(self.settings.shard))
+        guessed = {entry.name for entry in given if entry.body is None}
         self.conclusion.shows_nothing = any(
-            before.body is None and not judge.alone(Send("m1", entry.name, entry.body))[0].effects
-            for before, entry in zip(given, entries, strict=True)
+            entry.name in guessed and not judge.alone(Send("m1", entry.name, entry.body))[0].effects
+            for entry in entries
         )
         return entries
 

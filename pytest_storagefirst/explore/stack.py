@@ -240,7 +240,13 @@ class Stack:
         topology = self._judge.deployed.topology
         places = {function.logical_id: "function" for function in topology.functions}
         places.update({queue.logical_id: "queue" for queue in topology.queues})
-        for sources in (topology.topics, topology.buses, topology.buckets, topology.topic_rules):
+        for sources in (
+            topology.topics,
+            topology.buses,
+            topology.buckets,
+            topology.topic_rules,
+            topology.pipes,
+        ):
             places.update({source.logical_id: "source" for source in sources})
         places.update({entry.name: "entry" for entry in self._judge.deployed.entries})
         return places

@@ -48,7 +48,7 @@ _ONCE: dict[str, tuple[tuple[str, str], ...]] = {
         ("delayed", ""),
         ("visibility-expired", ""),
         ("ack-lost", ""),
-        ("refused", "access-denied"),
+        ("target-refused", "access-denied"),
     ),
     REQUEST: (
         ("storage-refused", "throttle"),
@@ -75,7 +75,7 @@ _LASTING: dict[str, tuple[tuple[str, str], ...]] = {
         ("brownout", ""),
     ),
     INVOCATION: (("crash", ""), ("throttled", "")),
-    DELIVERY: (("ack-lost", ""), ("refused", "throttle")),
+    DELIVERY: (("ack-lost", ""), ("target-refused", "throttle")),
     REQUEST: (),
 }
 
@@ -107,17 +107,17 @@ def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> I
             yield Fault(place, point, number, kind, variant, times=MOST_PARTIAL)
         else:
             for_ms = outage_ms(deployed, kind)
-            if point == DELIVERY and kind == "refused":
+            if kind == "target-refused":
                 for_ms = _delivery_outage_ms(deployed, place)
             yield Fault(place, point, number, kind, variant, for_ms=for_ms)
 
 
 def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed) -> bool:
     operation = point.rpartition(".")[2]
-    if point == DELIVERY and (kind == "refused" or kind in catalogue.QUEUES_ONLY):
+    if kind in catalogue.NEVER_A_QUEUES | catalogue.QUEUES_ONLY:
         is_queue = any(queue.logical_id == place for queue in deployed.topology.queues)
-        if is_queue or kind != "refused":
-            return is_queue is not (kind == "refused")
+        if is_queue or kind in catalogue.QUEUES_ONLY:
+            return is_queue and kind in catalogue.QUEUES_ONLY
         # Nothing can be configured to keep what S3 may not deliver.
         is_bucket = any(bucket.logical_id == place for bucket in deployed.topology.buckets)
         return not (is_bucket and variant == "access-denied")
@@ -130,6 +130,8 @@ def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed
         return not catalogue.is_read_only(operation)
     if kind == "gateway-throttled":
         return any(e.name == place and e.route is not None for e in deployed.entries)
+    if point == DELIVERY and any(place == pipe.logical_id for pipe in deployed.topology.pipes):
+        return False  # its source's delivery is where these strike
     if kind in ("duplicate", "reordered"):
         topology = deployed.topology
         ordered = {one.logical_id for one in topology.queues if one.fifo}

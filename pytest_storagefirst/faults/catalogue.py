@@ -30,7 +30,7 @@ class FaultKind:
 _KINDS = (
     FaultKind(
         "refused",
-        (CALL, HTTP, DELIVERY),
+        (CALL, HTTP),
         "the call has no effect: a throttle, a 5xx, a permission taken away, or no connection",
         ("throttle", "server-error", "access-denied", "connect-timeout"),
         lasts=True,
@@ -102,6 +102,13 @@ _KINDS = (
         (DELIVERY,),
         "a message is delivered again while the first is still at work",
     ),
+    FaultKind(
+        "target-refused",
+        (DELIVERY,),
+        "the target of a topic, bus, bucket or rule does not take what it is given",
+        ("throttle", "access-denied"),
+        lasts=True,
+    ),
     FaultKind("ack-lost", (DELIVERY,), "the delete after a success does not take", lasts=True),
     FaultKind(
         "storage-refused",
@@ -119,8 +126,9 @@ KINDS = {kind.name: kind for kind in _KINDS}
 # DESIGN's words for two of them that other points use with the same name.
 ALIASES = {("throttled", REQUEST): "gateway-throttled", ("outage", HTTP): "refused"}
 
-# Of deliveries: what only a queue's mapping knows.
+# Of deliveries: what only a queue's mapping knows, and what none of them does.
 QUEUES_ONLY = frozenset({"visibility-expired", "ack-lost"})
+NEVER_A_QUEUES = frozenset({"target-refused"})
 
 READ_ONLY_PREFIXES = (
     "Get",

@@ -21,9 +21,10 @@ _SORT_OF_PLACE = {
 def check_place(fault: Fault, places: Mapping[str, str]) -> None:
     """Raise FaultError unless the stack has the fault's place. `places`: name -> its sort."""
     wanted = _SORT_OF_PLACE[catalogue.sort_of_point(fault.point)]
-    if wanted == "source" and fault.kind in catalogue.QUEUES_ONLY:
+    sorts: tuple[str, ...] = (wanted,)
+    if fault.point == catalogue.DELIVERY and fault.kind not in catalogue.NEVER_A_QUEUES:
         wanted = "queue"
-    sorts = ("queue", "source") if wanted == "source" and fault.kind != "refused" else (wanted,)
+        sorts = ("queue",) if fault.kind in catalogue.QUEUES_ONLY else ("queue", "source")
     fitting = [name for name, sort in places.items() if sort in sorts]
     if fault.place in fitting:
         return

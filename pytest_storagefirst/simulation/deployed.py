@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
-from pytest_storagefirst.stack.topology import EventSourceMapping, Function, Queue, Route, Topology
+from pytest_storagefirst.stack.topology import EventSourceMapping, Queue, Route, Topology
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Entry:
     store: Any = None
     group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue or topic
     bodies: Any = None
+    chosen: bool = False  # by the user, who is told if it does not work
 
     @property
     def route(self) -> Route | None:
@@ -62,8 +63,11 @@ class Deployed:
     def entry(self, name: str) -> Entry:
         return next(entry for entry in self.entries if entry.name == name)
 
-    def function_by_arn(self, arn: str) -> Function | None:
-        """The function of an ARN, a name, or either with a version or alias behind it."""
+    def function_by_arn(self, arn: str) -> Any:
+        """The function of an ARN, a name, or either with a version or alias behind it.
+
+        Or the pipe of an ARN, which a mapping feeds as it feeds a function; None for neither.
+        """
         functions = self._index("functions", self._functions)
         found = functions.get(arn)
         if found is None and arn.startswith("arn:"):
@@ -73,11 +77,10 @@ class Deployed:
         return found
 
     def _functions(self) -> dict[str, Any]:
-        return {
-            key: function
-            for function in self.topology.functions
-            for key in (function.arn, function.name)
-        }
+        found: dict[str, Any] = {pipe.arn: pipe for pipe in self.topology.pipes}
+        for function in self.topology.functions:
+            found[function.arn] = found[function.name] = function
+        return found
 
     def queue_by_name(self, name: str) -> Queue | None:
         queues = self._index(

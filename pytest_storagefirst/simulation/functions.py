@@ -19,7 +19,8 @@ from pytest_storagefirst.errors import HandlerError, SimulationError
 from pytest_storagefirst.simulation import clients, isolation
 from pytest_storagefirst.simulation.context import LambdaContext
 from pytest_storagefirst.simulation.environment import Code, Environment, variables_of
-from pytest_storagefirst.stack.topology import Function
+from pytest_storagefirst.simulation.routing import pipes
+from pytest_storagefirst.stack.topology import Function, Pipe
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -87,7 +88,7 @@ class Functions:
 
     def invoke(
         self,
-        function: Function,
+        function: Function | Pipe,
         event: Any,
         messages: tuple[str, ...],
         on_done: Callable[[Outcome], None],
@@ -98,6 +99,9 @@ class Functions:
         `source` says in the history where its event came from.
         """
         simulation = self._simulation
+        if isinstance(function, Pipe):  # a mapping reads for a pipe as for a function
+            pipes.run(simulation, function, event, messages, on_done, source)
+            return
         place = function.logical_id
         simulation.strikes.cross(place, "invocation", messages)
         simulation.scheduler.touch("environments", "take", place)

@@ -10,6 +10,7 @@ from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.simulation import isolation
 from pytest_storagefirst.simulation.choosing import Recording, scheduler_of
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.routing import schedules
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
@@ -102,6 +103,10 @@ def finish(simulation: Simulation) -> Played:
     """Heal, drain, redrive, drain, and read what stands. Call inside `running`."""
     simulation.heal()
     _drain(simulation)
+    for _ in range(schedules.MOST_TICKS):
+        if not schedules.tick(simulation):
+            break
+        _drain(simulation)
     strikable = dict(simulation.strikes.counts)
     for _ in range(simulation.schedule.redrives.count("after")):
         if not simulation.redrive():

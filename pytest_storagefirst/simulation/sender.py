@@ -126,7 +126,7 @@ class Sender:
         call = calls.get(key)
         if call is None:
             same_api = [other for other in topology.routes if other.api_id == route.api_id]
-            matched = match_route(same_api, method, request.path)
+            matched = match_route(same_api, method, request.path) if method else None
             parameters = matched[1] if matched is not None else {}
             if len(calls) >= MOST_KEPT:
                 calls.clear()

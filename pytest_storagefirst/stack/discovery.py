@@ -14,7 +14,9 @@ from .topology import (
     Edge,
     EventSourceMapping,
     Function,
+    Pipe,
     Queue,
+    RecurringSchedule,
     Route,
     Table,
     Topic,
@@ -91,7 +93,8 @@ class _Finder:
             for one in self.of_type("AWS::Lambda::EventSourceMapping")
             if (mapping := self._mapping(*one)) is not None
         ]
-        topics, buses, topic_rules, edges = self._routing(account, buckets)
+        found, edges = self._routing(account, buckets)
+        mappings += [discovery_routing.mapping_of(pipe) for pipe in found["pipes"]]
         edges += discovery_routing.configured(queues, functions, mappings)
         return Topology(
             stack_name=self.stack_name,
@@ -103,9 +106,7 @@ class _Finder:
             tables=tuple(tables),
             buckets=tuple(buckets),
             routes=tuple(self._routes()),
-            topics=tuple(topics),
-            buses=tuple(buses),
-            topic_rules=tuple(topic_rules),
+            **found,
             edges=tuple(edges),
             logical_ids=self.logical_ids,
             inert=tuple(
@@ -115,10 +116,11 @@ class _Finder:
             ),
         )
 
-    def _routing(
-        self, account: str, buckets: list[Bucket]
-    ) -> tuple[list[Topic], list[Bus], list[TopicRule], list[Edge]]:
-        topics, topic_rules, edges = [], [], []
+    def _routing(self, account: str, buckets: list[Bucket]) -> tuple[dict[str, Any], list[Edge]]:
+        """All that hands on by configuration, by the topology's names, and to whom it does."""
+        topics: list[Topic] = []
+        topic_rules: list[TopicRule] = []
+        edges: list[Edge] = []
         for one in self.of_type("AWS::SNS::Topic"):
             topic, fed = discovery_routing.topic(self.client("sns"), *one)
             topics.append(topic)
@@ -134,6 +136,21 @@ class _Finder:
             rules[f"{where}:rule/{physical.replace('|', '/')}"] = logical
         for arn, logical in rules.items():
             self.named(logical, arn)
+        pipes: list[Pipe] = []
+        schedules: list[RecurringSchedule] = []
+        for one in self.of_type("AWS::Pipes::Pipe"):
+            pipe, fed = discovery_routing.pipe(self.client("pipes"), *one)
+            self.named(one[0], pipe.arn)
+            pipes.append(pipe)
+            edges += fed
+        for one in self.of_type("AWS::Scheduler::Schedule"):
+            schedule, fed = discovery_routing.schedule(self.client("scheduler"), *one)
+            schedules += [schedule] if schedule is not None else []
+            edges += fed
+        if rules:
+            for made, edge in discovery_routing.scheduled_rules(self.client("events"), rules):
+                schedules.append(made)
+                edges.append(edge)
         buses: list[Bus] = []
         if rules or self.of_type("AWS::Events::EventBus"):
             buses, fed = discovery_routing.buses(
@@ -143,7 +160,13 @@ class _Finder:
         for bucket in buckets:
             bus = f"{where}:event-bus/default"
             edges += discovery_routing.notifications(self.client("s3"), bucket.name, bus)
-        return topics, buses, topic_rules, edges
+        return {
+            "topics": tuple(topics),
+            "buses": tuple(buses),
+            "topic_rules": tuple(topic_rules),
+            "pipes": tuple(pipes),
+            "schedules": tuple(schedules),
+        }, edges
 
     def _queue(self, logical_id: str, url: str) -> Queue:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])

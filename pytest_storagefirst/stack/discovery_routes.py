@@ -135,9 +135,8 @@ def _inward(node: Any) -> Any:
 
 
 def http_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -> Iterator[Route]:
-    """A route for each route of an HTTP API. A WebSocket API has none that a sender can post to."""
-    if client.get_api(ApiId=api)["ProtocolType"] != "HTTP":
-        return
+    """A route for each route of an HTTP or a WebSocket API."""
+    protocol = client.get_api(ApiId=api)["ProtocolType"]
     stage, variables = _stage(
         [
             (stage["StageName"], stage.get("StageVariables") or {})
@@ -159,14 +158,17 @@ def http_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
     }
     for route in sorted(routes, key=lambda one: one["RouteKey"]):
         key = route["RouteKey"]
-        method, _, path = (
-            ("ANY", "", _DEFAULT_ROUTE) if key == _DEFAULT_ROUTE else key.partition(" ")
-        )
+        if protocol == "WEBSOCKET":
+            method, path = "", key
+        elif key == _DEFAULT_ROUTE:
+            method, path = "ANY", _DEFAULT_ROUTE
+        else:
+            method, _, path = key.partition(" ")
         target = (route.get("Target") or "").removeprefix("integrations/")
         yield Route(
             api_logical_id=logical_id,
             api_id=api,
-            protocol="HTTP",
+            protocol=protocol,
             method=method,
             path=path,
             stage=stage,
@@ -197,6 +199,7 @@ def _http_integration(written: dict[str, Any]) -> Integration:
         payload_format_version=str(written.get("PayloadFormatVersion") or ""),
         credentials=str(written.get("CredentialsArn") or ""),
         request_parameters=_texts(written.get("RequestParameters")),
+        request_templates=_texts(written.get("RequestTemplates")),
         passthrough_behavior=str(written.get("PassthroughBehavior") or "WHEN_NO_MATCH"),
         timeout_milliseconds=int(written.get("TimeoutInMillis") or 30_000),
     )

@@ -6,7 +6,18 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .topology import Bucket, Bus, Edge, EventSourceMapping, Function, Queue, Topic, TopicRule
+from .topology import (
+    Bucket,
+    Bus,
+    Edge,
+    EventSourceMapping,
+    Function,
+    Pipe,
+    Queue,
+    RecurringSchedule,
+    Topic,
+    TopicRule,
+)
 
 Client = Callable[[str], Any]
 
@@ -95,6 +106,80 @@ def topic_rule(client: Any, logical_id: str, name: str) -> tuple[TopicRule, list
         logical_id, name, said["ruleArn"], rule.get("sql", ""), actions, rule.get("errorAction")
     )
     return made, [Edge(made.arn, arn) for action in actions for arn in arns_in(action)]
+
+
+def pipe(client: Any, logical_id: str, name: str) -> tuple[Pipe, list[Edge]]:
+    """A pipe, and whom it feeds."""
+    said = client.describe_pipe(Name=name)
+    made = Pipe(
+        logical_id=logical_id,
+        name=said["Name"],
+        arn=said["Arn"],
+        source_arn=said["Source"],
+        target_arn=said["Target"],
+        role_arn=said.get("RoleArn", ""),
+        source_parameters=said.get("SourceParameters") or {},
+        target_parameters=said.get("TargetParameters") or {},
+        target_template=(said.get("TargetParameters") or {}).get("InputTemplate") or "",
+        enrichment_arn=said.get("Enrichment") or "",
+        enrichment_template=(said.get("EnrichmentParameters") or {}).get("InputTemplate") or "",
+        enabled=said.get("DesiredState") != "STOPPED",
+    )
+    edges = [Edge(made.arn, made.target_arn)]
+    if made.enrichment_arn:
+        edges.append(Edge(made.arn, made.enrichment_arn))
+    return made, edges
+
+
+_BATCHES = {
+    "SqsQueueParameters": 10,
+    "KinesisStreamParameters": 100,
+    "DynamoDBStreamParameters": 100,
+}
+
+
+def mapping_of(pipe: Pipe) -> EventSourceMapping:
+    """How a pipe reads its source: as a mapping that may fail record by record."""
+    section, batch = next(
+        ((name, size) for name, size in _BATCHES.items() if name in pipe.source_parameters),
+        ("", 10),
+    )
+    read = pipe.source_parameters.get(section) or {}
+    filters = (pipe.source_parameters.get("FilterCriteria") or {}).get("Filters") or []
+    return EventSourceMapping(
+        logical_id=pipe.logical_id,
+        uuid="",
+        function_arn=pipe.arn,
+        source_arn=pipe.source_arn,
+        batch_size=int(read.get("BatchSize", batch)),
+        batching_window_seconds=int(read.get("MaximumBatchingWindowInSeconds") or 0),
+        reports_batch_item_failures=True,
+        filters=tuple(one["Pattern"] for one in filters),
+        enabled=pipe.enabled,
+    )
+
+
+def schedule(
+    client: Any, logical_id: str, name: str
+) -> tuple[RecurringSchedule | None, list[Edge]]:
+    """A schedule of EventBridge Scheduler, and what it starts; None for one of a single time."""
+    said = client.get_schedule(Name=name)
+    edges = [Edge(said["Arn"], said["Target"]["Arn"])]
+    if said["ScheduleExpression"].startswith("at("):
+        return None, edges
+    enabled = said.get("State", "ENABLED") == "ENABLED"
+    return RecurringSchedule(logical_id, said["Arn"], said["Target"], enabled), edges
+
+
+def scheduled_rules(client: Any, rules: dict[str, str]) -> Iterator[tuple[RecurringSchedule, Edge]]:
+    """What the stack's rules start by the clock; `rules` are ARNs with their logical ids."""
+    for rule in client.list_rules()["Rules"]:
+        if rule["Arn"] not in rules or not rule.get("ScheduleExpression"):
+            continue
+        enabled = rule.get("State", "ENABLED") == "ENABLED"
+        for target in client.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+            made = RecurringSchedule(rules[rule["Arn"]], rule["Arn"], target, enabled)
+            yield made, Edge(rule["Arn"], target["Arn"])
 
 
 def arns_in(action: Any) -> Iterator[str]:

@@ -44,6 +44,7 @@ PLAYS_A_PART: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "AWS::Lambda::Permission": ("Id",),
         "AWS::Lambda::Version": ("FunctionArn", "Version"),
         "AWS::Logs::LogGroup": ("Arn",),
+        "AWS::Pipes::Pipe": ("Arn",),
         "AWS::S3::Bucket": (
             "Arn",
             "DomainName",
@@ -58,6 +59,8 @@ PLAYS_A_PART: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "AWS::SQS::Queue": ("Arn", "QueueName", "QueueUrl"),
         "AWS::SQS::QueuePolicy": ("Id",),
         "AWS::SSM::Parameter": ("Type", "Value"),
+        "AWS::Scheduler::Schedule": ("Arn",),
+        "AWS::Scheduler::ScheduleGroup": ("Arn",),
         "AWS::SecretsManager::Secret": ("Id",),
         "AWS::StepFunctions::StateMachine": ("Arn", "Name", "StateMachineRevisionId"),
     }

@@ -121,6 +121,35 @@ class TopicRule:
 
 
 @dataclass(frozen=True)
+class Pipe:
+    """A pipe: where it reads, by whom it has records enriched, and to whom it gives them."""
+
+    logical_id: str
+    name: str
+    arn: str
+    source_arn: str
+    target_arn: str
+    role_arn: str = ""
+    source_parameters: MappingType[str, Any] = field(default_factory=dict)
+    target_parameters: MappingType[str, Any] = field(default_factory=dict)
+    target_template: str = ""
+    enrichment_arn: str = ""
+    enrichment_template: str = ""
+    enabled: bool = True
+    reserved_concurrency: None = None  # read as a function's, by what reads its source
+
+
+@dataclass(frozen=True)
+class RecurringSchedule:
+    """What comes by the clock, again and again; `target` is Scheduler's or a rule's own."""
+
+    logical_id: str
+    arn: str
+    target: MappingType[str, Any]
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class Edge:
     """What stands at `source` hands on to `target`, by configuration and not by code; two ARNs."""
 
@@ -166,7 +195,7 @@ class Route:
 
     api_logical_id: str
     api_id: str
-    protocol: str  # "REST" or "HTTP"
+    protocol: str  # "REST", "HTTP" or "WEBSOCKET"; the path of the last is its route key
     method: str  # "POST", "ANY"
     path: str  # "/orders/{id}"
     stage: str
@@ -181,7 +210,7 @@ class Route:
 
     @property
     def name(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.path}".strip()
 
 
 @dataclass(frozen=True)
@@ -199,6 +228,8 @@ class Topology:
     streams: tuple[Any, ...] = ()
     buses: tuple[Bus, ...] = ()
     topic_rules: tuple[TopicRule, ...] = ()
+    pipes: tuple[Pipe, ...] = ()
+    schedules: tuple[RecurringSchedule, ...] = ()
     edges: tuple[Edge, ...] = ()
     logical_ids: MappingType[str, str] = field(
         default_factory=dict

@@ -116,19 +116,6 @@ REFUSED = {
         "no way into storage",
         "[[entry]]",
     ),
-    "two-entries": case(
-        {
-            "template.yaml": TEMPLATE
-            + "  Second: {Type: AWS::SQS::Queue}\n"
-            + TEMPLATE[TEMPLATE.index("  Worker:") :]
-            .replace("Worker:", "Other:")
-            .replace("Orders", "Second")
-        },
-        "two-entries/template.yaml",
-        "several ways in, and none is chosen",
-        "found:    Orders, Second",
-        'queue = "Orders"',
-    ),
     "no-such-queue": case(
         {"storagefirst.toml": '[[entry]]\nqueue = "Order"\n'},
         "no-such-queue/storagefirst.toml:1",

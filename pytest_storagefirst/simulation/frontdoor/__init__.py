@@ -100,6 +100,8 @@ def _backend_call(
         if integration.kind == "AWS_PROXY":
             return lambda_proxy.invocation(route, request, path_parameters, context)
         return http_api.proxy_call(route, request, path_parameters, context)
+    if route.protocol == "WEBSOCKET" and integration.kind == "HTTP":
+        return http_api.proxy_call(route, request, path_parameters, context)
     refused = refusal(route, request, path_parameters)
     if refused is not None:
         return refused
@@ -122,6 +124,10 @@ def _answer(
         return lambda_proxy.proxy_answer(route, backend)
     if route.protocol == "HTTP":
         return http_api.backend_answer(backend)
+    if route.protocol == "WEBSOCKET":
+        # Without a route response a sender hears of a failure alone.
+        taken = isinstance(backend, HttpReply) and backend.status < 300
+        return HttpReply(200) if taken else gateway_reply(500, "Internal server error")
     if integration.kind == "HTTP_PROXY" and isinstance(backend, HttpReply):
         return backend
     matched = match_route([route], request.method, request.path)

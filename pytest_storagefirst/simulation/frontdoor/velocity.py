@@ -68,7 +68,17 @@ def context_variables(
     """`$context`, as far as it follows from the request and the route."""
     asked_at = datetime.fromtimestamp(context.now_ms // 1000, UTC)
     domain = f"{route.api_id}.execute-api.{context.region}.amazonaws.com"
+    connection = {}
+    if route.protocol == "WEBSOCKET":  # apigateway-websocket-api-mapping-template-reference
+        connection = {
+            "connectedAt": context.now_ms,
+            "connectionId": f"{context.request_id[:8]}=",
+            "eventType": "MESSAGE",
+            "messageDirection": "IN",
+            "messageId": context.request_id,
+        }
     return {
+        **connection,
         "accountId": context.account,
         "apiId": route.api_id,
         "authorizer": dict(context.authorizer),

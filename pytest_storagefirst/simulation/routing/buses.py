@@ -97,21 +97,10 @@ def _deliver(
             target=targets.name_of(simulation, arn),
             messages=messages,
             hand_over=hand_over,
-            retries=_retries(target),
+            retries=deliveries.by_policy(target.get("RetryPolicy") or {}),
             what=parcel.text,
             dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
         ),
-    )
-
-
-def _retries(target: Mapping[str, Any]) -> deliveries.Retries:
-    policy = target.get("RetryPolicy") or {}
-    default = deliveries.EVENT_BRIDGE
-    seconds = policy.get("MaximumEventAgeInSeconds")
-    most = policy.get("MaximumRetryAttempts")
-    return deliveries.Retries(
-        most=default.most if most is None else int(most),
-        for_ms=default.for_ms if seconds is None else int(seconds) * 1000,
     )
 
 

@@ -6,9 +6,9 @@ guide (sns-message-delivery-retries, sns-dead-letter-queues); AWS_SEMANTICS.md, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation import destinations
 
@@ -22,7 +22,7 @@ REORDERED_MS = 1000
 AGAIN_MS = 500  # from a delivery to its duplicate
 DAY_MS = 86_400_000
 
-_FAULTS = frozenset({"duplicate", "reordered", "delayed", "refused"})
+_FAULTS = frozenset({"duplicate", "reordered", "delayed", "target-refused"})
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,17 @@ class Retries:
 
 # EventBridge: 24 hours and up to 185 times, with exponential back-off and jitter.
 EVENT_BRIDGE = Retries(185)
+
+
+def by_policy(policy: Mapping[str, Any]) -> Retries:
+    """As a target's RetryPolicy has it; what it leaves out is EventBridge's own."""
+    seconds, most = policy.get("MaximumEventAgeInSeconds"), policy.get("MaximumRetryAttempts")
+    return Retries(
+        most=EVENT_BRIDGE.most if most is None else int(most),
+        for_ms=EVENT_BRIDGE.for_ms if seconds is None else int(seconds) * 1000,
+    )
+
+
 # SNS, to SQS and Lambda: 100,015 times over 23 days, in the end every 20 seconds.
 SNS = Retries(100_015, for_ms=23 * DAY_MS, longest_wait_ms=20_000)
 # S3 promises at least once and says nothing of how long it tries.
@@ -90,7 +101,7 @@ def _begin(simulation: Simulation, delivery: Delivery) -> None:
         wait_ms = DELAYED_MS if kind == "delayed" else REORDERED_MS
         _at(simulation, wait_ms, lambda: _try(simulation, delivery, 0, simulation.now_ms, None))
         return
-    _try(simulation, delivery, 0, simulation.now_ms, strike if kind == "refused" else None)
+    _try(simulation, delivery, 0, simulation.now_ms, strike if kind == "target-refused" else None)
     if kind == "duplicate":
         again = f"{delivery.target}, a second time"
         simulation.record("noted", delivery.messages, delivery.place, f"delivers to {again}")
@@ -130,7 +141,7 @@ def _try(
     if refused.heals and retry < delivery.retries.most and in_time:
 
         def again() -> None:
-            struck = _struck(simulation, delivery, frozenset({"refused"}))
+            struck = _struck(simulation, delivery, frozenset({"target-refused"}))
             _try(simulation, delivery, retry + 1, since_ms, struck)
 
         _at(simulation, wait_ms, again)

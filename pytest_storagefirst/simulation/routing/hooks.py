@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_storagefirst.simulation.routing import buckets, buses, topics
+from pytest_storagefirst.simulation.routing import buckets, buses, schedules, topics
 
 _installed: set[str] = set()
 
@@ -130,7 +130,39 @@ def _functions(here: Any) -> None:
     LambdaFunction._invoke_lambda = refused  # type: ignore[method-assign]
 
 
-_HOOKS = {"sns": _topics, "events": _buses, "s3": _buckets, "lambda": _functions}
+def _schedules(here: Any) -> None:
+    from moto.scheduler.models import EventBridgeSchedulerBackend
+
+    create, update = (
+        EventBridgeSchedulerBackend.create_schedule,
+        EventBridgeSchedulerBackend.update_schedule,
+    )
+
+    def created(self: Any, *arguments: Any, **named: Any) -> Any:
+        made = create(self, *arguments, **named)
+        simulation = here()
+        if simulation is not None:
+            schedules.made(simulation, made)
+        return made
+
+    def updated(self: Any, *arguments: Any, **named: Any) -> Any:
+        changed = update(self, *arguments, **named)
+        simulation = here()
+        if simulation is not None:
+            schedules.made(simulation, changed)
+        return changed
+
+    EventBridgeSchedulerBackend.create_schedule = created  # type: ignore[method-assign]
+    EventBridgeSchedulerBackend.update_schedule = updated  # type: ignore[method-assign]
+
+
+_HOOKS = {
+    "scheduler": _schedules,
+    "sns": _topics,
+    "events": _buses,
+    "s3": _buckets,
+    "lambda": _functions,
+}
 
 
 def stays_inside(simulation: Any, point: str, parameters: Any) -> bool:

@@ -100,6 +100,33 @@ def topic_rule(making: Making, properties: Properties) -> Resource:
     return Resource(name, {"Arn": arn})
 
 
+def pipe(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-pipes-pipe.html"""
+    for name in ("Source", "Target", "RoleArn"):
+        making.require(properties, name)
+    name = properties.get("Name") or making.name(64)
+    request = {**properties, "Name": name, "RoleArn": making.role_arn(properties["RoleArn"])}
+    arn = making.call("pipes", "create_pipe", request)["Arn"]
+    return Resource(name, {"Arn": arn})
+
+
+def schedule(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-scheduler-schedule.html"""
+    making.require(properties, "ScheduleExpression")
+    name = properties.get("Name") or making.name(64)
+    window = properties.get("FlexibleTimeWindow") or {"Mode": "OFF"}
+    request = {**properties, "Name": name, "FlexibleTimeWindow": window}
+    arn = making.call("scheduler", "create_schedule", request)["ScheduleArn"]
+    return Resource(name, {"Arn": arn})
+
+
+def schedule_group(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-scheduler-schedulegroup.html"""
+    name = properties.get("Name") or making.name(64)
+    arn = making.call("scheduler", "create_schedule_group", {"Name": name})["ScheduleGroupArn"]
+    return Resource(name, {"Arn": arn})
+
+
 def lowered(value: Any) -> Any:
     """Names as IoT's API has them: CloudFormation writes each with a capital."""
     if isinstance(value, list):
@@ -131,6 +158,9 @@ HANDLERS = {
     "AWS::Events::EventBus": event_bus,
     "AWS::Events::Rule": rule,
     "AWS::IoT::TopicRule": topic_rule,
+    "AWS::Pipes::Pipe": pipe,
+    "AWS::Scheduler::Schedule": schedule,
+    "AWS::Scheduler::ScheduleGroup": schedule_group,
     "AWS::SNS::Subscription": subscription,
     "AWS::SNS::Topic": topic,
     "AWS::SNS::TopicPolicy": topic_policy,

@@ -89,7 +89,7 @@ Resources:
 @pytest.mark.parametrize("with_door", [True, False])
 def test_only_a_front_door_throttles(sound, with_door):
     route = Route.__new__(Route) if with_door else None
-    entry = Entry("POST /orders", {}, route=route)
+    entry = Entry("POST /orders", {}, "route" if with_door else "queue", route)
     deployed = Deployed(sound.deployed.world, sound.deployed.topology, {}, (entry,))
 
     found = texts(deployed, ("POST /orders", "request"))

@@ -16,7 +16,7 @@ HEADINGS = {
     "An AWS call of a function": catalogue.CALL,
     "A call that leaves AWS": catalogue.HTTP,
     "An invocation of a function": catalogue.INVOCATION,
-    "A delivery from a queue": catalogue.DELIVERY,
+    "A delivery from a queue, topic, bus, bucket or rule": catalogue.DELIVERY,
     "A request to an entry": catalogue.REQUEST,
 }
 

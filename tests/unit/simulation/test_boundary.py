@@ -641,14 +641,14 @@ def test_other_threads_of_the_tester_are_not_in_the_simulation(rig: Any) -> None
 
     def elsewhere() -> None:
         go.wait(60)
-        outside.append(seams._here())
+        outside.append(seams.here())
         done.set()
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
 
     def worker(event: Any, context: Any) -> None:
-        assert seams._here() is not None
+        assert seams.here() is not None
         real_set()
         deadline = time.perf_counter() + 1e9
         while not done.is_set() and time.perf_counter() < deadline:

@@ -1,17 +1,18 @@
 """Every public template of a folder stands up, or is refused with a reason.
 
-Run with STORAGEFIRST_CORPUS naming the folder; parameters without default get a value made up here.
+Run with STORAGEFIRST_CORPUS naming the folder; parameters without default get a value made up.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import pytest
 
 from pytest_storagefirst.errors import TemplateError
+from pytest_storagefirst.stack.document import read_document
+from pytest_storagefirst.stack.parameters import invented_parameters
 from pytest_storagefirst.stack.template import Template, load_template
 
 CORPUS = os.environ.get("STORAGEFIRST_CORPUS")
@@ -19,21 +20,7 @@ TEMPLATES = sorted(Path(CORPUS).glob("*/template.y*ml")) if CORPUS else []
 
 
 def load_with_parameters(path: Path) -> Template:
-    parameters: dict[str, str] = {}
-    while True:
-        try:
-            return load_template(path, parameters)
-        except TemplateError as error:
-            missing = re.fullmatch(r"parameter (\w+) has no value", error.problem)
-            disallowed = re.fullmatch(
-                r"parameter (\w+) has a value that is not allowed", error.problem
-            )
-            if missing:
-                parameters[missing[1]] = f"given-{missing[1].lower()}"
-            elif disallowed and parameters[disallowed[1]].startswith("given-"):
-                parameters[disallowed[1]] = error.expected.removeprefix("one of: ").split(", ")[0]
-            else:
-                raise
+    return load_template(path, invented_parameters(read_document(path), {}))
 
 
 @pytest.mark.skipif(not TEMPLATES, reason="STORAGEFIRST_CORPUS names no folder of templates")

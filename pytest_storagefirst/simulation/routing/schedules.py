@@ -1,0 +1,117 @@
+"""EventBridge Scheduler and scheduled rules: what comes by the clock.
+
+A time that a handler sets (`at(…)`) comes when it comes. What recurs would never let a run end: it
+comes a few times more whenever all else is done, so that a function which looks for work by the
+clock finds it. Pages: schedule-types, configuring-schedule-dlq, eb-create-rule-schedule
+(AWS_SEMANTICS.md, rule 33).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from pytest_storagefirst.simulation.behalf import now_text, whose
+from pytest_storagefirst.simulation.routing import deliveries, targets
+from pytest_storagefirst.simulation.routing.permissions import may_deliver
+from pytest_storagefirst.stack.topology import RecurringSchedule
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+PRINCIPAL = "scheduler.amazonaws.com"
+MOST_TICKS = 3
+MINUTE_MS = 60_000
+
+
+def made(simulation: Simulation, schedule: Any) -> None:
+    """A schedule (moto's) that a handler has made: its time is waited for."""
+    written = schedule.schedule_expression
+    if schedule.state != "ENABLED" or not written.startswith("at("):
+        return
+    moment = datetime.fromisoformat(written[3:-1])
+    zone = schedule.schedule_expression_timezone
+    moment = moment.replace(tzinfo=UTC if zone == "UTC" else ZoneInfo(zone))
+    at_ms = round(moment.timestamp() * 1000) - simulation.scheduler.epoch_ms
+    target = schedule.target
+    messages = whose(simulation, json.dumps(target))
+    place = targets.name_of(simulation, schedule.arn)
+
+    def due() -> None:
+        # It may have been deleted, or changed, in the meantime.
+        groups = simulation.deployed.world.backend("scheduler").schedule_groups
+        group = groups.get(schedule.group_name)
+        if group is not None and group.schedules.get(schedule.name) is schedule:
+            _deliver(simulation, place, schedule.arn, target, messages, PRINCIPAL)
+
+    simulation.scheduler.at(max(at_ms, simulation.now_ms), due)
+
+
+def tick(simulation: Simulation) -> bool:
+    """Let what recurs come once more; False when nothing does."""
+    recurring = [one for one in simulation.deployed.topology.schedules if one.enabled]
+    if not recurring:
+        return False
+    simulation.scheduler.advance_to(simulation.now_ms + MINUTE_MS)
+    for one in recurring:
+        event = _event(simulation, one)
+        target = {"Input": json.dumps(event), **one.target}
+        principal = "events.amazonaws.com" if ":events:" in one.arn else PRINCIPAL
+        _deliver(simulation, one.logical_id, one.arn, target, (), principal)
+    return True
+
+
+def _event(simulation: Simulation, schedule: RecurringSchedule) -> dict[str, Any]:
+    topology = simulation.deployed.topology
+    rule = ":events:" in schedule.arn
+    return {
+        "version": "0",
+        "id": simulation.identities.new_id(),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events" if rule else "aws.scheduler",
+        "account": topology.account,
+        "time": now_text(simulation, milliseconds=False),
+        "region": topology.region,
+        "resources": [schedule.arn],
+        "detail": {} if rule else "{}",
+    }
+
+
+def _deliver(
+    simulation: Simulation,
+    place: str,
+    schedule_arn: str,
+    target: Mapping[str, Any],
+    messages: tuple[str, ...],
+    principal: str,
+) -> None:
+    arn = str(target["Arn"])
+    text = str(target.get("Input") or "{}")
+    parcel = targets.Parcel(
+        text,
+        messages,
+        f"sent by {place}",
+        group=(target.get("SqsParameters") or {}).get("MessageGroupId"),
+    )
+    policy = target.get("RetryPolicy") or {}
+
+    def hand_over() -> deliveries.Refused | None:
+        role = str(target.get("RoleArn") or "")
+        refused = may_deliver(simulation, principal, schedule_arn, arn, role)
+        return refused or targets.hand_over(simulation, arn, parcel)
+
+    deliveries.start(
+        simulation,
+        deliveries.Delivery(
+            place=place,
+            target=targets.name_of(simulation, arn),
+            messages=messages,
+            hand_over=hand_over,
+            retries=deliveries.by_policy(policy),
+            what=text,
+            dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
+        ),
+    )
