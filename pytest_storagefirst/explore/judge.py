@@ -51,9 +51,10 @@ class Judge:
     def facts(self) -> Facts:
         topology = self.deployed.topology
         mapped = [queue for queue in topology.queues if self.deployed.mappings_of(queue)]
+        read = [stream for stream in self.deployed.streams if self.deployed.readers_of(stream)]
         return Facts(
-            consumed=bool(mapped),
-            ordered=any(queue.fifo for queue in mapped),
+            consumed=bool(mapped or read),
+            ordered=bool(read) or any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
         )
 
@@ -73,6 +74,8 @@ class Judge:
         longest_ms = max((fault.for_ms for fault in schedule.plan), default=0)
         return any(
             longest_ms > queue.retention_seconds * 1000 for queue in self.deployed.topology.queues
+        ) or any(
+            longest_ms > stream.retention_hours * 3_600_000 for stream in self.deployed.streams
         )
 
     def judge_played(
@@ -130,6 +133,8 @@ class Judge:
             bad_queue=first_queue,
             max_receive_count=queue.max_receive_count if queue is not None else None,
             groups=groups,
+            keys=tuple(ids for ids in played.keys.values() if len(ids) > 1),
+            lanes=tuple(played.lanes.values()),
         )
 
     def _confirm(self, account: Account, oracle: Oracle | Crowd, schedule: Schedule) -> None:

@@ -26,7 +26,7 @@ from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.stack.topology import Function, Queue, Route, Topology
 
 # What a front door can store in, by the service in an integration's URI or subtype.
-_STORES = ("sqs", "dynamodb", "s3")
+_STORES = ("sqs", "dynamodb", "s3", "kinesis")
 _READING_SUBTYPES = ("SQS-ReceiveMessage", "SQS-DeleteMessage", "SQS-PurgeQueue")
 
 
@@ -167,10 +167,13 @@ def _check_reference(function: str, override: Any) -> None:
 
 
 def _check_consumers(deployed: Deployed, template: Template, replaced: Container[str]) -> None:
-    """Every function that a queue feeds must be Python that lies here, or be replaced."""
+    """A function that a queue or stream feeds must be Python that lies here, or be replaced."""
     for mapping in deployed.topology.mappings:
         function = deployed.function_by_arn(mapping.function_arn)
-        if function is None or deployed.queue_by_arn(mapping.source_arn) is None:
+        source = mapping.source_arn
+        if function is None or not (
+            deployed.queue_by_arn(source) or deployed.stream_by_arn(source)
+        ):
             continue
         code = deployed.code[function.logical_id]
         where = template.where(function.logical_id)
@@ -236,8 +239,8 @@ def _entries(topology: Topology, settings: Settings, template: Template) -> tupl
             where=str(template.path),
             found=", ".join(others or [route.name for route in topology.routes])
             or "no API route and no queue that a function reads",
-            expected="an API route with a service integration into SQS, DynamoDB or S3, or an SQS "
-            "queue with an event source mapping",
+            expected="an API route with a service integration into SQS, DynamoDB, S3 or Kinesis, "
+            "or an SQS queue with an event source mapping",
             remedy="name one in storagefirst.toml:\n"
             '            [[entry]]\n            queue = "LogicalId"',
         )

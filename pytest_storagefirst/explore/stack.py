@@ -240,6 +240,8 @@ class Stack:
         topology = self._judge.deployed.topology
         places = {function.logical_id: "function" for function in topology.functions}
         places.update({queue.logical_id: "queue" for queue in topology.queues})
+        streams = self._judge.deployed.streams
+        places.update({stream.logical_id: "queue" for stream in streams})
         places.update({entry.name: "entry" for entry in self._judge.deployed.entries})
         return places
 

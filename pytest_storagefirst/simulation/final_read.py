@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def effects(simulation: Simulation) -> tuple[Effect, ...]:
     """Every item, object and waiting message of the stack that a run has made or changed."""
-    return (*_items(simulation), *_objects(simulation), *_messages(simulation))
+    return (
+        *_items(simulation),
+        *_objects(simulation),
+        *_messages(simulation),
+        *_records(simulation),
+    )
 
 
 def _logical(simulation: Simulation, physical: str) -> str:
@@ -84,3 +89,10 @@ def _messages(simulation: Simulation) -> Iterator[Effect]:
             continue
         for message in simulation.queues.store(queue).stored_messages:
             yield Effect("message", queue.logical_id, None, _content(message.body.encode()))
+
+
+def _records(simulation: Simulation) -> Iterator[Effect]:
+    """What lies in data streams that nothing in the stack reads."""
+    for record in simulation.streams.unread():
+        data = base64.b64decode(record.event["kinesis"]["data"])
+        yield Effect("message", record.stream.logical_id, None, _content(data))

@@ -28,6 +28,9 @@ def _here() -> Any:
     return _active if _active is not None and get_ident() == _thread else None
 
 
+here = _here  # for those who catch calls of moto's own
+
+
 def _install() -> None:
     global _installed
     if _installed:

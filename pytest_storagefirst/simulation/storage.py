@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
@@ -23,6 +24,7 @@ class Storage:
         self._backend: Any = None
         self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
         self._behalf: tuple[str, ...] = ()
+        self._holds_until_ms: dict[str, int] = {}  # SQS message id -> when what it tells of ends
         self.stored_texts: dict[str, list[str]] = {}
         self.groups: dict[tuple[str, str], list[str]] = {}
 
@@ -98,11 +100,24 @@ class Storage:
             moved = True
         return moved
 
-    def send(self, queue: Queue, text: str, messages: tuple[str, ...]) -> None:
-        """Put a message of a service's own into a queue, on behalf of the test's messages."""
+    def send(
+        self, queue: Queue, text: str, messages: tuple[str, ...], *, until_ms: int | None = None
+    ) -> None:
+        """Put a message of a service's own into a queue, on behalf of the test's messages.
+
+        From `until_ms` on it holds nothing of them: what it tells of is gone.
+        """
+        with self.on_behalf_of(messages):
+            sent = self._backend.send_message(queue.name, text)
+        if until_ms is not None:
+            self._holds_until_ms[sent.id] = until_ms
+
+    @contextmanager
+    def on_behalf_of(self, messages: tuple[str, ...]) -> Iterator[None]:
+        """Within this block a text that names no message is about these."""
         outer, self._behalf = self._behalf, messages
         try:
-            self._backend.send_message(queue.name, text)
+            yield
         finally:
             self._behalf = outer
 
@@ -132,6 +147,9 @@ class Storage:
                 elif not self._simulation.deployed.mappings_of(queue):
                     state = "set aside"  # nothing in the stack reads there
                 until_ms = message.sent_timestamp + queue.retention_seconds * 1000 - epoch_ms
+                until_ms = min(until_ms, self._holds_until_ms.get(message.id, until_ms))
+                if until_ms <= self._simulation.now_ms:
+                    continue
                 for message_id in self.ids_of([message]) or ("",):
                     held.append(Held(message_id, queue.logical_id, state, until_ms))
         return tuple(held)
