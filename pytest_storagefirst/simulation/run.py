@@ -72,8 +72,7 @@ class Simulation:
         self.front_key: Hashable = None  # see seams.py
         self.stage = Stage()
         self.functions = Functions(self)
-        self.queues = Storage(self)
-        self.streams = Streams(self)
+        self.queues, self.streams = Storage(self), Streams(self)
         self.why_stopped = ""
         self._most_events = MOST_EVENTS
         self._most_steps = MOST_STEPS

@@ -149,7 +149,14 @@ class Sender:
             sent = simulation.queues.ask(call.parameters)
             if sent is not None:
                 return service_reply(call, simulation.identities.new_id(), sent)
-        return self._ask(call.method, call.url, call.headers, call.body)
+        headers: dict[str, str] = dict(call.headers)
+        body: Any = call.body
+        if "X-Amz-Target" in headers:
+            # The gateway speaks the service's own JSON, whatever the sender called its body.
+            version = "1.1" if call.service == "kinesis" else "1.0"
+            headers["Content-Type"] = f"application/x-amz-json-{version}"
+            body = body.encode() if isinstance(body, str) else body
+        return self._ask(call.method, call.url, headers, body)
 
     def _ask(self, method: str, url: str, headers: Any, body: Any) -> HttpReply:
         try:

@@ -134,17 +134,22 @@ class Streams:
             members.append(message_id)
 
     def _whose(self, text: str) -> tuple[str, ...]:
-        """The tokens in it tell, those of who is at work first; else who sends or is at work."""
+        """The tokens in it tell, those of who writes it first; else it is the writer's.
+
+        An old image names whoever wrote before.
+        """
         simulation = self._simulation
         identities = simulation.identities
         ids = identities.messages_in(text)
-        if simulation.current is not None:
-            own = tuple(one for one in ids if one in simulation.current.messages)
-            return own or ids or identities.nobody_named(simulation.current.messages)
-        if not ids and simulation.sender.sending:
-            ids = simulation.sender.sending
-            identities.nameless.update(ids)
-        return ids
+        current = simulation.current
+        writers = current.messages if current is not None else simulation.sender.sending
+        own = tuple(one for one in ids if one in writers)
+        if ids or not writers:
+            return own or ids
+        if current is not None:
+            return identities.nobody_named(writers)
+        identities.nameless.update(writers)
+        return writers
 
     def has(self, said: Any) -> bool:
         """Whether a call's parameters name a data stream of the stack."""
