@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
     from pytest_storagefirst.simulation.sources.streams import StreamMapping
 
+SHARD_OF_TABLE = "shardId-00000001541626099285-f35f62ef"  # moto's one
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
     """One record of a stream. `event` is its form in Lambda's event, but for what a mapping adds;
-    `lane` is the shard, and `key` whose order is kept: the partition key, or the item's key."""
+    `key` is that whose order is kept: the partition key, or the item's key."""
 
     stream: Stream
     shard_id: str
@@ -100,12 +102,10 @@ class Streams:
         change = told["dynamodb"]
         change["ApproximateCreationDateTime"] = self._simulation.wall_ms // 1000
         key = json.dumps(change["Keys"], sort_keys=True)
-        images = json.dumps([change.get("NewImage"), change.get("OldImage")], ensure_ascii=False)
-        change["SizeBytes"] = len(key) + len(images)
-        number = change["SequenceNumber"]
-        self._log_record(
-            table, "shardId-00000001541626099285-f35f62ef", key, number, told, key + images
-        )
+        old, new = (json.dumps(change.get(image, {})) for image in ("OldImage", "NewImage"))
+        change["SizeBytes"] = len(key) + len(old) + len(new)
+        text = key + (new if change.get("NewImage") else old)
+        self._log_record(table, SHARD_OF_TABLE, key, change["SequenceNumber"], told, text)
 
     def _log_record(
         self, stream: Stream, shard_id: str, key: str, number: str, event: Any, text: str
