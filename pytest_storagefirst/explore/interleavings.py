@@ -48,7 +48,8 @@ def base_schedules(judge: Judge, messages: tuple[Send, ...]) -> tuple[Base, ...]
     for entry, send in firsts.items():
         sends = tuple(replace(send, message=f"m{number + 1}") for number in range(AT_ONCE))
         counts = judge.play(Schedule(sends[:1])).counts
-        simple += _doubled(entry, sends, counts)
+        queues = {queue.logical_id for queue in judge.deployed.topology.queues}
+        simple += _doubled(entry, sends, (one for one in counts if one[0] in queues))
         simple.append(Base(f"{entry}: two at once", _together(sends[:2]), pauses=True))
         three.append(Base(f"{entry}: three at once", _together(sends)))
         three += _resent(entry, sends)

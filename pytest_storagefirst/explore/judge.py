@@ -52,9 +52,10 @@ class Judge:
         topology = self.deployed.topology
         mapped = [queue for queue in topology.queues if self.deployed.mappings_of(queue)]
         functions = {function.arn for function in topology.functions}
+        read = [stream for stream in self.deployed.streams if self.deployed.readers_of(stream)]
         return Facts(
             consumed=any(edge.target in functions for edge in topology.edges),
-            ordered=any(queue.fifo for queue in mapped),
+            ordered=bool(read) or any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
         )
 
@@ -74,6 +75,8 @@ class Judge:
         longest_ms = max((fault.for_ms for fault in schedule.plan), default=0)
         return any(
             longest_ms > queue.retention_seconds * 1000 for queue in self.deployed.topology.queues
+        ) or any(
+            longest_ms > stream.retention_hours * 3_600_000 for stream in self.deployed.streams
         )
 
     def judge_played(
@@ -131,6 +134,8 @@ class Judge:
             bad_queue=first_queue,
             max_receive_count=queue.max_receive_count if queue is not None else None,
             groups=groups,
+            keys=tuple(ids for ids in played.keys.values() if len(ids) > 1),
+            lanes=tuple(played.lanes.values()),
         )
 
     def _confirm(self, account: Account, oracle: Oracle | Crowd, schedule: Schedule) -> None:

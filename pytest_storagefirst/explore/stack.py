@@ -248,6 +248,8 @@ class Stack:
             topology.pipes,
         ):
             places.update({source.logical_id: "source" for source in sources})
+        streams = self._judge.deployed.streams
+        places.update({stream.logical_id: "queue" for stream in streams})
         places.update({entry.name: "entry" for entry in self._judge.deployed.entries})
         return places
 

@@ -8,6 +8,7 @@ from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.faults.catalogue import CALL, DELIVERY, HTTP, INVOCATION, REQUEST
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.stack.topology import EventSourceMapping, Stream
 
 MOST_NUMBERS = 12  # crossings of one point that are each tried
 # A target that is down for longer than EventBridge tries (24 hours, eb-rule-retry-policy).
@@ -114,6 +115,8 @@ def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> I
 
 def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed) -> bool:
     operation = point.rpartition(".")[2]
+    if point == DELIVERY and any(stream.logical_id == place for stream in deployed.streams):
+        return kind in ("duplicate", "delayed")  # a stream has neither visibility nor deletes
     if kind in catalogue.NEVER_A_QUEUES | catalogue.QUEUES_ONLY:
         is_queue = any(queue.logical_id == place for queue in deployed.topology.queues)
         if is_queue or kind in catalogue.QUEUES_ONLY:
@@ -155,6 +158,9 @@ def outage_ms(deployed: Deployed, kind: str) -> int:
     longest_ms = 0
     for mapping in deployed.topology.mappings:
         function = deployed.function_by_arn(mapping.function_arn)
+        stream = deployed.stream_by_arn(mapping.source_arn)
+        if stream is not None and function is not None:
+            longest_ms = max(longest_ms, _stream_outage_ms(deployed, mapping, stream, kind))
         queue = deployed.queue_by_arn(mapping.source_arn)
         if queue is None or function is None:
             continue
@@ -165,3 +171,16 @@ def outage_ms(deployed: Deployed, kind: str) -> int:
             seconds = queue.retention_seconds + 86_400
         longest_ms = max(longest_ms, seconds * 1000)
     return longest_ms or 300_000
+
+
+def _stream_outage_ms(
+    deployed: Deployed, mapping: EventSourceMapping, stream: Stream, kind: str
+) -> int:
+    """Longer than a mapping's limits allow; where it has none, than records are kept."""
+    ages_ms = [deployed.stream_budget_ms(mapping) + 60_000]
+    if mapping.maximum_record_age_seconds is not None:
+        ages_ms.append(mapping.maximum_record_age_seconds * 1000 + 60_000)
+        return min(ages_ms)
+    if mapping.maximum_retry_attempts is None and kind == "refused":
+        return (stream.retention_hours + 24) * 3_600_000
+    return ages_ms[0]

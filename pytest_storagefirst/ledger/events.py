@@ -29,6 +29,8 @@ KINDS = {
     "throttled": "the function was not invoked for lack of concurrency (where: function)",
     "released": "it became visible again (where: queue)",
     "deleted": "it was acknowledged to storage and removed (where: queue)",
+    "passed": "a stream's mapping is done with it and reads on (where: stream)",
+    "skipped": "a stream's mapping gave it up and dropped it (where: stream; detail: why)",
     "dead-lettered": "moved to a DLQ or failure destination (where: DLQ; detail: from where)",
     "expired": "its retention ended and it is gone (where: queue)",
     "redriven": "moved from a DLQ back (where: DLQ; detail: to where)",

@@ -107,12 +107,13 @@ class History:
 
     @cached_property
     def settled_by_acknowledgement(self) -> frozenset[str]:
-        """Deleted after a successful invocation, or filtered away by the mapping's own criteria.
+        """Done with after a successful invocation, or filtered away by the mapping's own criteria.
 
         All that can be said of a message whose handler leaves no effect. A filtered message is
         deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering).
         """
-        return (self.ids("succeeded") & self.ids("deleted")) | self.ids("filtered")
+        done = self.ids("deleted") | self.ids("passed")
+        return (self.ids("succeeded") & done) | self.ids("filtered")
 
     @property
     def healed_at(self) -> int | None:
@@ -136,7 +137,9 @@ class History:
 
     def fate(self, message: str) -> str:
         """Why nothing holds a message any more, as one clause: "its message was deleted from …"."""
-        ended = self.last(message, "expired", "deleted", "filtered", "deduplicated")
+        ended = self.last(
+            message, "expired", "deleted", "filtered", "deduplicated", "passed", "skipped"
+        )
         if ended is None:
             if not self.count("stored", message) and not self.count("delivered", message):
                 return "nothing shows that it was ever stored" + self._struck_before(message)
@@ -147,6 +150,11 @@ class History:
             return f"its retention in {event.where} ended at {_at(event)}, and nothing took it over"
         if event.kind == "filtered":
             return f"the filter of {event.where}'s mapping dropped it at {_at(event)}"
+        if event.kind == "skipped":
+            return f"its record was skipped in {event.where} at {_at(event)} ({event.detail})"
+        if event.kind == "passed":
+            done = f"{event.where} was read on past its record at {_at(event)}"
+            return done + self._cause(message, position)
         if event.kind == "deduplicated":
             return f"{event.where} dropped it at {_at(event)} as a duplicate of another message"
         return f"its message was deleted from {event.where} at {_at(event)}" + self._cause(

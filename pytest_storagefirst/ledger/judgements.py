@@ -102,16 +102,19 @@ def judge_redrive(account: Account, observation: Observation, context: Context) 
 def judge_order(account: Account, observation: Observation, context: Context) -> Verdict:
     """Within a FIFO group, messages take effect in the order in which they were accepted.
 
+    So they do under one key of a stream.
+
     One that was dead-lettered at any time is exempt: a dead-letter queue breaks the order
     (AWS: SQS developer guide, sqs-dead-letter-queues).
     """
-    if not context.groups:
+    lines = [*(("group", one) for one in context.groups), *(("key", one) for one in context.keys)]
+    if not lines:
         return not_applicable("nothing in this run has an order to keep")
     history = observation.told
     exempt = history.ids("dead-lettered") | context.bad
     compared = 0
     notes = {}
-    for group in context.groups:
+    for line, group in lines:
         latest, before = -1, ""
         for message in group:
             at = _took_effect_at(message, history, account.steps.get(message, 1))
@@ -121,7 +124,7 @@ def judge_order(account: Account, observation: Observation, context: Context) ->
             if at < latest:
                 event = history.events[at]
                 notes[message] = (
-                    f"{message} was accepted after {before} of the same group and took effect "
+                    f"{message} was accepted after {before} of the same {line} and took effect "
                     f"before it, at {seconds(event.at_ms)}"
                 )
             else:
@@ -129,7 +132,7 @@ def judge_order(account: Account, observation: Observation, context: Context) ->
     if notes:
         return Verdict(VIOLATED, _with_more(list(notes.values())), tuple(notes), notes)
     if not compared:
-        return not_applicable("no two messages of one group took effect in this run")
+        return not_applicable("no two messages of one group or key took effect in this run")
     return unless_in_doubt(account)
 
 

@@ -111,8 +111,14 @@ def _wrong_with_good(
 ) -> str:
     if history.count("expired", message) and message not in account.processed:
         return f"{message} is good and expired while {bad[0]} was retried"
-    if _waits_behind_bad(message, context):
+    if _is_behind_bad(message, context.bad, context.groups):
         return ""
+    skipped = [event for _, event in history.of(message, "skipped")]
+    if skipped and message not in account.processed:
+        return (
+            f"{message} is good and was skipped in {skipped[0].where} at "
+            f"{seconds(skipped[0].at_ms)}, dragged along by {bad[0]}"
+        )
     dead = [event for _, event in history.of(message, "dead-lettered")]
     if dead:
         return (
@@ -121,7 +127,9 @@ def _wrong_with_good(
         )
     if message in account.stranded and history.count("failed", message):
         return f"{message} is good and does not get through while {bad[0]} is retried"
-    aside = [e.at_ms for m in bad for _, e in history.of(m, "dead-lettered", "expired")]
+    if _is_behind_bad(message, context.bad, context.lanes):
+        return ""  # a batch that fails blocks its shard (Lambda developer guide, with-kinesis)
+    aside = [e.at_ms for m in bad for _, e in history.of(m, "dead-lettered", "expired", "skipped")]
     if not aside:
         return ""
     until = min(aside)
@@ -135,15 +143,15 @@ def _wrong_with_good(
     return ""
 
 
-def _waits_behind_bad(message: str, context: Context) -> bool:
+def _is_behind_bad(message: str, bad: frozenset[str], lines: tuple[tuple[str, ...], ...]) -> bool:
     """In a FIFO group the later ones wait, and are received with the bad one, by AWS's own rules.
 
     (AWS: Lambda developer guide, services-sqs-errorhandling: stop at the first failure and return
     it and all after it; SQS developer guide, FIFO-queues-understanding-logic.)
     """
-    for group in context.groups:
-        if message in group:
-            earlier = group[: group.index(message)]
-            if context.bad.intersection(earlier):
+    for line in lines:
+        if message in line:
+            earlier = line[: line.index(message)]
+            if bad.intersection(earlier):
                 return True
     return False

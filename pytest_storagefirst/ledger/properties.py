@@ -30,13 +30,16 @@ class Context:
 
     `bad` are the messages that the handler refuses for good when they are alone. They came through
     `bad_queue`, whose redrive policy allows `max_receive_count` receives (None: no DLQ). `groups`
-    are the FIFO groups: ids in the order in which they were accepted.
+    are the FIFO groups: ids in the order in which they were accepted. `keys` are the same of each
+    key in a stream, `lanes` of each shard, where a message waits for those before it.
     """
 
     bad: frozenset[str] = frozenset()
     bad_queue: str = ""
     max_receive_count: int | None = None
     groups: tuple[tuple[str, ...], ...] = ()
+    keys: tuple[tuple[str, ...], ...] = ()
+    lanes: tuple[tuple[str, ...], ...] = ()
 
 
 Judge = Callable[[Account, Observation, Context], Verdict]
@@ -136,6 +139,7 @@ def judge_all(
         and not observation.held
         and not context.bad
         and not context.groups
+        and not context.keys
     )
     verdicts = {}
     for entry in select(names):

@@ -33,6 +33,8 @@ _PHRASES = {
     "throttled": "{where} was throttled and not invoked for {messages}",
     "released": "{messages} visible again in {where}",
     "deleted": "{messages} deleted from {where}",
+    "passed": "{where}: past {messages}",
+    "skipped": "{where}: {messages} skipped and dropped{colon}",
     "dead-lettered": "{messages} moved to {where} from {bare}",
     "expired": "{messages} expired in {where} and is gone",
     "redriven": "{messages} redriven from {where} to {bare}",

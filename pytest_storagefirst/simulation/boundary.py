@@ -262,6 +262,8 @@ def _effected(
     if crossing.service in STATE_SERVICES or crossing.point == "lambda.Invoke":
         return
     said = _parameters(request, body)
+    if crossing.service == "kinesis" and simulation.streams.has(said):
+        return
     if not hooks.stays_inside(simulation, crossing.point, said):
         simulation.emit(crossing.point, said, None)
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
-from pytest_storagefirst.stack.topology import EventSourceMapping, Queue, Route, Topology
+from pytest_storagefirst.stack.topology import (
+    EventSourceMapping,
+    Queue,
+    Route,
+    Stream,
+    Topology,
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,38 @@ class Deployed:
         )
 
     @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The stack's data streams, and the streams of its tables that a function reads."""
+        found: tuple[Stream, ...] = self._index("streams", self._streams)["all"]
+        return found
+
+    def _streams(self) -> dict[str, Any]:
+        read = {mapping.source_arn for mapping in self.topology.mappings}
+        of_tables = [
+            Stream(table.logical_id, table.name, table.stream_arn, is_of_table=True)
+            for table in self.topology.tables
+            if table.stream_arn is not None and table.stream_arn in read
+        ]
+        return {"all": (*self.topology.streams, *of_tables)}
+
+    def stream_by_arn(self, arn: str) -> Stream | None:
+        """The stream of its own ARN, or of one of its consumers'."""
+        arn = arn.partition("/consumer/")[0]
+        return next((stream for stream in self.streams if stream.arn == arn), None)
+
+    def stream_by_name(self, name: str, *, of_table: bool = False) -> Stream | None:
+        """The data stream of this name, or the stream of the table of this name."""
+        for stream in self.streams:
+            if stream.name == name and stream.is_of_table is of_table:
+                return stream
+        return None
+
+    def readers_of(self, stream: Stream) -> tuple[EventSourceMapping, ...]:
+        return tuple(
+            m for m in self.topology.mappings if self.stream_by_arn(m.source_arn) is stream
+        )
+
+    @property
     def dead_letter_arns(self) -> frozenset[str]:
         return frozenset(
             queue.dead_letter_arn for queue in self.topology.queues if queue.dead_letter_arn
@@ -109,13 +147,30 @@ class Deployed:
         found: dict[str, Any] = self.lookups[name]
         return found
 
+    def stream_budget_ms(self, mapping: EventSourceMapping) -> int:
+        """How long a mapping may take to be done with a batch that fails, so far as it is played.
+
+        Of an endless number of retries, and of a very large one, ten stand for all.
+        """
+        from pytest_storagefirst.simulation.sources.stream_reader import (
+            LAST_RETRY_MS,
+            MOST_RETRIES_PLAYED,
+        )
+
+        function = self.function_by_arn(mapping.function_arn)
+        most = mapping.maximum_retry_attempts
+        tries = 10 if most is None or most > MOST_RETRIES_PLAYED else most + 1
+        timeout_ms = function.timeout_seconds * 1000 if function is not None else 0
+        each_ms = LAST_RETRY_MS + timeout_ms + mapping.batching_window_seconds * 1000
+        return tries * each_ms
+
     @property
     def drain_bound_ms(self) -> int:
         """How long work may take to come to rest once faults have ended.
 
         For each queue in turn: every receive it allows (ten where it has no DLQ), a visibility
-        timeout each, its delay and its mappings' windows; at least half an hour, twice the longest
-        delay that SQS itself knows.
+        timeout each, its delay and its mappings' windows; for each mapping of a stream its retries;
+        at least half an hour, twice the longest delay that SQS itself knows.
         """
         total_ms = 0
         for queue in self.topology.queues:
@@ -123,4 +178,7 @@ class Deployed:
             windows = sum(mapping.batching_window_seconds for mapping in self.mappings_of(queue))
             each_seconds = queue.visibility_timeout_seconds + queue.delay_seconds + windows
             total_ms += receives * max(each_seconds, 1) * 1000
+        for mapping in self.topology.mappings:
+            if self.stream_by_arn(mapping.source_arn) is not None:
+                total_ms += self.stream_budget_ms(mapping)
         return max(total_ms, 1_800_000)

@@ -5,27 +5,63 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.simulation.behalf import on_behalf_of
 
 
 def deliver(
-    simulation: Any, arn: str, text: str, messages: tuple[str, ...], place: str, failed: str = ""
+    simulation: Any,
+    arn: str,
+    text: str,
+    messages: tuple[str, ...],
+    place: str,
+    failed: str = "",
+    *,
+    until_ms: int | None = None,
 ) -> None:
     """Put `text`, which is about `messages`, where `arn` says, on behalf of what stands at `place`.
 
-    `failed` says what was given up; then these messages are dead-lettered. A destination that can't
-    be followed makes the run refuse to be judged.
+    `failed` says what was given up; then these messages are dead-lettered. From `until_ms` on the
+    text is all that is left, and holds nothing. Call it in the hub.
     """
+    # Its targets may have destinations of their own.
+    from pytest_storagefirst.simulation.routing import targets
+
+    where = targets.name_of(simulation, arn)
+    if failed:
+        simulation.record("dead-lettered", messages, where, failed)
     queue = simulation.deployed.queue_by_arn(arn) if ":sqs:" in arn else None
-    if queue is None:
+    if queue is not None:
+        simulation.queues.send(queue, text, messages, until_ms=until_ms)
+        return
+    parcel = targets.Parcel(
+        text,
+        messages,
+        "lambda",
+        trigger=arn,
+        detail_type=f"Lambda Function Invocation Result - {'Failure' if failed else 'Success'}",
+    )
+    refused = targets.hand_over(simulation, arn, parcel)
+    if refused is not None:
+        simulation.record("errored", messages, place, f"delivery to {where}: {refused.why}")
+
+
+def put_object(
+    simulation: Any, arn: str, key: str, text: str, messages: tuple[str, ...], failed: str
+) -> None:
+    """Keep in a bucket what was given up."""
+    backend, name = simulation.deployed.world.backend("s3"), arn.rpartition(":")[2]
+    if name not in backend.buckets:
         simulation.refuse(
             SimulationError(
                 "what is sent to this destination can't be followed",
-                where=place,
+                where=failed,
                 found=arn,
-                expected="an SQS queue of the stack",
+                expected="an S3 bucket of the stack",
             )
         )
         return
-    if failed:
-        simulation.record("dead-lettered", messages, queue.logical_id, failed)
-    simulation.queues.send(queue, text, messages)
+    place = simulation.deployed.topology.logical_ids.get(name, name)
+    simulation.record("dead-lettered", messages, place, failed)
+    simulation.moto_random.enter()
+    with on_behalf_of(simulation, messages):
+        backend.put_object(name, key, text.encode())

@@ -20,7 +20,7 @@ def observation(simulation: Simulation) -> Observation:
         messages=simulation.identities.messages,
         history=tuple(simulation.history),
         effects=(*effects(simulation), *simulation.emissions),
-        held=simulation.queues.held(),
+        held=(*simulation.queues.held(), *simulation.streams.held()),
         names=dict(simulation.identities.names),
         quiet=quiet,
         why_not_quiet="" if quiet else simulation.why_stopped or "work was still going round",
@@ -31,7 +31,12 @@ def observation(simulation: Simulation) -> Observation:
 
 def effects(simulation: Simulation) -> tuple[Effect, ...]:
     """Every item, object and waiting message of the stack that a run has made or changed."""
-    return (*_items(simulation), *_objects(simulation), *_messages(simulation))
+    return (
+        *_items(simulation),
+        *_objects(simulation),
+        *_messages(simulation),
+        *_records(simulation),
+    )
 
 
 def _logical(simulation: Simulation, physical: str) -> str:
@@ -100,3 +105,10 @@ def _messages(simulation: Simulation) -> Iterator[Effect]:
             continue
         for message in simulation.queues.store(queue).stored_messages:
             yield Effect("message", queue.logical_id, None, _content(message.body.encode()))
+
+
+def _records(simulation: Simulation) -> Iterator[Effect]:
+    """What lies in data streams that nothing in the stack reads."""
+    for record in simulation.streams.unread():
+        data = base64.b64decode(record.event["kinesis"]["data"])
+        yield Effect("message", record.stream.logical_id, None, _content(data))

@@ -33,15 +33,18 @@ class Played:
 
     `counts` are the crossings of each (place, point); `stored_texts` the bodies that queues took
     in, by message; `groups` the messages of each FIFO (queue, group) in the order of their
-    acceptance; `errors` what handlers raised, by function. `crossed` says for each fault that
-    struck how many crossings had been made by then, and `strikable` how many were made before the
-    redrives that come when all faults have ended.
+    acceptance, `keys` those of each (stream, key) and `lanes` those of each (stream, shard);
+    `errors` what handlers raised, by function. `crossed` says for each fault that struck how many
+    crossings had been made by then, and `strikable` how many were made before the redrives that
+    come when all faults have ended.
     """
 
     observation: Observation
     counts: Mapping[tuple[str, str], int]
     stored_texts: Mapping[str, tuple[str, ...]]
     groups: Mapping[tuple[str, str], tuple[str, ...]]
+    keys: Mapping[tuple[str, str], tuple[str, ...]]
+    lanes: Mapping[tuple[str, str], tuple[str, ...]]
     choices_offered: int = 0
     errors: tuple[tuple[str, BaseException], ...] = ()
     printed: str = ""
@@ -117,6 +120,8 @@ def finish(simulation: Simulation) -> Played:
         dict(simulation.strikes.counts),
         {message: tuple(texts) for message, texts in simulation.queues.stored_texts.items()},
         {key: tuple(ids) for key, ids in simulation.queues.groups.items()},
+        {key: tuple(ids) for key, ids in simulation.streams.keys.items()},
+        {lane: tuple(ids) for lane, ids in simulation.streams.lanes.items()},
         simulation.scheduler.choices_offered,
         tuple(simulation.errors),
         "".join(simulation.stage.printed.lines),
@@ -167,6 +172,7 @@ def _wait_for_expiry(simulation: Simulation) -> None:
         for expiry_ms in [simulation.queues.store(queue).next_expiry_ms()]
         if expiry_ms is not None
     ]
+    expiries += simulation.streams.ends_ms()
     if not expiries or simulation.why_stopped:
         return
     simulation.record("noted", (), "", "the same again and again, until its retention ends")

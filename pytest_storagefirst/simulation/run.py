@@ -38,6 +38,7 @@ from pytest_storagefirst.simulation.sender import Sender
 from pytest_storagefirst.simulation.sources.sqs import SqsMapping
 from pytest_storagefirst.simulation.stage import Stage
 from pytest_storagefirst.simulation.storage import Storage
+from pytest_storagefirst.simulation.streams import Streams
 from pytest_storagefirst.simulation.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.world import MotoRandom
 
@@ -73,14 +74,14 @@ class Simulation:
         self.behalf: tuple[str, ...] = ()  # whose messages a service acts for
         self.stage = Stage()
         self.functions = Functions(self)
-        self.queues = Storage(self)
+        self.queues, self.streams = Storage(self), Streams(self)
         self.why_stopped = ""
         self._most_events = MOST_EVENTS
         self._most_steps = MOST_STEPS
         self.closing = False
         self.is_running = False
         self._random_state: Any = None
-        self._moto_random = MotoRandom(schedule.seed)
+        self.moto_random = MotoRandom(schedule.seed)
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
         self._previous_tables: dict[str, Any] = {}
         self.hub = greenlet.getcurrent()
@@ -121,7 +122,7 @@ class Simulation:
                     self.scheduler.stop()
                     self.queues.close()
                     self.stage.leave()
-                    self._moto_random.leave(goes_on=not self.closing)
+                    self.moto_random.leave(goes_on=not self.closing)
                     if not self.closing:
                         self._random_state = random.getstate()
 
@@ -135,6 +136,7 @@ class Simulation:
             function = self.deployed.function_by_arn(mapping.function_arn)
             if queue is not None and function is not None:
                 self.mappings.append(SqsMapping(self, mapping, queue, function))
+        self.streams.begin()
 
     def send_at(self, at_ms: int, send: Send) -> None:
         """Send one message when its time has come."""
@@ -338,7 +340,7 @@ class Simulation:
         """What AWS answers to a raw request, moto standing for AWS."""
         if self.current is not None and is_invoke(method, url):
             return answer_invoke(self, url, headers, body)
-        self._moto_random.enter()
+        self.moto_random.enter()
         try:
             return lanes.answer(method, url, headers, body)
         except lanes.NotAnswered as error:

@@ -169,7 +169,15 @@ class Sender:
             sent = simulation.queues.ask(call.parameters)
             if sent is not None:
                 return service_reply(call, simulation.identities.new_id(), sent)
-        return self._ask(call.method, call.url, call.headers, call.body)
+        told = dict(call.headers)
+        content: Any = call.body
+        if "X-Amz-Target" in told:
+            # The gateway speaks the service's own JSON, whatever the sender called its body.
+            if "x-amz-json" not in told.get("Content-Type", ""):
+                version = "1.1" if call.service in ("events", "kinesis") else "1.0"
+                told["Content-Type"] = f"application/x-amz-json-{version}"
+            content = content.encode() if isinstance(content, str) else content
+        return self._ask(call.method, call.url, told, content)
 
     def _ask(self, method: str, url: str, headers: Any, body: Any) -> HttpReply:
         try:

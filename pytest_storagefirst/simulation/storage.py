@@ -23,6 +23,7 @@ class Storage:
         self._simulation = simulation
         self._backend: Any = None
         self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
+        self._holds_until_ms: dict[str, int] = {}  # SQS message id -> when what it tells of ends
         self.stored_texts: dict[str, list[str]] = {}
         self.groups: dict[tuple[str, str], list[str]] = {}
 
@@ -98,13 +99,24 @@ class Storage:
             moved = True
         return moved
 
-    def send(self, queue: Queue, text: str, messages: tuple[str, ...], **more: Any) -> None:
+    def send(
+        self,
+        queue: Queue,
+        text: str,
+        messages: tuple[str, ...],
+        *,
+        until_ms: int | None = None,
+        **more: Any,
+    ) -> None:
         """Put a message of a service's own into a queue, on behalf of the test's messages.
 
-        `more` are moto's words for what a message has beside its text. Raises moto's SQSException.
+        From `until_ms` on it holds nothing of them: what it tells of is gone. `more` are moto's
+        words for what a message has beside its text. Raises moto's SQSException.
         """
         with on_behalf_of(self._simulation, messages):
-            self._backend.send_message(queue.name, text, **more)
+            sent = self._backend.send_message(queue.name, text, **more)
+        if until_ms is not None:
+            self._holds_until_ms[sent.id] = until_ms
 
     def ask(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """What SQS answers to a SendMessage in this region; None where moto must answer."""
@@ -132,6 +144,9 @@ class Storage:
                 elif not self._simulation.deployed.mappings_of(queue):
                     state = "set aside"  # nothing in the stack reads there
                 until_ms = message.sent_timestamp + queue.retention_seconds * 1000 - epoch_ms
+                until_ms = min(until_ms, self._holds_until_ms.get(message.id, until_ms))
+                if until_ms <= self._simulation.now_ms:
+                    continue
                 for message_id in self.ids_of([message]) or ("",):
                     held.append(Held(message_id, queue.logical_id, state, until_ms))
         return tuple(held)

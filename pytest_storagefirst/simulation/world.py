@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
@@ -37,6 +38,7 @@ _DATA_OPERATIONS = {
             "UpdateItem",
         }
     ),
+    "kinesis": frozenset({"PutRecord", "PutRecords"}),
     "sqs": frozenset(
         {
             "CancelMessageMoveTask",
@@ -67,7 +69,7 @@ _DATA_OPERATIONS = {
     "events": frozenset({"PutEvents"}),
     "sns": frozenset({"Publish", "PublishBatch"}),
 }
-_REWOUND = ("dynamodb", "sqs", "s3")
+_REWOUND = ("dynamodb", "sqs", "s3", "kinesis")
 # These don't reach moto at all.
 _INVOKING = {"lambda": frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})}
 
@@ -157,7 +159,7 @@ class World:
         self._touched: set[tuple[str, str]] = set()
         self._buckets: dict[str, Any] = {}
         self._runs = 0
-        self._rewinds: list[Callable[[], None]] = []
+        self._rewinds: list[tuple[str, Callable[[], None]]] = []  # by service
 
     @contextmanager
     def attached(self, *, by_moto: bool = False) -> Iterator[None]:
@@ -203,6 +205,8 @@ class World:
         self._baselines.clear()
         self._touched.clear()
         for service in _REWOUND:
+            if service == "kinesis" and not self._has_streams():
+                continue
             self._baselines[service, self.region] = self._copy_of(service, self.region)
         self._make_rewinds()
         self._buckets = dict(self._bucket_accounts())
@@ -226,6 +230,9 @@ class World:
 
     def rewind(self) -> None:
         """Put back everything that was changed since `mark`."""
+        for service, restore in self._rewinds:
+            if (service, self.region) not in self._touched:
+                restore()
         for service, region in self._touched:
             baseline = self._baselines.get((service, region))
             if baseline is not None:
@@ -238,8 +245,6 @@ class World:
         if any(service in _REWOUND for service, _ in self._touched):
             self._make_rewinds()
         self._touched.clear()
-        for restore in self._rewinds:
-            restore()
         self._runs += 1
         if self._runs % _RUNS_BETWEEN_CLEANINGS == 0:
             self._forget_instances()
@@ -260,7 +265,13 @@ class World:
         return copied
 
     def _make_rewinds(self) -> None:
-        self._rewinds = [*self._table_rewinds(), *self._queue_rewinds(), *self._bucket_rewinds()]
+        kept = {
+            "dynamodb": self._table_rewinds(),
+            "sqs": self._queue_rewinds(),
+            "s3": self._bucket_rewinds(),
+            "kinesis": self._stream_rewinds(),
+        }
+        self._rewinds = [(service, one) for service, rewinds in kept.items() for one in rewinds]
 
     def _forget_instances(self) -> None:
         """moto keeps a list of all instances of its models, for a dashboard; nothing is freed."""
@@ -297,6 +308,20 @@ class World:
         backend = self.backend("sqs")
         for queue in backend.queues.values():
             yield partial(queue.restore, queue.snapshot())
+
+    def _has_streams(self) -> bool:
+        """Whether there is a data stream; a stack without one doesn't load moto's Kinesis."""
+        models = sys.modules.get("moto.kinesis.models")
+        if models is None or ACCOUNT not in dict.keys(models.kinesis_backends):
+            return False
+        regions = dict.values(models.kinesis_backends[ACCOUNT])
+        return any(backend.streams for backend in regions)
+
+    def _stream_rewinds(self) -> Iterator[Callable[[], None]]:
+        if self._has_streams():
+            for stream in self.backend("kinesis").streams.values():
+                for shard in stream.shards.values():
+                    yield partial(_keep_records, shard.records, dict(shard.records))
 
     def _bucket_rewinds(self) -> Iterator[Callable[[], None]]:
         for bucket in self.backend("s3").buckets.values():
@@ -353,6 +378,12 @@ def _table_rewind(table: Any, find: Callable[[], Any]) -> Callable[[], None]:
             del shard.items[records:]
 
     return restore
+
+
+def _keep_records(records: dict[int, Any], kept: dict[int, Any]) -> None:
+    if len(records) != len(kept):
+        records.clear()
+        records.update(kept)
 
 
 def _bucket_rewind(bucket: Any) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from .topology import (
     Queue,
     RecurringSchedule,
     Route,
+    Stream,
     Table,
     Topic,
     TopicRule,
@@ -41,6 +42,11 @@ _ARNS = {  # of types whose physical id is a name
     "AWS::Kinesis::Stream": "arn:aws:kinesis:{region}:{account}:stream/{name}",
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
 }
+
+
+def _limit(value: int | None) -> int | None:
+    """A mapping's cap; -1 is AWS's word for none."""
+    return None if value is None or int(value) < 0 else int(value)
 
 
 class _Finder:
@@ -81,6 +87,7 @@ class _Finder:
             discovery_routing.bucket(self.client("s3"), *one)
             for one in self.of_type("AWS::S3::Bucket")
         ]
+        streams = [self._stream(*one) for one in self.of_type("AWS::Kinesis::Stream")]
         for logical, kind, physical in self.resources:
             if plays_a_part(kind) and not kind.endswith("::Stage"):
                 self.named(logical, physical)
@@ -105,6 +112,7 @@ class _Finder:
             mappings=tuple(mappings),
             tables=tuple(tables),
             buckets=tuple(buckets),
+            streams=tuple(streams),
             routes=tuple(self._routes()),
             **found,
             edges=tuple(edges),
@@ -242,6 +250,18 @@ class _Finder:
             stream_arn=table.get("LatestStreamArn"),
         )
 
+    def _stream(self, logical_id: str, name: str) -> Stream:
+        answer = self.client("kinesis").describe_stream_summary(StreamName=name)
+        summary = answer["StreamDescriptionSummary"]
+        self.named(logical_id, summary["StreamARN"], name)
+        return Stream(
+            logical_id=logical_id,
+            name=name,
+            arn=summary["StreamARN"],
+            shards=int(summary["OpenShardCount"]),
+            retention_hours=int(summary["RetentionPeriodHours"]),
+        )
+
     def _mapping(self, logical_id: str, uuid: str) -> EventSourceMapping | None:
         """None for a source that plays no part, which has no mapping in moto."""
         client = self.client("lambda")
@@ -271,6 +291,15 @@ class _Finder:
             filters=tuple(one["Pattern"] for one in filters),
             enabled=mapping.get("State") not in ("Disabled", "Disabling"),
             qualifier="".join(function[7:]),
+            starting_position=mapping.get("StartingPosition") or "",
+            parallelization_factor=int(mapping.get("ParallelizationFactor") or 1),
+            maximum_retry_attempts=_limit(mapping.get("MaximumRetryAttempts")),
+            maximum_record_age_seconds=_limit(mapping.get("MaximumRecordAgeInSeconds")),
+            bisects_on_error=bool(mapping.get("BisectBatchOnFunctionError")),
+            on_failure_arn=((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get(
+                "Destination"
+            ),
+            tumbling_window_seconds=int(mapping.get("TumblingWindowInSeconds") or 0),
         )
 
     def _routes(self) -> list[Route]:

@@ -156,7 +156,17 @@ def mapping_of(pipe: Pipe) -> EventSourceMapping:
         reports_batch_item_failures=True,
         filters=tuple(one["Pattern"] for one in filters),
         enabled=pipe.enabled,
+        starting_position=read.get("StartingPosition") or "",
+        parallelization_factor=int(read.get("ParallelizationFactor") or 1),
+        maximum_retry_attempts=_capped(read.get("MaximumRetryAttempts")),
+        maximum_record_age_seconds=_capped(read.get("MaximumRecordAgeInSeconds")),
+        on_failure_arn=(read.get("DeadLetterConfig") or {}).get("Arn"),
     )
+
+
+def _capped(value: Any) -> int | None:
+    """A cap of a stream's retries; -1 is none."""
+    return None if value in (None, -1, "-1") else int(value)
 
 
 def schedule(
@@ -208,6 +218,8 @@ def configured(
                 yield Edge(function.arn, arn)
     for mapping in mappings:
         yield Edge(mapping.source_arn, mapping.function_arn)
+        if mapping.on_failure_arn:
+            yield Edge(mapping.source_arn, mapping.on_failure_arn)
 
 
 def sample(options: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import TemplateError
+from . import stream_rules
 from .document import Document
 from .references import references, target
 from .resource_types import plays_a_part
@@ -229,6 +230,12 @@ class _Check:
 
     def mapping(self, logical_id: str, properties: Mapping[str, Any]) -> None:
         source = properties.get("EventSourceArn")
+        service = stream_rules.service_of(source, self.resources)
+        if service:
+            self.ranges(logical_id, properties, stream_rules.RANGES)
+            stream_rules.check_position(logical_id, properties, service, self.error)
+            stream_rules.check_limits(logical_id, properties, self.error)
+            return
         queue = self._queue_of(source)
         if queue is None:
             if isinstance(source, str) and ":sqs:" in source and not self._elsewhere(source):

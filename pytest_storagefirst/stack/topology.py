@@ -63,6 +63,14 @@ class EventSourceMapping:
     filters: tuple[str, ...] = ()  # JSON patterns; a message passes when any matches
     enabled: bool = True
     qualifier: str = ""  # alias or version; `function_arn` is the function's own, without it
+    # Of streams; None: no limit but the records' own retention.
+    starting_position: str = ""  # "TRIM_HORIZON", "LATEST" or "AT_TIMESTAMP"
+    parallelization_factor: int = 1
+    maximum_retry_attempts: int | None = None
+    maximum_record_age_seconds: int | None = None
+    bisects_on_error: bool = False
+    on_failure_arn: str | None = None
+    tumbling_window_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,18 @@ class Table:
     arn: str
     key_names: tuple[str, ...]  # hash key, then range key
     stream_arn: str | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A data stream of Kinesis, or the stream of a table, which goes by the table's names."""
+
+    logical_id: str
+    name: str
+    arn: str
+    shards: int = 1
+    retention_hours: int = 24
+    is_of_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,9 +243,9 @@ class Topology:
     mappings: tuple[EventSourceMapping, ...] = ()
     tables: tuple[Table, ...] = ()
     buckets: tuple[Bucket, ...] = ()
+    streams: tuple[Stream, ...] = ()  # of Kinesis
     routes: tuple[Route, ...] = ()
     topics: tuple[Topic, ...] = ()
-    streams: tuple[Any, ...] = ()
     buses: tuple[Bus, ...] = ()
     topic_rules: tuple[TopicRule, ...] = ()
     pipes: tuple[Pipe, ...] = ()

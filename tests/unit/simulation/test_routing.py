@@ -1,4 +1,4 @@
-"""What leaves the stack by SNS and EventBridge, what stays in it, and what is refused."""
+"""What leaves the stack by SNS and EventBridge, what stays in it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
-from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.playing import Played, play
@@ -77,6 +75,8 @@ def test_an_event_leaves_the_stack_unless_a_rule_sends_it_to_a_queue(tmp_path):
     assert left(played(tmp_path, RULE, puts_event)) == [("message", "Next")]
 
 
-def test_a_function_that_a_topic_feeds_is_refused_with_the_reason(tmp_path):
-    with pytest.raises(SimulationError, match="not simulated yet"):
-        played(tmp_path, TO_FUNCTION, publishes)
+def test_a_function_that_a_topic_feeds_gets_what_was_published(tmp_path):
+    run = played(tmp_path, TO_FUNCTION, publishes)
+
+    told = [event for event in run.observation.history if event.where == "Worker"]
+    assert [event.detail for event in told if event.kind == "delivered"][1] == "delivered by Topic"

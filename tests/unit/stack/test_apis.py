@@ -227,7 +227,7 @@ Resources:
 
 def test_an_http_route_keeps_all_that_the_front_door_needs(stand_up: StandUp) -> None:
     topology = stand_up(HTTP_RESOURCES)
-    default, post = topology.routes
+    default, post = [route for route in topology.routes if route.protocol == "HTTP"]
     assert default.name == "ANY $default"
     assert default.authorizer == ""
     assert default.integration == post.integration
@@ -281,7 +281,7 @@ components:
           DefinitionBody: {Fn::Transform: {Name: AWS::Include, Parameters: {Location: api.yaml}}}
     """
     topology = stand_up(text)
-    default, post = topology.routes
+    default, post = [route for route in topology.routes if route.protocol == "HTTP"]
     assert default.name == "ANY $default"
     assert default.integration.kind == "HTTP_PROXY"
     assert default.integration.uri == "https://example.test"

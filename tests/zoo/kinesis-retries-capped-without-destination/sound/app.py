@@ -1,0 +1,21 @@
+"""Keeps each meter reading; a batch that fails is tried again."""
+
+import base64
+import json
+import os
+
+import boto3
+
+table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+
+
+def handler(event, context):
+    for record in event["Records"]:
+        reading = json.loads(base64.b64decode(record["kinesis"]["data"]))
+        table.put_item(
+            Item={
+                "readingId": reading["readingId"],
+                "meter": reading["meter"],
+                "litres": reading["litres"],
+            }
+        )
