@@ -17,8 +17,10 @@ from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.playing import Played, play
+from pytest_storagefirst.simulation.routing.deliveries import DELIVERS_AGAIN
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
+from pytest_storagefirst.stack.topology import Queue
 
 # Another clock: another day, hour, minute and second, and another year.
 OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
@@ -101,8 +103,18 @@ class Judge:
         """How often an effect may stand: twice where the sender itself asked twice.
 
         Two requests accepted by a standard queue are two messages; that the sender meant one is
-        known to nobody else. A FIFO queue promises to drop the second (docs/decisions.md).
+        known to nobody else. A FIFO queue promises to drop the second (docs/decisions.md). And where
+        a service delivers twice to what nothing in the stack reads: who reads it has to know.
         """
+        readers = {queue.logical_id for queue in self.deployed.topology.queues if self._read(queue)}
+        readers |= {function.logical_id for function in self.deployed.topology.functions}
+        again = {
+            message
+            for event in observation.history
+            if event.kind == "noted" and event.detail.startswith(DELIVERS_AGAIN)
+            for message in event.messages
+            if event.detail.removeprefix(DELIVERS_AGAIN) not in readers
+        }
         resent = {
             message
             for event in observation.history
@@ -119,7 +131,10 @@ class Judge:
             )
             for message in event.messages
         }
-        return dict.fromkeys(resent - dropped, 2)
+        return dict.fromkeys((resent - dropped) | again, 2)
+
+    def _read(self, queue: Queue) -> bool:
+        return bool(self.deployed.mappings_of(queue))
 
     def _context(self, schedule: Schedule, played: Played, bad: frozenset[str]) -> Context:
         groups = tuple(ids for ids in played.groups.values() if len(ids) > 1)

@@ -156,7 +156,9 @@ class Pipe:
     enrichment_arn: str = ""
     enrichment_template: str = ""
     enabled: bool = True
-    reserved_concurrency: None = None  # read as a function's, by what reads its source
+    # Read as a function's, by what reads its source. Its steps take five minutes at most.
+    reserved_concurrency: None = None
+    timeout_seconds: int = 300
 
 
 @dataclass(frozen=True)

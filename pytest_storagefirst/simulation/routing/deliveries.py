@@ -20,6 +20,7 @@ DELIVERY_MS = 20  # from what a service is given until its target has it
 DELAYED_MS = 900_000
 REORDERED_MS = 1000
 AGAIN_MS = 500  # from a delivery to its duplicate
+DELIVERS_AGAIN = "delivers a second time, to "
 DAY_MS = 86_400_000
 
 _FAULTS = frozenset({"duplicate", "reordered", "delayed", "target-refused"})
@@ -103,8 +104,8 @@ def _begin(simulation: Simulation, delivery: Delivery) -> None:
         return
     _try(simulation, delivery, 0, simulation.now_ms, strike if kind == "target-refused" else None)
     if kind == "duplicate":
-        again = f"{delivery.target}, a second time"
-        simulation.record("noted", delivery.messages, delivery.place, f"delivers to {again}")
+        detail = f"{DELIVERS_AGAIN}{delivery.target}"
+        simulation.record("noted", delivery.messages, delivery.place, detail)
         _at(
             simulation,
             AGAIN_MS,
