@@ -24,6 +24,7 @@ PUTTING_OFF = frozenset(
         "sqs.SendMessageBatch",
     }
 )
+LONGEST_WAIT_MS = 366 * 86_400_000  # a state machine may run for a year
 SEND_GAP_MS = 10  # between two messages of a workload
 
 
@@ -146,6 +147,7 @@ def _drain(simulation: Simulation) -> bool:
     redrive policy counts receives, their end is worth waiting for a little longer.
     """
     bound_ms = simulation.deployed.drain_bound_ms
+    bound_ms += max(0, min(simulation.awaited_ms - simulation.now_ms, LONGEST_WAIT_MS))
     for _ in range(MORE_BOUNDS):
         if simulation.settle(bound_ms):
             return True

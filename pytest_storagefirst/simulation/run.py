@@ -72,6 +72,7 @@ class Simulation:
         self.crossings: dict[greenlet.greenlet, boundary.Crossing] = {}  # calls in the slow lane
         self.front_key: Hashable = None  # see seams.py
         self.behalf: tuple[str, ...] = ()  # whose messages a service acts for
+        self.awaited_ms = 0  # the last moment that something was put off to on purpose
         self.stage = Stage()
         self.functions = Functions(self)
         self.queues, self.streams = Storage(self), Streams(self)

@@ -47,6 +47,7 @@ def made(simulation: Simulation, schedule: Any) -> None:
         if group is not None and group.schedules.get(schedule.name) is schedule:
             _deliver(simulation, place, schedule.arn, target, messages, PRINCIPAL)
 
+    simulation.awaited_ms = max(simulation.awaited_ms, at_ms)
     simulation.scheduler.at(max(at_ms, simulation.now_ms), due)
 
 
