@@ -103,8 +103,8 @@ class Judge:
         """How often an effect may stand: twice where the sender itself asked twice.
 
         Two requests accepted by a standard queue are two messages; that the sender meant one is
-        known to nobody else. A FIFO queue promises to drop the second (docs/decisions.md). And where
-        a service delivers twice to what nothing in the stack reads: who reads it has to know.
+        known to nobody else. A FIFO queue promises to drop the second (docs/decisions.md). So it is
+        where a service delivers twice to what nothing in the stack reads: its reader has to know.
         """
         readers = {queue.logical_id for queue in self.deployed.topology.queues if self._read(queue)}
         readers |= {function.logical_id for function in self.deployed.topology.functions}

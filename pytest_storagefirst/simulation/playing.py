@@ -147,12 +147,13 @@ def _drain(simulation: Simulation) -> bool:
     redrive policy counts receives, their end is worth waiting for a little longer.
     """
     bound_ms = simulation.deployed.drain_bound_ms
-    bound_ms += max(0, min(simulation.awaited_ms - simulation.now_ms, LONGEST_WAIT_MS))
     for _ in range(MORE_BOUNDS):
         if simulation.settle(bound_ms):
             return True
-        if not _is_put_off(simulation):
+        awaited_ms = min(simulation.awaited_ms - simulation.now_ms, LONGEST_WAIT_MS)
+        if awaited_ms <= 0 and not _is_put_off(simulation):
             return False
+        bound_ms = simulation.deployed.drain_bound_ms + max(0, awaited_ms)
     return simulation.settle(bound_ms)
 
 
