@@ -8,7 +8,7 @@ from dataclasses import dataclass
 CALL = "call"  # function: an AWS call, "dynamodb.PutItem"
 HTTP = "http"  # function: a call that leaves AWS, "http POST https://payments.example/charge"
 INVOCATION = "invocation"  # function: "invocation"
-DELIVERY = "delivery"  # queue: "delivery"
+DELIVERY = "delivery"  # queue, stream or table: "delivery"
 REQUEST = "request"  # entry: "request"
 
 
@@ -90,9 +90,13 @@ _KINDS = (
     ),
     FaultKind("init-failed", (INVOCATION,), "the environment does not come up", lasts=True),
     FaultKind("recycled", (INVOCATION,), "a new environment serves: module state is gone"),
-    FaultKind("duplicate", (DELIVERY,), "a standard queue delivers a message a second time"),
+    FaultKind(
+        "duplicate",
+        (DELIVERY,),
+        "a standard queue delivers a message a second time, or a stream's checkpoint is lost",
+    ),
     FaultKind("reordered", (DELIVERY,), "a standard queue delivers a message after later ones"),
-    FaultKind("delayed", (DELIVERY,), "a message becomes visible much later"),
+    FaultKind("delayed", (DELIVERY,), "a message becomes visible, or a batch is read, much later"),
     FaultKind(
         "visibility-expired",
         (DELIVERY,),

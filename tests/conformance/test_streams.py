@@ -353,6 +353,33 @@ def test_a_mapping_that_aws_refuses(stand_up: StandUp, mapping: Any, named: str)
     assert "Mapping" in str(caught.value)
 
 
+def test_what_a_mapping_says_is_found_again(stand_up: StandUp) -> None:
+    deployed = stand_up(
+        BatchSize=7,
+        BisectBatchOnFunctionError=True,
+        MaximumBatchingWindowInSeconds=3,
+        MaximumRecordAgeInSeconds=90,
+        MaximumRetryAttempts=0,
+        ParallelizationFactor=2,
+        **TO_QUEUE,
+    )
+    [mapping] = deployed.topology.mappings
+    [stream] = deployed.topology.streams
+    assert (stream.logical_id, stream.shards, stream.retention_hours) == ("Stream", 2, 24)
+    assert mapping.source_arn == stream.arn
+    assert mapping.batch_size == 7
+    assert mapping.batching_window_seconds == 3
+    assert mapping.bisects_on_error
+    assert mapping.maximum_record_age_seconds == 90
+    assert mapping.maximum_retry_attempts == 0
+    assert mapping.parallelization_factor == 2
+    assert mapping.on_failure_arn == deployed.topology.queues[0].arn
+    [plain] = stand_up(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1).topology.mappings
+    assert plain.maximum_retry_attempts is None
+    assert plain.maximum_record_age_seconds is None
+    assert plain.batch_size == 100
+
+
 def test_the_event_is_the_one_that_lambda_delivers(stand_up: StandUp) -> None:
     """with-kinesis, "Example Kinesis Data Streams event"."""
     reader = Reader()
