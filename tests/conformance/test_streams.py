@@ -290,6 +290,21 @@ def test_24_the_lowest_number_is_the_checkpoint(stand_up: StandUp) -> None:
     assert reader.batches == [["one", "two", "three", "four"], ["two", "three", "four"]]
 
 
+def test_24_a_report_splits_the_batch_where_it_says(stand_up: StandUp) -> None:
+    """services-kinesis-batchfailurereporting: with both turned on "the batch is bisected at the
+    returned sequence number, and Lambda retries only the remaining records"."""
+    reader = Reader()
+
+    def report(tags: list[str], call: int) -> Any:
+        numbers = [record["kinesis"]["sequenceNumber"] for record in reader.events[-1]["Records"]]
+        return {"batchItemFailures": [{"itemIdentifier": numbers[1]}] if call == 1 else []}
+
+    reader.respond = report
+    deployed = stand_up(BisectBatchOnFunctionError=True, MaximumRetryAttempts=0, **PARTIAL)
+    run(deployed, reader, "one", "two", "three", "four")
+    assert reader.batches == [["one", "two", "three", "four"], ["two", "three", "four"]]
+
+
 @pytest.mark.parametrize(
     ("response", "batches"),
     [

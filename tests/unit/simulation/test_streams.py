@@ -324,6 +324,15 @@ def test_a_window_waits_for_more(rig: Rig) -> None:
     assert event.at_ms < 5000  # full before its window is over
 
 
+def test_records_that_follow_do_not_put_a_read_off(rig: Rig) -> None:
+    played = rig.with_mapping(batch_size=1).play(put, messages=3)
+    history = played.observation.history
+    stored = [e.at_ms for e in history if (e.kind, e.where) == ("stored", "Stream")]
+    read = [e.at_ms for e in history if (e.kind, e.where) == ("delivered", "Reader")]
+    assert stored[0] < stored[2]
+    assert read[0] - stored[0] == 1001
+
+
 def test_a_batch_is_no_larger_than_an_invocation_takes(rig: Rig) -> None:
     def large(body: dict[str, Any]) -> None:
         data = json.dumps({**body, "x": "x" * 900_000}).encode()
