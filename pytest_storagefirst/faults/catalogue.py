@@ -8,7 +8,7 @@ from dataclasses import dataclass
 CALL = "call"  # function: an AWS call, "dynamodb.PutItem"
 HTTP = "http"  # function: a call that leaves AWS, "http POST https://payments.example/charge"
 INVOCATION = "invocation"  # function: "invocation"
-DELIVERY = "delivery"  # queue, topic, bus, bucket or rule: "delivery"
+DELIVERY = "delivery"  # queue, stream, table, topic, bus, bucket or rule: "delivery"
 REQUEST = "request"  # entry: "request"
 
 
@@ -90,13 +90,17 @@ _KINDS = (
     ),
     FaultKind("init-failed", (INVOCATION,), "the environment does not come up", lasts=True),
     FaultKind("recycled", (INVOCATION,), "a new environment serves: module state is gone"),
-    FaultKind("duplicate", (DELIVERY,), "a queue, topic, bus or bucket delivers a second time"),
+    FaultKind(
+        "duplicate",
+        (DELIVERY,),
+        "a queue, topic, bus or bucket delivers a second time, or a stream's checkpoint is lost",
+    ),
     FaultKind(
         "reordered",
         (DELIVERY,),
         "a queue, topic, bus or bucket delivers after later ones",
     ),
-    FaultKind("delayed", (DELIVERY,), "a message becomes visible much later"),
+    FaultKind("delayed", (DELIVERY,), "a message becomes visible, or a batch is read, much later"),
     FaultKind(
         "visibility-expired",
         (DELIVERY,),

@@ -79,7 +79,8 @@ def _record(simulation: Any, shard: Any, old: Any, new: Any) -> Any:
     if not shard.items:
         shard.starting_sequence_number = _FIRST_OF_TABLE + crc32(shard.table.name.encode()) * 10**9
     number = shard.starting_sequence_number + len(shard.items)
-    view = shard.table.stream_specification["StreamViewType"]
+    # A table that feeds a data stream alone has no view type: both images go there.
+    view = shard.table.stream_specification.get("StreamViewType", "NEW_AND_OLD_IMAGES")
     record = StreamRecord(shard.table, view, kind, old, new, number)
     record.record["eventID"] = simulation.identities.new_id().replace("-", "")
     record.record["awsRegion"] = simulation.deployed.topology.region

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
 from pytest_storagefirst.simulation import seams, stream_seams
-from pytest_storagefirst.stack.topology import Stream
+from pytest_storagefirst.stack.topology import Stream, Table
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
     from pytest_storagefirst.simulation.sources.streams import StreamMapping
 
+_OF_TABLE_STREAMS = frozenset({"SequenceNumber", "StreamViewType"})
 SHARD_OF_TABLE = "shardId-00000001541626099285-f35f62ef"  # moto's one
 
 
@@ -55,7 +56,8 @@ class Streams:
     def begin(self) -> None:
         """Take hold of the streams and start their readers. The world must be attached."""
         deployed = self._simulation.deployed
-        if any(stream.is_of_table for stream in deployed.streams):
+        feeding = [table for table in deployed.topology.tables if table.kinesis_stream_arn]
+        if feeding or any(stream.is_of_table for stream in deployed.streams):
             stream_seams.install_for_tables(seams.here)
         if any(not stream.is_of_table for stream in deployed.streams):
             stream_seams.install_for_kinesis(seams.here)
@@ -95,9 +97,6 @@ class Streams:
 
     def changed(self, table_name: str, record: dict[str, Any]) -> None:
         """An item of a table has changed (event: with-ddb, "Example event")."""
-        table = self._simulation.deployed.stream_by_name(table_name, of_table=True)
-        if table is None:
-            return
         told = json.loads(json.dumps(record, default=_as_json))
         change = told["dynamodb"]
         change["ApproximateCreationDateTime"] = self._simulation.wall_ms // 1000
@@ -105,7 +104,34 @@ class Streams:
         old, new = (json.dumps(change.get(image, {})) for image in ("OldImage", "NewImage"))
         change["SizeBytes"] = len(key) + len(old) + len(new)
         text = key + (new if change.get("NewImage") else old)
-        self._log_record(table, SHARD_OF_TABLE, key, change["SequenceNumber"], told, text)
+        stream = self._simulation.deployed.stream_by_name(table_name, of_table=True)
+        if stream is not None:
+            self._log_record(stream, SHARD_OF_TABLE, key, change["SequenceNumber"], told, text)
+        for table in self._simulation.deployed.topology.tables:
+            if table.name == table_name and table.kinesis_stream_arn:
+                self._pass_on(table, told, key)
+
+    def _pass_on(self, table: Table, told: dict[str, Any], key: str) -> None:
+        """Put a change into the table's data stream (DynamoDB developer guide, kds)."""
+        deployed = self._simulation.deployed
+        stream = deployed.stream_by_arn(table.kinesis_stream_arn or "")
+        if stream is None:
+            return
+        change = {k: v for k, v in told["dynamodb"].items() if k not in _OF_TABLE_STREAMS}
+        change["ApproximateCreationDateTime"] = self._simulation.wall_ms
+        record = {
+            "awsRegion": told["awsRegion"],
+            "eventID": told["eventID"],
+            "eventName": told["eventName"],
+            "userIdentity": None,
+            "recordFormat": "application/json",
+            "tableName": table.name,
+            "dynamodb": change,
+            "eventSource": "aws:dynamodb",
+        }
+        data = base64.b64encode(json.dumps(record).encode()).decode()
+        backend = deployed.world.backend("kinesis")
+        backend.streams[stream.name].put_record(key[:256], "", data)
 
     def _log_record(
         self, stream: Stream, shard_id: str, key: str, number: str, event: Any, text: str

@@ -248,7 +248,20 @@ class _Finder:
             arn=table["TableArn"],
             key_names=tuple(key["AttributeName"] for key in keys),
             stream_arn=table.get("LatestStreamArn"),
+            kinesis_stream_arn=self._destination(name),
         )
+
+    def _destination(self, table_name: str) -> str | None:
+        """The data stream that a table's changes are put into."""
+        client = self.client("dynamodb")
+        try:
+            answer = client.describe_kinesis_streaming_destination(TableName=table_name)
+        except client.exceptions.ClientError:  # an emulator that doesn't know the call
+            return None
+        for found in answer.get("KinesisDataStreamDestinations", ()):
+            if found.get("DestinationStatus") == "ACTIVE":
+                return str(found["StreamArn"])
+        return None
 
     def _stream(self, logical_id: str, name: str) -> Stream:
         answer = self.client("kinesis").describe_stream_summary(StreamName=name)

@@ -29,6 +29,7 @@ _PROPERTIES = {
         "BillingMode",
         "GlobalSecondaryIndexes",
         "KeySchema",
+        "KinesisStreamSpecification",
         "LocalSecondaryIndexes",
         "ProvisionedThroughput",
         "SSESpecification",

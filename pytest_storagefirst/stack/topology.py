@@ -80,6 +80,7 @@ class Table:
     arn: str
     key_names: tuple[str, ...]  # hash key, then range key
     stream_arn: str | None = None
+    kinesis_stream_arn: str | None = None  # of a data stream that its changes are put into
 
 
 @dataclass(frozen=True)

@@ -290,6 +290,21 @@ def test_24_the_lowest_number_is_the_checkpoint(stand_up: StandUp) -> None:
     assert reader.batches == [["one", "two", "three", "four"], ["two", "three", "four"]]
 
 
+def test_24_a_report_splits_the_batch_where_it_says(stand_up: StandUp) -> None:
+    """services-kinesis-batchfailurereporting: with both turned on "the batch is bisected at the
+    returned sequence number, and Lambda retries only the remaining records"."""
+    reader = Reader()
+
+    def report(tags: list[str], call: int) -> Any:
+        numbers = [record["kinesis"]["sequenceNumber"] for record in reader.events[-1]["Records"]]
+        return {"batchItemFailures": [{"itemIdentifier": numbers[1]}] if call == 1 else []}
+
+    reader.respond = report
+    deployed = stand_up(BisectBatchOnFunctionError=True, MaximumRetryAttempts=0, **PARTIAL)
+    run(deployed, reader, "one", "two", "three", "four")
+    assert reader.batches == [["one", "two", "three", "four"], ["two", "three", "four"]]
+
+
 @pytest.mark.parametrize(
     ("response", "batches"),
     [
@@ -351,6 +366,33 @@ def test_a_mapping_that_aws_refuses(stand_up: StandUp, mapping: Any, named: str)
     with pytest.raises(TemplateError, match=named) as caught:
         stand_up(**mapping)
     assert "Mapping" in str(caught.value)
+
+
+def test_what_a_mapping_says_is_found_again(stand_up: StandUp) -> None:
+    deployed = stand_up(
+        BatchSize=7,
+        BisectBatchOnFunctionError=True,
+        MaximumBatchingWindowInSeconds=3,
+        MaximumRecordAgeInSeconds=90,
+        MaximumRetryAttempts=0,
+        ParallelizationFactor=2,
+        **TO_QUEUE,
+    )
+    [mapping] = deployed.topology.mappings
+    [stream] = deployed.topology.streams
+    assert (stream.logical_id, stream.shards, stream.retention_hours) == ("Stream", 2, 24)
+    assert mapping.source_arn == stream.arn
+    assert mapping.batch_size == 7
+    assert mapping.batching_window_seconds == 3
+    assert mapping.bisects_on_error
+    assert mapping.maximum_record_age_seconds == 90
+    assert mapping.maximum_retry_attempts == 0
+    assert mapping.parallelization_factor == 2
+    assert mapping.on_failure_arn == deployed.topology.queues[0].arn
+    [plain] = stand_up(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1).topology.mappings
+    assert plain.maximum_retry_attempts is None
+    assert plain.maximum_record_age_seconds is None
+    assert plain.batch_size == 100
 
 
 def test_the_event_is_the_one_that_lambda_delivers(stand_up: StandUp) -> None:

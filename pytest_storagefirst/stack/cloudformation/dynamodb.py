@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import table_destinations
 from .model import Making, Properties, Resource, is_true
 
 _TABLE_PROPERTIES = (
@@ -61,6 +62,12 @@ def _table(making: Making, properties: Properties, specification: dict[str, Any]
             "update_time_to_live",
             {"TableName": name, "TimeToLiveSpecification": expiry},
         )
+    destination = properties.get("KinesisStreamSpecification")
+    table_destinations.install()
+    if isinstance(destination, dict):
+        arn = making.require(destination, "StreamArn")
+        request = {"TableName": name, "StreamArn": arn}
+        making.call("dynamodb", "enable_kinesis_streaming_destination", request)
     attributes = {"Arn": made["TableArn"], "TableId": made.get("TableId", name)}
     if made.get("LatestStreamArn"):
         attributes["StreamArn"] = made["LatestStreamArn"]

@@ -42,6 +42,14 @@ Resources:
       AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
       KeySchema: [{AttributeName: id, KeyType: HASH}]
       StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
+  Fed:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: fed
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      KinesisStreamSpecification: {StreamArn: !GetAtt Stream.Arn}
   Done:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -281,6 +289,27 @@ def test_an_old_image_does_not_make_it_anothers(rig: Rig) -> None:
     assert played.keys["Orders", '{"id": {"S": "one"}}'] == ("m1", "m2")
 
 
+def test_a_table_puts_its_changes_into_a_data_stream(rig: Rig) -> None:
+    """DynamoDB developer guide, "Using Kinesis Data Streams to capture changes to DynamoDB"."""
+    [fed] = [table for table in rig.deployed.topology.tables if table.logical_id == "Fed"]
+    assert fed.stream_arn is None
+    assert fed.kinesis_stream_arn == "arn:aws:kinesis:us-east-1:123456789012:stream/stream"
+
+    def write(body: dict[str, Any]) -> None:
+        table = boto3.resource("dynamodb").Table("fed")
+        table.put_item(Item={"id": body["id"]})
+        table.delete_item(Key={"id": body["id"]})
+
+    played = rig.play(write)
+    told = [json.loads(base64.b64decode(record["kinesis"]["data"])) for record in rig.records]
+    assert [(one["eventName"], one["tableName"]) for one in told] == [
+        ("INSERT", "fed"),
+        ("REMOVE", "fed"),
+    ]
+    assert told[0]["dynamodb"]["NewImage"] == told[1]["dynamodb"]["OldImage"]
+    assert kinds(played, "passed") == [("passed", ("m1",), "Stream")]
+
+
 # Reading
 
 
@@ -293,6 +322,15 @@ def test_a_window_waits_for_more(rig: Rig) -> None:
         e for e in played.observation.history if e.where == "Reader" and e.kind == "delivered"
     ]
     assert event.at_ms < 5000  # full before its window is over
+
+
+def test_records_that_follow_do_not_put_a_read_off(rig: Rig) -> None:
+    played = rig.with_mapping(batch_size=1).play(put, messages=3)
+    history = played.observation.history
+    stored = [e.at_ms for e in history if (e.kind, e.where) == ("stored", "Stream")]
+    read = [e.at_ms for e in history if (e.kind, e.where) == ("delivered", "Reader")]
+    assert stored[0] < stored[2]
+    assert read[0] - stored[0] == 1001
 
 
 def test_a_batch_is_no_larger_than_an_invocation_takes(rig: Rig) -> None:
