@@ -23,7 +23,7 @@ from pytest_storagefirst.simulation.frontdoor import (
     service_reply,
     throttled,
 )
-from pytest_storagefirst.simulation.refusals import refusal
+from pytest_storagefirst.simulation.refusals import denial, refusal
 from pytest_storagefirst.simulation.schedule import Send, as_text, render
 
 if TYPE_CHECKING:
@@ -126,18 +126,26 @@ class Sender:
             call = calls[key] = backend_call(route, request, parameters, context)
         if isinstance(call, HttpReply):
             return call, acknowledged(route, call, call.body)
-        backend = self._perform(call, refused)
+        backend = self._perform(call, refused, entry.name)
         reply = answer(route, request, context, backend)
         backend_body = backend.body if isinstance(backend, HttpReply) else ""
         return reply, acknowledged(route, reply, backend_body)
 
-    def _perform(self, call: BackendCall, refused: str) -> HttpReply | BackendFailure:
+    def _perform(self, call: BackendCall, refused: str, place: str) -> HttpReply | BackendFailure:
         simulation = self._simulation
         if call.refused is not None:
             return call.refused
         if refused:
             status, headers, body = refusal(call.service, refused, call.url)
             return HttpReply(status, headers, body.decode())
+        if call.operation and call.parameters is not None:
+            denied = simulation.permissions.of_operation(
+                call.credentials, call.service, call.operation, call.parameters
+            )
+            if denied is not None:
+                simulation.record("denied", self.sending, place, denied.reading)
+                status, headers, body = denial(call.service, denied.code, denied.message)
+                return HttpReply(status, headers, body.decode())
         if call.operation:  # those without are SQS requests, by the wire
             with nullcontext() if call.service == "sqs" else wholly(simulation):
                 simulation.before_write(call.service, call.operation)

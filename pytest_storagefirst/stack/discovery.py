@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from .discovery_routes import http_routes, rest_routes
+from .policies import read_policies
 from .resource_types import plays_a_part
 from .topology import (
     Bucket,
@@ -98,6 +99,12 @@ class _Finder:
                 f"{logical} ({kind})"
                 for logical, kind, _ in self.resources
                 if not plays_a_part(kind)
+            ),
+            policies=read_policies(
+                self.client,
+                self.resources,
+                {queue.arn: queue.policy or "" for queue in queues},
+                {queue.arn: queue.encrypted_with or "" for queue in queues},
             ),
         )
 

@@ -32,6 +32,7 @@ PLAYS_A_PART: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "AWS::IAM::ManagedPolicy": ("PolicyArn", "PolicyId"),
         "AWS::IAM::Policy": ("Id",),
         "AWS::IAM::Role": ("Arn", "RoleId"),
+        "AWS::IAM::RolePolicy": (),
         "AWS::KMS::Alias": (),
         "AWS::KMS::Key": ("Arn", "KeyId"),
         "AWS::Kinesis::Stream": ("Arn", "WarmThroughputObject"),

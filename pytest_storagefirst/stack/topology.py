@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 
+from .policies import Policies
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -150,3 +152,4 @@ class Topology:
         default_factory=dict
     )  # physical id or ARN -> logical id
     inert: tuple[str, ...] = ()  # "LogicalId (AWS::Type)": stands in the stack, plays no part
+    policies: Policies = field(default_factory=Policies)

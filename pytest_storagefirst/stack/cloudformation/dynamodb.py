@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import Making, Properties, Resource, is_true
+from .model import Making, Properties, Resource, is_true, text_of
 
 _TABLE_PROPERTIES = (
     "AttributeDefinitions",
@@ -61,6 +61,10 @@ def _table(making: Making, properties: Properties, specification: dict[str, Any]
             "update_time_to_live",
             {"TableName": name, "TimeToLiveSpecification": expiry},
         )
+    policy = (properties.get("ResourcePolicy") or {}).get("PolicyDocument")
+    if policy:
+        request = {"ResourceArn": made["TableArn"], "Policy": text_of(policy)}
+        making.call("dynamodb", "put_resource_policy", request)
     attributes = {"Arn": made["TableArn"], "TableId": made.get("TableId", name)}
     if made.get("LatestStreamArn"):
         attributes["StreamArn"] = made["LatestStreamArn"]
