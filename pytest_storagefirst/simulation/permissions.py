@@ -242,7 +242,8 @@ class Permissions:
         if arn is None:
             return "any resource"
         owner = owner_of(arn)
-        logical_id = self._place.names.get(owner)
+        rule = "|".join(owner.split("/")[1:])  # as CloudFormation calls a bus's rule
+        logical_id = self._place.names.get(owner) or self._place.names.get(rule)
         return arn if logical_id is None else logical_id + arn[len(owner) :]
 
 
