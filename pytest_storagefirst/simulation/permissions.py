@@ -108,7 +108,8 @@ class Permissions:
         for key, arn in self._policies.key_arns.items():
             names.setdefault(arn, names.get(key, key))
         self._place = Place(topology.region, topology.account, names, self._policies.key_arns)
-        self._of_calls: dict[tuple[str, str, bytes], Refusal | None] = {}
+        self._of_calls: dict[tuple[str, str, str | bytes], Refusal | None] = {}
+        self._of_mappings: dict[str, Refusal | None] = {}
         self._decided: dict[tuple[str, str, str | None], Refusal | None] = {}
 
     def of_call(
@@ -126,7 +127,7 @@ class Permissions:
             if key not in self._of_calls:
                 self._of_calls[key] = self._of_request(role_arn, point, request)
             refused = self._of_calls[key]
-        return refused if refused is None or _signs_as_role(client) else None
+        return refused if refused is not None and _signs_as_role(client) else None
 
     def _of_request(self, role_arn: str, point: str, request: Mapping[str, Any]) -> Refusal | None:
         service, _, operation = point.partition(".")
@@ -138,13 +139,21 @@ class Permissions:
         """Why a role may not do this, with parameters as boto3 takes them; None when it may."""
         if role_arn not in self._policies.roles:
             return None
-        return self._first(role_arn, needs(service, operation, parameters, self._place))
+        if service != "sqs" or operation != "SendMessage":
+            return self._first(role_arn, needs(service, operation, parameters, self._place))
+        key = (role_arn, operation, str(parameters.get("QueueUrl")))
+        if key not in self._of_calls:
+            asked = needs(service, operation, parameters, self._place)
+            self._of_calls[key] = self._first(role_arn, asked)
+        return self._of_calls[key]
 
     def of_mapping(self, mapping: EventSourceMapping, function: Function) -> Refusal | None:
         """Why Lambda can't poll a mapping's source with the function's role."""
-        service = mapping.source_arn.split(":")[2]
-        asked = tuple((action, mapping.source_arn) for action in _POLLED.get(service, ()))
-        return self._first(function.role_arn, asked)
+        if mapping.uuid not in self._of_mappings:
+            service = mapping.source_arn.split(":")[2]
+            asked = tuple((action, mapping.source_arn) for action in _POLLED.get(service, ()))
+            self._of_mappings[mapping.uuid] = self._first(function.role_arn, asked)
+        return self._of_mappings[mapping.uuid]
 
     def of_delivery(
         self, service: str, source_arn: str, target_arn: str, role_arn: str | None
