@@ -112,7 +112,16 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
     top = read.table(
         (),
         table,
-        ("parameters", "imports", "properties", "entry", "downstream", "functions", "circuit"),
+        (
+            "parameters",
+            "imports",
+            "properties",
+            "entry",
+            "downstream",
+            "functions",
+            "circuit",
+            "permissions",
+        ),
     )
     sources: dict[str, str] = {}
     for section in ("parameters", "imports", "functions"):
@@ -148,6 +157,7 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
             top.get("circuit", {}),
             ("table", "key", "state", "closed", "open", "half_open"),
         ),
+        permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},
     )
 
@@ -296,6 +306,11 @@ class _Reader:
     def text(self, path: tuple[str | int, ...], value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise self.wrong(path, value, "a text that is not empty")
+        return value
+
+    def boolean(self, path: tuple[str | int, ...], value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.wrong(path, value, "true or false")
         return value
 
     def parameter(self, path: tuple[str | int, ...], value: Any) -> str:

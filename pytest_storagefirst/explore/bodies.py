@@ -194,6 +194,8 @@ def _why_refused(judge: Judge, played: Played) -> str:
     Raises HandlerError when that has nothing to do with the message: the code can't be imported.
     """
     history = played.observation.history
+    if played.observation.told.denials:  # the message is none the worse for it
+        return ""
     for event in history:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"

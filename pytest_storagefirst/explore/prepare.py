@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.world import World
 from pytest_storagefirst.stack.deploy import deploy
+from pytest_storagefirst.stack.policies import Policies
 from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.stack.topology import Function, Topology
 
@@ -73,6 +74,8 @@ def prepare(
         with _moto_answers(), _seeded_moto(), at_the_epoch, world.attached(by_moto=True):
             topology = deploy(template)
             world.mark()
+    if not settings.permissions:
+        topology = replace(topology, policies=Policies())
     overrides = {**settings.functions, **(handlers or {})}
     _check_functions(topology, overrides, settings)
     code = _code(topology, template, overrides, path.parent)

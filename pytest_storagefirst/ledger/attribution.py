@@ -72,6 +72,7 @@ def take_account(
 
 
 def _doubts(observation: Observation, history: History) -> Iterator[str]:
+    yield from history.denials
     if not history.acknowledged:
         yield "no message was acknowledged, so none could be lost"
     for fault in sorted(set(observation.faults_required) - set(observation.faults_fired)):

@@ -24,6 +24,7 @@ KINDS = {
     "called": "a handler called out (where: function; detail: 'service.Operation #n')",
     "effected": "a call changed the world outside (where: function; detail: as for called)",
     "errored": "a call failed in the handler's sight (where: function; detail: 'site: error code')",
+    "denied": "no policy allows a call, poll or delivery (where: place; detail: which is missing)",
     "succeeded": "the invocation counted as success for it (where: function)",
     "failed": "the invocation counted as failure for it (where: function; detail: why)",
     "throttled": "the function was not invoked for lack of concurrency (where: function)",

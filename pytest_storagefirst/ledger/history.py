@@ -101,6 +101,13 @@ class History:
         """Those that one function got more than once, which at-least-once delivery allows."""
         return frozenset(m for m, times in self._deliveries.items() if times > 1)
 
+    @cached_property
+    def denials(self) -> tuple[str, ...]:
+        """Which policies are missing, each once: what a stack can't do is no evidence for it."""
+        if "denied" not in self._counts:
+            return ()
+        return tuple(dict.fromkeys(e.detail for e in self.events if e.kind == "denied"))
+
     def deliveries(self, message: str) -> int:
         """How often the function that got it most got it: the links of a chain don't add up."""
         return self._deliveries.get(message, 0)

@@ -21,6 +21,8 @@ def judge_poison(account: Account, observation: Observation, context: Context) -
     if not bad:
         return not_applicable("this run holds no bad message")
     history = observation.told
+    if history.denials:  # what no policy allows is refused of good and bad alike
+        return unless_in_doubt(account)
     notes = {}
     for message in bad:
         wrong = _wrong_with_bad(message, account, observation, context, history)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.effects import Observation
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, Verdict
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
 
 _NAME = re.compile(r"[a-z]+(-[a-z]+)*(:[a-z0-9-]+)?")
 
@@ -147,6 +147,11 @@ def judge_all(
             verdicts[entry.name] = entry.if_clean(account)
         else:
             verdicts[entry.name] = _safely(entry, account, observation, context)
+    denials = "; ".join(observation.told.denials)
+    if denials:
+        for name, verdict in verdicts.items():
+            if verdict.value == VIOLATED:
+                verdicts[name] = replace(verdict, why=f"{verdict.why} ({denials})")
     return verdicts
 
 

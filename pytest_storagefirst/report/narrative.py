@@ -27,6 +27,7 @@ _PHRASES = {
     "called": "{where} calls {bare} for {messages}",
     "effected": "{where}: {bare} took effect for {messages}",
     "errored": "{where}: {bare}, for {messages}",
+    "denied": "{prefix}{bare}, for {messages}",
     "succeeded": "{where} succeeded with {messages}",
     "failed": "{where} failed with {messages}{colon}",
     "returned": "{where} returned{bare}",  # made of the two before, see _returns

@@ -16,7 +16,7 @@ from greenlet import getcurrent
 from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.simulation import lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
-from pytest_storagefirst.simulation.refusals import lost_answer, refusal
+from pytest_storagefirst.simulation.refusals import denial, lost_answer, refusal
 from pytest_storagefirst.simulation.routing import hooks
 
 BEFORE_MS = 2  # from the call until its effect
@@ -58,6 +58,7 @@ class Crossing:
 
     __slots__ = (
         "attempts",
+        "denied",
         "messages",
         "number",
         "numbers",
@@ -85,6 +86,7 @@ class Crossing:
         if self.numbers:  # whom a fault strikes goes by who crosses first
             simulation.scheduler.touch("strikes", point, place)
         self.attempts = 0
+        self.denied: Any = None  # the Refusal of a policy that is missing
         self.region = ""
 
     @property
@@ -107,7 +109,10 @@ def aws_call(
     crossing = Crossing(simulation, place, service, operation, f"{service}.{operation}", messages)
     simulation.record("called", messages, place, crossing.label)
     crash(simulation, invocation, crossing, CRASHES_BEFORE)
-    if due(simulation, place, crossing, _ATTEMPT_FAULTS) is None:
+    crossing.denied = simulation.permissions.of_call(
+        invocation.function.role_arn, crossing.point, request, client
+    )
+    if crossing.denied is None and due(simulation, place, crossing, _ATTEMPT_FAULTS) is None:
         simulation.scheduler.pause(BEFORE_MS)
         simulation.stop_the_dead(invocation)
         simulation.before_write(service, operation, client.meta.region_name)
@@ -216,6 +221,10 @@ def _answer(
             detail = f"{crossing.label}: no connection"
             simulation.record("errored", crossing.messages, place, detail)
             raise
+    if crossing.denied is not None:
+        place = invocation.function.logical_id
+        simulation.record("denied", crossing.messages, place, crossing.denied.reading)
+        return denial(crossing.service, crossing.denied.code, crossing.denied.message)
     simulation.before_write(crossing.service, crossing.operation, crossing.region)
     simulation.scheduler.touch(crossing.service, crossing.operation, request)
     body, merge = request.body, None

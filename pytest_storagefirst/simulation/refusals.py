@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.sax.saxutils import escape
 
 
 def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], bytes]:
@@ -15,10 +16,25 @@ def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], 
         from botocore.exceptions import ConnectTimeoutError
 
         raise ConnectTimeoutError(endpoint_url=url)
-    status, code = _REFUSALS.get(service, {}).get(variant) or _REFUSALS["*"][variant]
-    message = f"{code} (fault of the plan)"
+    status, code = _code(service, variant)
+    return _worded(service, status, code, f"{code} (fault of the plan)")
+
+
+def denial(service: str, code: str, message: str) -> tuple[int, dict[str, str], bytes]:
+    """The answer to a call that no policy allows; `code` "" is the service's own for that."""
+    status, own = _code(service, "access-denied")
+    return _worded(service, status, code or own, message)
+
+
+def _code(service: str, variant: str) -> tuple[int, str]:
+    return _REFUSALS.get(service, {}).get(variant) or _REFUSALS["*"][variant]
+
+
+def _worded(
+    service: str, status: int, code: str, message: str
+) -> tuple[int, dict[str, str], bytes]:
     if service in ("s3", "sns", "ses", "iam", "sts"):
-        error = f"<Code>{code}</Code><Message>{message}</Message>"
+        error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
         inner = error if service == "s3" else f"<Type>Sender</Type>{error}"
         body = (
             f"<Error>{inner}</Error>"

@@ -31,6 +31,7 @@ from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
+from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
 from pytest_storagefirst.simulation.routing import hooks
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
@@ -61,6 +62,7 @@ class Simulation:
         self.schedule = schedule
         self.scheduler = scheduler_of(schedule.choices, epoch_ms)
         self.strikes = Strikes(schedule.plan)
+        self.permissions = permissions_of(deployed)
         self.random = random.Random(schedule.seed * 7919 + epoch_ms)
         self.history: list[Event] = []
         self.emissions: list[Effect] = []
@@ -135,7 +137,7 @@ class Simulation:
         for mapping in self.deployed.topology.mappings:
             queue = self.deployed.queue_by_arn(mapping.source_arn)
             function = self.deployed.function_by_arn(mapping.function_arn)
-            if queue is not None and function is not None:
+            if queue is not None and function is not None and may_poll(self, mapping, function):
                 self.mappings.append(SqsMapping(self, mapping, queue, function))
         self.streams.begin()
 

@@ -27,7 +27,7 @@ from pytest_storagefirst.simulation.frontdoor import (
 )
 from pytest_storagefirst.simulation.frontdoor.service_protocols import BOTOCORE_NAMES
 from pytest_storagefirst.simulation.producers import produce
-from pytest_storagefirst.simulation.refusals import refusal
+from pytest_storagefirst.simulation.refusals import denial, refusal
 from pytest_storagefirst.simulation.routing.hooks import stays_inside
 from pytest_storagefirst.simulation.schedule import Send, as_text, render
 
@@ -133,7 +133,7 @@ class Sender:
             call = calls[key] = backend_call(route, request, parameters, context)
         if isinstance(call, HttpReply):
             return call, acknowledged(route, call, call.body)
-        backend = self._perform(call, refused)
+        backend = self._perform(call, refused, entry.name)
         reply = answer(route, request, context, backend)
         backend_body = backend.body if isinstance(backend, HttpReply) else ""
         if isinstance(backend, HttpReply) and backend.status < 300:
@@ -151,13 +151,21 @@ class Sender:
         said = json.loads(json.dumps(call.parameters, default=_text))
         self._simulation.emit(point, said, None)
 
-    def _perform(self, call: BackendCall, refused: str) -> HttpReply | BackendFailure:
+    def _perform(self, call: BackendCall, refused: str, place: str) -> HttpReply | BackendFailure:
         simulation = self._simulation
         if call.refused is not None:
             return call.refused
         if refused:
             status, headers, body = refusal(call.service, refused, call.url)
             return HttpReply(status, headers, body.decode())
+        if call.operation and call.parameters is not None:
+            denied = simulation.permissions.of_operation(
+                call.credentials, call.service, call.operation, call.parameters
+            )
+            if denied is not None:
+                simulation.record("denied", self.sending, place, denied.reading)
+                status, headers, body = denial(call.service, denied.code, denied.message)
+                return HttpReply(status, headers, body.decode())
         if call.operation:  # those without are SQS requests, by the wire
             with nullcontext() if call.service == "sqs" else wholly(simulation):
                 simulation.before_write(call.service, call.operation)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
 from pytest_storagefirst.simulation import seams, stream_seams
+from pytest_storagefirst.simulation.permissions import may_poll
 from pytest_storagefirst.stack.topology import Stream, Table
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Streams:
             stream = deployed.stream_by_arn(mapping.source_arn)
             function = deployed.function_by_arn(mapping.function_arn)
             if stream is not None and function is not None:
+                if not may_poll(self._simulation, mapping, function):
+                    continue
                 self.mappings.append(StreamMapping(self._simulation, mapping, stream, function))
 
     # -- what moto tells ----------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import discovery_routing
 from .discovery_routes import http_routes, rest_routes
+from .policies import read_policies
 from .resource_types import plays_a_part
 from .topology import (
     Bucket,
@@ -121,6 +122,12 @@ class _Finder:
                 f"{logical} ({kind})"
                 for logical, kind, _ in self.resources
                 if not plays_a_part(kind)
+            ),
+            policies=read_policies(
+                self.client,
+                self.resources,
+                {queue.arn: queue.policy or "" for queue in queues},
+                {queue.arn: queue.encrypted_with or "" for queue in queues},
             ),
         )
 

@@ -148,7 +148,7 @@ def mapping_of(pipe: Pipe) -> EventSourceMapping:
     filters = (pipe.source_parameters.get("FilterCriteria") or {}).get("Filters") or []
     return EventSourceMapping(
         logical_id=pipe.logical_id,
-        uuid="",
+        uuid=pipe.arn,
         function_arn=pipe.arn,
         source_arn=pipe.source_arn,
         batch_size=int(read.get("BatchSize", batch)),

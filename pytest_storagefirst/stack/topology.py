@@ -10,6 +10,8 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from typing import Any
 
+from .policies import Policies
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -258,3 +260,4 @@ class Topology:
         default_factory=dict
     )  # physical id or ARN -> logical id
     inert: tuple[str, ...] = ()  # "LogicalId (AWS::Type)": stands in the stack, plays no part
+    policies: Policies = field(default_factory=Policies)

@@ -96,6 +96,11 @@ def test_all_that_the_design_shows(load):
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
+def test_permissions_count_unless_the_file_says_otherwise(load):
+    assert load("").permissions
+    assert not load("permissions = false").permissions
+
+
 def test_without_a_file_the_base_stands(tmp_path):
     base = Settings(seed=7)
 
@@ -157,6 +162,7 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
         ("[functions.Worker]", 1, "no handler", 'handler = "module:function"'),
         ("[functions.Worker]\nhandler = 'worker'", 2, "'worker'", '"module:name"'),
         ("[circuit]\nhalf-open = 'H'", 2, "half-open", 'write "half_open"'),
+        ("permissions = 'no'", 1, "'no'", "true or false"),
         ("a = 1\nb = = 2", 2, "Invalid value", "TOML 1.0"),
         ("a = [1,", 1, "end of document", "TOML 1.0"),
     ],

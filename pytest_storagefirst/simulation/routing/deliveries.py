@@ -28,10 +28,14 @@ _FAULTS = frozenset({"duplicate", "reordered", "delayed", "target-refused"})
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a target did not take a delivery. One that can heal is tried again."""
+    """Why a target did not take a delivery. One that can heal is tried again.
+
+    It is `denied` by the stack's own policies.
+    """
 
     why: str
     heals: bool = True
+    denied: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ def _try(
     if refused is None:
         return
     target = delivery.target
+    if refused.denied:
+        simulation.record("denied", delivery.messages, delivery.place, refused.why)
     simulation.record(
         "errored", delivery.messages, delivery.place, f"delivery to {target}: {refused.why}"
     )

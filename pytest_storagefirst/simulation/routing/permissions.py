@@ -1,9 +1,10 @@
-"""Whether a service may deliver to a target."""
+"""Whether a service may deliver to a target, as a delivery is told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_storagefirst.simulation import permissions
 from pytest_storagefirst.simulation.routing.deliveries import Refused
 
 if TYPE_CHECKING:
@@ -13,4 +14,8 @@ if TYPE_CHECKING:
 def may_deliver(
     simulation: Simulation, principal: str, source_arn: str, target_arn: str, role_arn: str = ""
 ) -> Refused | None:
-    return None
+    """Why not; None when it may. A missing permission does not heal by itself."""
+    refused = permissions.may_deliver(
+        simulation, principal, source_arn, target_arn, role_arn or None
+    )
+    return None if refused is None else Refused(refused.reading, heals=False, denied=True)

@@ -102,6 +102,7 @@ def _invoke(
 
     refused = may_deliver(simulation, PRINCIPAL, pipe.arn, arn, pipe.role_arn)
     if refused is not None:
+        simulation.record("denied", messages, pipe.logical_id, refused.why)
         on_done(Outcome("failed", error=refused.why))
         return
     function = simulation.deployed.function_by_arn(arn)
@@ -143,6 +144,8 @@ def _give(
         _invoke(simulation, pipe, arn, shaped, messages, finish)
         return
     refused = may_deliver(simulation, PRINCIPAL, pipe.arn, arn, pipe.role_arn)
+    if refused is not None:
+        simulation.record("denied", messages, pipe.logical_id, refused.why)
     whole = service in ("lambda", "states")  # these take a batch as one
     for one in [shaped] if whole else shaped:
         if refused is not None:

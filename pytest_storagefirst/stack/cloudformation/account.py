@@ -10,6 +10,12 @@ from botocore.exceptions import ClientError
 from ..invented import invented_value
 from .model import Making, Properties, Resource, text_of
 
+# What another stack's policy says is not known, and nobody is accused of what is not known.
+_ANYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+
 
 def role(making: Making, properties: Properties) -> Resource:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-iam-role.html"""
@@ -43,11 +49,27 @@ def _policy_text(document: Any) -> str:
 
 
 def _attach(making: Making, role_name: str, arn: Any) -> None:
-    """AWS's own policies aren't loaded in moto; a role stands without them."""
+    """Attach a managed policy; one that moto doesn't have stands in the role itself."""
     try:
         making.call("iam", "attach_role_policy", {"RoleName": role_name, "PolicyArn": arn})
     except ClientError:
-        return
+        name = str(arn).rpartition("/")[2].replace(":", "-")[-128:]
+        document = _document_of_aws(name) if ":iam::aws:policy/" in str(arn) else None
+        _put_role_policy(
+            making, role_name, {"PolicyName": name, "PolicyDocument": document or _ANYTHING}
+        )
+
+
+def _document_of_aws(name: str) -> Any:
+    """What a policy of AWS's own says. moto holds the texts of all, and loads none by itself."""
+    from moto.iam.aws_managed_policies import aws_managed_policies_data as texts
+
+    key = f'\n "{name}":'
+    start = texts.find(key)
+    if start < 0:
+        return None
+    # This one alone: to read all takes longer than to stand a stack up.
+    return json.JSONDecoder().raw_decode(texts, start + len(key))[0]["Document"]
 
 
 def policy(making: Making, properties: Properties) -> Resource:
@@ -56,6 +78,14 @@ def policy(making: Making, properties: Properties) -> Resource:
         if not making.is_external(role_name):
             _put_role_policy(making, role_name, properties)
     return Resource(making.name(128), {"Id": making.name(128)})
+
+
+def role_policy(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-iam-rolepolicy.html"""
+    name = making.require(properties, "RoleName")
+    if not making.is_external(name):
+        _put_role_policy(making, name, {"PolicyDocument": {"Statement": []}, **properties})
+    return Resource(f"{making.require(properties, 'PolicyName')}|{name}")
 
 
 def managed_policy(making: Making, properties: Properties) -> Resource:
@@ -154,6 +184,7 @@ HANDLERS = {
     "AWS::IAM::ManagedPolicy": managed_policy,
     "AWS::IAM::Policy": policy,
     "AWS::IAM::Role": role,
+    "AWS::IAM::RolePolicy": role_policy,
     "AWS::KMS::Alias": key_alias,
     "AWS::KMS::Key": key,
     "AWS::Logs::LogGroup": log_group,

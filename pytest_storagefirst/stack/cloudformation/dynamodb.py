@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import table_destinations
-from .model import Making, Properties, Resource, is_true
+from .model import Making, Properties, Resource, is_true, text_of
 
 _TABLE_PROPERTIES = (
     "AttributeDefinitions",
@@ -68,6 +68,10 @@ def _table(making: Making, properties: Properties, specification: dict[str, Any]
         arn = making.require(destination, "StreamArn")
         request = {"TableName": name, "StreamArn": arn}
         making.call("dynamodb", "enable_kinesis_streaming_destination", request)
+    policy = (properties.get("ResourcePolicy") or {}).get("PolicyDocument")
+    if policy:
+        request = {"ResourceArn": made["TableArn"], "Policy": text_of(policy)}
+        making.call("dynamodb", "put_resource_policy", request)
     attributes = {"Arn": made["TableArn"], "TableId": made.get("TableId", name)}
     if made.get("LatestStreamArn"):
         attributes["StreamArn"] = made["LatestStreamArn"]

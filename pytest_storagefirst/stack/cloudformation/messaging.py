@@ -63,6 +63,11 @@ def topic_policy(making: Making, properties: Properties) -> Resource:
     return Resource(making.name(), {"Id": making.name()})
 
 
+def topic_inline_policy(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-sns-topicinlinepolicy.html"""
+    return topic_policy(making, {**properties, "Topics": [making.require(properties, "TopicArn")]})
+
+
 def event_bus(making: Making, properties: Properties) -> Resource:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-events-eventbus.html"""
     name = making.require(properties, "Name")
@@ -163,6 +168,7 @@ HANDLERS = {
     "AWS::Scheduler::ScheduleGroup": schedule_group,
     "AWS::SNS::Subscription": subscription,
     "AWS::SNS::Topic": topic,
+    "AWS::SNS::TopicInlinePolicy": topic_inline_policy,
     "AWS::SNS::TopicPolicy": topic_policy,
     "AWS::StepFunctions::StateMachine": state_machine,
 }

@@ -61,4 +61,13 @@ def queue_policy(making: Making, properties: Properties) -> Resource:
     return Resource(making.name(80), {"Id": making.name(80)})
 
 
-HANDLERS = {"AWS::SQS::Queue": queue, "AWS::SQS::QueuePolicy": queue_policy}
+def queue_inline_policy(making: Making, properties: Properties) -> Resource:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-sqs-queueinlinepolicy.html"""
+    return queue_policy(making, {**properties, "Queues": [making.require(properties, "Queue")]})
+
+
+HANDLERS = {
+    "AWS::SQS::Queue": queue,
+    "AWS::SQS::QueueInlinePolicy": queue_inline_policy,
+    "AWS::SQS::QueuePolicy": queue_policy,
+}

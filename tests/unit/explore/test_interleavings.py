@@ -245,6 +245,9 @@ CHAIN = """
       Runtime: python3.12
       Timeout: 5
       Environment: {Variables: {TABLE: !Ref Table, ONWARD: !Ref Onward}}
+      Policies:
+        - SQSSendMessagePolicy: {QueueName: !GetAtt Onward.QueueName}
+        - DynamoDBCrudPolicy: {TableName: !Ref Table}
       Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Entry.Arn}}}
   Second:
     Type: AWS::Serverless::Function
@@ -254,6 +257,7 @@ CHAIN = """
       Runtime: python3.12
       Timeout: 5
       Environment: {Variables: {TABLE: !Ref Table}}
+      Policies: [{DynamoDBCrudPolicy: {TableName: !Ref Table}}]
       Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Onward.Arn}}}
   Entry: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: 30}}
 """

@@ -16,6 +16,18 @@ TEMPLATE = """
 Resources:
   Queue: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: 60}}
   Next: {Type: AWS::SQS::Queue}
+  Allowed:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Next]
+      PolicyDocument:
+        Statement: [{Effect: Allow, Principal: "*", Action: "sqs:SendMessage", Resource: "*"}]
+  Invokes:
+    Type: AWS::Lambda::Permission
+    Properties:
+      FunctionName: !Ref Worker
+      Principal: sns.amazonaws.com
+      Action: lambda:InvokeFunction
   Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: told}}
   %(more)s
   Worker:
