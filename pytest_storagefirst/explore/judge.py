@@ -52,7 +52,7 @@ class Judge:
         topology = self.deployed.topology
         mapped = [queue for queue in topology.queues if self.deployed.mappings_of(queue)]
         return Facts(
-            consumed=bool(mapped),
+            consumed=bool(mapped or topology.state_machines),
             ordered=any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
         )

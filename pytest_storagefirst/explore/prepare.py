@@ -13,7 +13,7 @@ from typing import Any
 
 import time_machine
 
-from pytest_storagefirst.errors import EntryError, HandlerError, SettingsError
+from pytest_storagefirst.errors import EntryError, HandlerError, SettingsError, TemplateError
 from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
@@ -26,7 +26,7 @@ from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.stack.topology import Function, Queue, Route, Topology
 
 # What a front door can store in, by the service in an integration's URI or subtype.
-_STORES = ("sqs", "dynamodb", "s3")
+_STORES = ("sqs", "dynamodb", "s3", "states", "stepfunctions")
 _READING_SUBTYPES = ("SQS-ReceiveMessage", "SQS-DeleteMessage", "SQS-PurgeQueue")
 
 
@@ -82,6 +82,7 @@ def prepare(
     entries = _entries(topology, settings, template)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings))
     _check_consumers(deployed, template, overrides)
+    _read_machines(topology, template)
     return Prepared(deployed, template, tuple(template.notes))
 
 
@@ -198,6 +199,18 @@ def _check_consumers(deployed: Deployed, template: Template, replaced: Container
                 expected="a CodeUri that is a local folder, or InlineCode",
                 remedy=remedy,
             )
+
+
+def _read_machines(topology: Topology, template: Template) -> None:
+    """Read every state machine's definition, once for all runs."""
+    for machine in topology.state_machines:
+        from pytest_storagefirst.simulation.interpreter import program
+
+        try:
+            program(machine)
+        except TemplateError as error:
+            error.where = template.where(machine.logical_id)
+            raise
 
 
 def _stores_in(route: Route) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
-from pytest_storagefirst.stack.topology import EventSourceMapping, Function, Queue, Route, Topology
+from pytest_storagefirst.stack.states_language import patience_seconds
+from pytest_storagefirst.stack.topology import (
+    EventSourceMapping,
+    Function,
+    Queue,
+    Route,
+    StateMachine,
+    Topology,
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,19 @@ class Deployed:
     def queue_by_arn(self, arn: str) -> Queue | None:
         return self.queue_by_name(arn.rpartition(":")[2])
 
+    def machine_by_arn(self, arn: str) -> StateMachine | None:
+        """The state machine of an ARN, perhaps with a version or an alias behind it."""
+        machines = self._index(
+            "state machines", lambda: {one.arn: one for one in self.topology.state_machines}
+        )
+        found: StateMachine | None = machines.get(":".join(arn.split(":")[:7]))
+        return found
+
+    def machine_at(self, place: str) -> StateMachine | None:
+        """The state machine of a logical id, if it is one's."""
+        machines = self.topology.state_machines
+        return next((one for one in machines if one.logical_id == place), None)
+
     def mappings_of(self, queue: Queue) -> tuple[EventSourceMapping, ...]:
         return tuple(
             mapping for mapping in self.topology.mappings if mapping.source_arn == queue.arn
@@ -101,8 +122,8 @@ class Deployed:
         """How long work may take to come to rest once faults have ended.
 
         For each queue in turn: every receive it allows (ten where it has no DLQ), a visibility
-        timeout each, its delay and its mappings' windows; at least half an hour, twice the longest
-        delay that SQS itself knows.
+        timeout each, its delay and its mappings' windows; for each state machine all of its waits
+        and retries; at least half an hour, twice the longest delay that SQS itself knows.
         """
         total_ms = 0
         for queue in self.topology.queues:
@@ -110,4 +131,6 @@ class Deployed:
             windows = sum(mapping.batching_window_seconds for mapping in self.mappings_of(queue))
             each_seconds = queue.visibility_timeout_seconds + queue.delay_seconds + windows
             total_ms += receives * max(each_seconds, 1) * 1000
+        for machine in self.topology.state_machines:
+            total_ms += patience_seconds(machine) * 1000
         return max(total_ms, 1_800_000)

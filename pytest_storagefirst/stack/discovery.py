@@ -13,6 +13,7 @@ from .topology import (
     Function,
     Queue,
     Route,
+    StateMachine,
     Table,
     Topology,
 )
@@ -71,6 +72,9 @@ class _Finder:
         kinds = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
         tables = [self._table(*one) for one in self.of_type(*kinds)]
         buckets = [Bucket(*one) for one in self.of_type("AWS::S3::Bucket")]
+        machines = [
+            self._state_machine(*one) for one in self.of_type("AWS::StepFunctions::StateMachine")
+        ]
         for logical, kind, physical in self.resources:
             if plays_a_part(kind) and not kind.endswith("::Stage"):
                 self.named(logical, physical)
@@ -93,6 +97,7 @@ class _Finder:
             tables=tuple(tables),
             buckets=tuple(buckets),
             routes=tuple(self._routes()),
+            state_machines=tuple(machines),
             logical_ids=self.logical_ids,
             inert=tuple(
                 f"{logical} ({kind})"
@@ -173,6 +178,18 @@ class _Finder:
             arn=table["TableArn"],
             key_names=tuple(key["AttributeName"] for key in keys),
             stream_arn=table.get("LatestStreamArn"),
+        )
+
+    def _state_machine(self, logical_id: str, arn: str) -> StateMachine:
+        answer = self.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        self.named(logical_id, arn, answer["name"])
+        return StateMachine(
+            logical_id=logical_id,
+            name=answer["name"],
+            arn=arn,
+            definition=answer["definition"],
+            role_arn=answer.get("roleArn") or "",
+            kind=answer.get("type") or "STANDARD",
         )
 
     def _mapping(self, logical_id: str, uuid: str) -> EventSourceMapping | None:
