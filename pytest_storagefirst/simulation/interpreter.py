@@ -19,22 +19,13 @@ from typing import Any
 from pytest_storagefirst.errors import TemplateError
 from pytest_storagefirst.simulation import isolation, machine_errors
 from pytest_storagefirst.simulation.machine_threads import Threading, Threads, Time
+from pytest_storagefirst.simulation.refusals import not_answered
+from pytest_storagefirst.stack.states_language import boto_name
 from pytest_storagefirst.stack.topology import StateMachine
 
 _PARSER = "moto.stepfunctions.parser"
 _STATE = f"{_PARSER}.asl.component.state"
 _SERVICE = f"{_STATE}.exec.state_task.service"
-
-# The Java SDK's names of services, which `aws-sdk:` integrations go by, where boto3 has another.
-_BOTO_NAMES = {
-    "cloudfrontkeyvaluestore": "cloudfront-keyvaluestore",
-    "cloudwatchlogs": "logs",
-    "elasticloadbalancingv2": "elbv2",
-    "eventbridge": "events",
-    "iotdataplane": "iot-data",
-    "sfn": "stepfunctions",
-    "states": "stepfunctions",
-}
 
 
 @lru_cache(maxsize=256)
@@ -128,7 +119,7 @@ def _client_for(original: Callable[..., Any], watches: bool) -> Callable[..., An
         clients = simulation.executions.clients
         key = (simulation.current.function.logical_id, region, service)
         if key not in clients:
-            clients[key] = _client(region, _BOTO_NAMES.get(service, service))
+            clients[key] = _client(region, boto_name(service))
         client = clients[key]
         return simulation.executions.watching(client) if watches else client
 
@@ -151,6 +142,8 @@ def _keep_to_the_rules() -> None:
     component._log_exception = component._log_failure_event_exception = lambda *_, **__: None
     wait: Any = import_module(f"{_STATE}.wait.wait_function.wait_function").WaitFunction
     wait._wait_interval = _wait_interval
+    moment: Any = import_module(f"{_STATE}.wait.wait_function.timestamp").Timestamp
+    moment._get_wait_seconds = _until(moment._get_wait_seconds)
     iteration: Any = import_module(f"{_STATE}.exec.state_map.iteration.inline_iteration_component")
     inline = iteration.InlineIterationComponent
     inline._eval_body = _ending_all(inline._eval_body)
@@ -173,6 +166,19 @@ def _wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
     """A Wait state; moto measures it by the clock again, in whole seconds."""
     if wait_seconds > 0:
         env.program_state_event.wait(wait_seconds)
+
+
+def _until(original: Callable[..., float]) -> Callable[..., float]:
+    """A Wait state never ends before its timestamp; moto leaves out what is less than a second."""
+
+    def wait_seconds(self: Any, env: Any) -> float:
+        simulation: Any = isolation.current()
+        whole: float = original(self, env)
+        if simulation is None or whole < 0:
+            return whole
+        return whole + -simulation.wall_ms % 1000 / 1000
+
+    return wait_seconds
 
 
 def _ending_all(original: Callable[..., None]) -> Callable[..., None]:
@@ -206,6 +212,10 @@ def _as_aws_names_it(original: Callable[..., Any]) -> Callable[..., Any]:
     """A task's failure under the name that AWS gives it, where moto has another."""
 
     def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        simulation: Any = isolation.current()
+        if simulation is not None and machine_errors.is_ours(ex):
+            place = simulation.current.function.logical_id
+            simulation.refuse(not_answered(place, f"{type(ex).__name__}: {ex}"))
         named = machine_errors.name_of(self.resource, ex)
         return original(self, env, ex) if named is None else _failure(env, *named)
 

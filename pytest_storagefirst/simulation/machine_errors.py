@@ -45,6 +45,14 @@ def name_of(resource: Any, error: Exception) -> tuple[str, str] | None:
     return None
 
 
+def is_ours(error: Exception) -> bool:
+    """A call that came to nothing for want of something on this machine: AWS would have made it."""
+    from botocore.exceptions import EndpointProviderError, MissingDependencyException
+
+    # An endpoint is not found for what plays no part here, and so has an invented ARN.
+    return isinstance(error, EndpointProviderError | MissingDependencyException)
+
+
 def _names(resource: Any) -> tuple[str, str]:
     service = str(getattr(resource, "service_name", "lambda"))
     if service in _OPTIMIZED:

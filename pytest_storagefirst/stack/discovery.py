@@ -134,7 +134,9 @@ class _Finder:
         answer = self.client("lambda").get_function(FunctionName=name)
         configuration = answer["Configuration"]
         self.named(logical_id, configuration["FunctionArn"], name)
-        reserved = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        # moto's GetFunction leaves a reserve of none out.
+        asked = self.client("lambda").get_function_concurrency(FunctionName=name)
+        reserved = asked.get("ReservedConcurrentExecutions")
         return Function(
             logical_id=logical_id,
             name=name,

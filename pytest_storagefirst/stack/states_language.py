@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pytest_storagefirst.errors import TemplateError
@@ -20,6 +20,34 @@ LONGEST_EXPRESS_SECONDS = 300
 _RETRIES = {"MaxAttempts": 3, "IntervalSeconds": 1, "BackoffRate": 2.0}
 # Integrations that wait for a job of a service that no one simulates.
 _FOLLOWED = frozenset({"lambda", "sqs", "sns", "events", "dynamodb", "states", "aws-sdk"})
+
+
+# The Java SDK's names of services, which `aws-sdk:` integrations go by, where boto3 has another.
+_BOTO_NAMES = {
+    "cloudwatchevents": "events",
+    "cloudwatchlogs": "logs",
+    "elasticloadbalancingv2": "elbv2",
+    "eventbridge": "events",
+    "iotdataplane": "iot-data",
+    "sfn": "stepfunctions",
+    "states": "stepfunctions",
+}
+
+
+def boto_name(service: str) -> str:
+    """boto3's name of the service that an integration names."""
+    lowered = service.lower()
+    if lowered in _BOTO_NAMES:
+        return _BOTO_NAMES[lowered]
+    return _services().get(lowered, service)
+
+
+@cache
+def _services() -> dict[str, str]:
+    import botocore.loaders
+
+    names = botocore.loaders.Loader().list_available_services("service-2")
+    return {name.replace("-", ""): name for name in names}
 
 
 def check(logical_id: str, definition: str) -> None:
@@ -66,8 +94,21 @@ def _check_resource(logical_id: str, name: str, resource: str) -> None:
     if service not in _FOLLOWED:
         expected = ", ".join(sorted(_FOLLOWED))
         raise _refused(logical_id, name, f"a task on {service} can't be followed", expected)
+    if service == "aws-sdk":
+        _check_call(logical_id, name, parts[6], parts[-1].partition(".")[0])
     if ".sync" in action and service != "states":
         raise _refused(logical_id, name, f"a job of {service} can't be waited for", "no .sync")
+
+
+def _check_call(logical_id: str, name: str, service: str, action: str) -> None:
+    import botocore.loaders
+
+    known = boto_name(service)
+    if known not in _services().values():
+        raise _refused(logical_id, name, f"boto3 has no service {service!r}")
+    model = botocore.loaders.Loader().load_service_model(known, "service-2")
+    if action.lower() not in {operation.lower() for operation in model["operations"]}:
+        raise _refused(logical_id, name, f"{service} has no operation {action!r}")
 
 
 def _refused(logical_id: str, state: str, found: str, expected: str = "") -> TemplateError:
