@@ -176,7 +176,8 @@ def _until(original: Callable[..., float]) -> Callable[..., float]:
         whole: float = original(self, env)
         if simulation is None or whole < 0:
             return whole
-        return whole + -simulation.wall_ms % 1000 / 1000
+        rest: float = -simulation.wall_ms % 1000 / 1000
+        return whole + rest
 
     return wait_seconds
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 START_MS = 1  # from the decision to start until the first state
+LARGEST_INPUT_BYTES = 262_144
 HISTORY_KEPT_MS = 90 * 86_400_000  # of a standard execution that has ended
 LATEST_MS = 60_000  # how late, in runs where a choice decides, the first steps may be
 FAILED = "failed execution"  # the state of what a failed standard execution still holds
@@ -109,6 +110,8 @@ class Executions:
         caller waits for it (`once`).
         """
         simulation = self._simulation
+        if len(input_text.encode()) > LARGEST_INPUT_BYTES:
+            raise Refused("ValidationException", "Value at 'input' failed to satisfy constraint")
         try:
             json.loads(input_text)
         except ValueError:
