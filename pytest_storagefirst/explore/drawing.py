@@ -75,7 +75,7 @@ def vary_extent(pick: Pick, deployed: Deployed, fault: Fault) -> Fault:
         share = pick(20)  # in half of the cases the whole
         if share < 10:
             return fault
-        whole_ms = outage_ms(deployed, fault.kind)
+        whole_ms = outage_ms(deployed, fault.kind, fault.place)
         return replace(fault, for_ms=max(1000, whole_ms * (share - 9) // 10))
     times = pick(2 * MOST_TIMES)
     return fault if times < MOST_TIMES else replace(fault, times=times - MOST_TIMES + 1)

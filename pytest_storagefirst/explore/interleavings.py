@@ -94,7 +94,7 @@ def _after_failures(
             fault = Fault(place, point, 1, kind, times=times)
             name = f"{entry}: {point} has failed {times} times"
             yield Base(name, _together(sends, fault))
-        fault = Fault(place, point, 1, kind, for_ms=outage_ms(judge.deployed, kind))
+        fault = Fault(place, point, 1, kind, for_ms=outage_ms(judge.deployed, kind, place))
         yield Base(f"{entry}: {point} was out", _together(sends, fault))
 
 

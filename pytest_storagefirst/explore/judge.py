@@ -56,7 +56,8 @@ class Judge:
         functions = {function.arn for function in topology.functions}
         read = [stream for stream in self.deployed.streams if self.deployed.readers_of(stream)]
         return Facts(
-            consumed=any(edge.target in functions for edge in topology.edges),
+            consumed=bool(topology.state_machines)
+            or any(edge.target in functions for edge in topology.edges),
             ordered=bool(read) or any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import time_machine
 
-from pytest_storagefirst.errors import HandlerError, SettingsError
+from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
@@ -82,6 +82,7 @@ def prepare(
     entries = ways_in(topology, settings, template)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings))
     _check_consumers(deployed, template, overrides)
+    _read_machines(topology, template)
     return Prepared(deployed, template, tuple(template.notes))
 
 
@@ -198,6 +199,18 @@ def _check_consumers(deployed: Deployed, template: Template, replaced: Container
                 expected="a CodeUri that is a local folder, or InlineCode",
                 remedy=remedy,
             )
+
+
+def _read_machines(topology: Topology, template: Template) -> None:
+    """Read every state machine's definition, once for all runs."""
+    for machine in topology.state_machines:
+        from pytest_storagefirst.simulation.interpreter import program
+
+        try:
+            program(machine)
+        except TemplateError as error:
+            error.where = template.where(machine.logical_id)
+            raise
 
 
 def _downstreams(settings: Settings) -> tuple[Downstream, ...]:

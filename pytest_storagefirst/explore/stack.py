@@ -239,6 +239,7 @@ class Stack:
     def _places(self) -> dict[str, str]:
         topology = self._judge.deployed.topology
         places = {function.logical_id: "function" for function in topology.functions}
+        places.update({one.logical_id: "state machine" for one in topology.state_machines})
         places.update({queue.logical_id: "queue" for queue in topology.queues})
         for sources in (
             topology.topics,

@@ -8,6 +8,7 @@ from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.faults.catalogue import CALL, DELIVERY, HTTP, INVOCATION, REQUEST
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.stack.states_language import patience_seconds
 from pytest_storagefirst.stack.topology import EventSourceMapping, Stream
 
 MOST_NUMBERS = 12  # crossings of one point that are each tried
@@ -107,7 +108,7 @@ def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> I
             # that is thousands of calls. By count it outlasts those who try a few times.
             yield Fault(place, point, number, kind, variant, times=MOST_PARTIAL)
         else:
-            for_ms = outage_ms(deployed, kind)
+            for_ms = outage_ms(deployed, kind, place)
             if kind == "target-refused":
                 for_ms = _delivery_outage_ms(deployed, place)
             yield Fault(place, point, number, kind, variant, for_ms=for_ms)
@@ -115,6 +116,8 @@ def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> I
 
 def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed) -> bool:
     operation = point.rpartition(".")[2]
+    if deployed.machine_at(place) is not None and not catalogue.strikes_machines(kind):
+        return False
     if point == DELIVERY and any(stream.logical_id == place for stream in deployed.streams):
         return kind in ("duplicate", "delayed")  # a stream has neither visibility nor deletes
     if kind in catalogue.NEVER_A_QUEUES | catalogue.QUEUES_ONLY:
@@ -148,14 +151,22 @@ def _delivery_outage_ms(deployed: Deployed, place: str) -> int:
     return DELIVERY_OUTAGE_MS if gives_up else 300_000
 
 
-def outage_ms(deployed: Deployed, kind: str) -> int:
+def outage_ms(deployed: Deployed, kind: str, place: str = "") -> int:
     """An outage that outlasts the retries in its way.
 
+    Those of a state machine, where it strikes one or what no queue feeds.
     Where a DLQ ends them: every receive that it allows, a visibility timeout each. Where none does,
     a message is retried for as long as it is kept, and a refusal is tried for longer than that;
     what else may go wrong, for three visibility timeouts.
     """
     longest_ms = 0
+    patience_ms = 0
+    for machine in deployed.topology.state_machines:
+        patience_ms = max(patience_ms, patience_seconds(machine) * 1000 + 60_000)
+    fed = {mapping.function_arn for mapping in deployed.topology.mappings}
+    functions = {one.logical_id for one in deployed.topology.functions if one.arn in fed}
+    if patience_ms and place and place not in functions:
+        return patience_ms
     for mapping in deployed.topology.mappings:
         function = deployed.function_by_arn(mapping.function_arn)
         stream = deployed.stream_by_arn(mapping.source_arn)

@@ -174,6 +174,16 @@ EVENTUALLY_CONSISTENT_READS = {
 }
 
 
+# Of those that strike calls and deliveries: a state machine is no environment that could die, and
+# an execution that could start twice is delivered in no other way.
+_OF_MACHINES = frozenset({"refused", "response-lost", "slow", "partial", "stale", "duplicate"})
+
+
+def strikes_machines(kind: str) -> bool:
+    """Whether a fault of a kind can strike a state machine."""
+    return kind in _OF_MACHINES
+
+
 def is_read_only(operation: str) -> bool:
     """Whether an AWS operation leaves the world as it was, by AWS's naming of operations."""
     return operation.startswith(READ_ONLY_PREFIXES) and operation != "GetSessionToken"

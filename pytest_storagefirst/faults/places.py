@@ -9,25 +9,30 @@ from pytest_storagefirst.errors import FaultError
 from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.faults.plan import Fault
 
-_SORT_OF_PLACE = {
-    catalogue.CALL: "function",
-    catalogue.HTTP: "function",
-    catalogue.INVOCATION: "function",
-    catalogue.DELIVERY: "source",
-    catalogue.REQUEST: "entry",
+_SORTS_OF_PLACE = {
+    catalogue.CALL: ("function", "state machine"),
+    catalogue.HTTP: ("function",),
+    catalogue.INVOCATION: ("function",),
+    catalogue.DELIVERY: ("queue", "source", "state machine"),
+    catalogue.REQUEST: ("entry",),
 }
 
 
 def check_place(fault: Fault, places: Mapping[str, str]) -> None:
     """Raise FaultError unless the stack has the fault's place. `places`: name -> its sort."""
-    wanted = _SORT_OF_PLACE[catalogue.sort_of_point(fault.point)]
-    sorts: tuple[str, ...] = (wanted,)
-    if fault.point == catalogue.DELIVERY and fault.kind not in catalogue.NEVER_A_QUEUES:
-        wanted = "queue"
-        sorts = ("queue",) if fault.kind in catalogue.QUEUES_ONLY else ("queue", "source")
-    fitting = [name for name, sort in places.items() if sort in sorts]
+    sorts = _SORTS_OF_PLACE[catalogue.sort_of_point(fault.point)]
+    if fault.kind in catalogue.QUEUES_ONLY:
+        sorts = ("queue",)
+    elif fault.kind in catalogue.NEVER_A_QUEUES:
+        sorts = ("source",)
+    fitting = [
+        name
+        for name, sort in places.items()
+        if sort in sorts and (sort != "state machine" or catalogue.strikes_machines(fault.kind))
+    ]
     if fault.place in fitting:
         return
+    wanted = sorts[0]
     near = difflib.get_close_matches(fault.place, fitting, n=1)
     raise FaultError(
         f"the stack has no {wanted} {fault.place!r}",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.history import History, seconds, times
-from pytest_storagefirst.ledger.poison import judge_poison
+from pytest_storagefirst.ledger.poison import SET_ASIDE, judge_poison
 from pytest_storagefirst.ledger.properties import (
     Context,
     Facts,
@@ -139,7 +139,7 @@ def judge_order(account: Account, observation: Observation, context: Context) ->
 def judge_rest(account: Account, observation: Observation, context: Context) -> Verdict:
     """After faults end, work comes to rest: nothing goes round, waits or hangs for good."""
     # What lies where nothing of the stack takes it is at rest, by redrive policy or by hand.
-    waiting = [h for h in observation.held if h.state not in ("dead-lettered", "set aside")]
+    waiting = [h for h in observation.held if h.state not in SET_ASIDE]
     good = [held for held in waiting if held.message not in context.bad]
     history = observation.told
     if observation.faults_fired and history.healed_at is None:

@@ -8,7 +8,8 @@ from pytest_storagefirst.ledger.history import History, seconds, times
 from pytest_storagefirst.ledger.properties import Context, not_applicable, unless_in_doubt
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
 
-SET_ASIDE = ("dead-lettered", "set aside")  # held where nothing of the stack takes it
+# Held where nothing of the stack takes it, and where its operator finds it.
+SET_ASIDE = ("dead-lettered", "set aside", "failed execution")
 
 
 def judge_poison(account: Account, observation: Observation, context: Context) -> Verdict:

@@ -44,6 +44,19 @@ _COMPUTING = frozenset(
 # Services whose data the final read looks at; a write to any other is an emission.
 STATE_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 
+# What comes of these is what the function or the state machine does.
+MOVES_ON = frozenset(
+    {
+        "lambda.Invoke",
+        "stepfunctions.SendTaskFailure",
+        "stepfunctions.SendTaskHeartbeat",
+        "stepfunctions.SendTaskSuccess",
+        "stepfunctions.StartExecution",
+        "stepfunctions.StartSyncExecution",
+        "stepfunctions.StopExecution",
+    }
+)
+
 _ATTEMPT_FAULTS = frozenset({"refused", "response-lost", "slow", "partial", "stale"})
 CRASHES_BEFORE = frozenset({"crash-before"})
 CRASHES_AFTER = frozenset({"crash-after"})
@@ -156,6 +169,8 @@ def due(simulation: Any, place: str, crossing: Crossing, kinds: frozenset[str]) 
 
 
 def crash(simulation: Any, invocation: Any, crossing: Crossing, kinds: frozenset[str]) -> None:
+    if invocation.is_execution:  # no environment that could die
+        return
     strike = due(simulation, invocation.function.logical_id, crossing, kinds)
     if strike is not None:
         simulation.strike(strike, crossing.messages)
@@ -268,7 +283,7 @@ def _effected(
         return
     place = invocation.function.logical_id
     simulation.record("effected", crossing.messages, place, crossing.label)
-    if crossing.service in STATE_SERVICES or crossing.point == "lambda.Invoke":
+    if crossing.service in STATE_SERVICES or crossing.point in MOVES_ON:
         return
     said = _parameters(request, body)
     if crossing.service == "kinesis" and simulation.streams.has(said):

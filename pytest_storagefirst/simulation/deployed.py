@@ -8,10 +8,12 @@ from typing import Any
 
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
+from pytest_storagefirst.stack.states_language import patience_seconds
 from pytest_storagefirst.stack.topology import (
     EventSourceMapping,
     Queue,
     Route,
+    StateMachine,
     Stream,
     Topology,
 )
@@ -98,6 +100,19 @@ class Deployed:
     def queue_by_arn(self, arn: str) -> Queue | None:
         return self.queue_by_name(arn.rpartition(":")[2])
 
+    def machine_by_arn(self, arn: str) -> StateMachine | None:
+        """The state machine of an ARN, perhaps with a version or an alias behind it."""
+        machines = self._index(
+            "state machines", lambda: {one.arn: one for one in self.topology.state_machines}
+        )
+        found: StateMachine | None = machines.get(":".join(arn.split(":")[:7]))
+        return found
+
+    def machine_at(self, place: str) -> StateMachine | None:
+        """The state machine of a logical id, if it is one's."""
+        machines = self.topology.state_machines
+        return next((one for one in machines if one.logical_id == place), None)
+
     def mappings_of(self, queue: Queue) -> tuple[EventSourceMapping, ...]:
         return tuple(
             mapping for mapping in self.topology.mappings if mapping.source_arn == queue.arn
@@ -170,7 +185,8 @@ class Deployed:
 
         For each queue in turn: every receive it allows (ten where it has no DLQ), a visibility
         timeout each, its delay and its mappings' windows; for each mapping of a stream its retries;
-        at least half an hour, twice the longest delay that SQS itself knows.
+        for each state machine all of its waits and retries; at least half an hour, twice the
+        longest delay that SQS itself knows.
         """
         total_ms = 0
         for queue in self.topology.queues:
@@ -181,4 +197,6 @@ class Deployed:
         for mapping in self.topology.mappings:
             if self.stream_by_arn(mapping.source_arn) is not None:
                 total_ms += self.stream_budget_ms(mapping)
+        for machine in self.topology.state_machines:
+            total_ms += patience_seconds(machine) * 1000
         return max(total_ms, 1_800_000)

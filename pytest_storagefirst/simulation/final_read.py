@@ -20,7 +20,11 @@ def observation(simulation: Simulation) -> Observation:
         messages=simulation.identities.messages,
         history=tuple(simulation.history),
         effects=(*effects(simulation), *simulation.emissions),
-        held=(*simulation.queues.held(), *simulation.streams.held()),
+        held=(
+            *simulation.queues.held(),
+            *simulation.streams.held(),
+            *simulation.executions.held(),
+        ),
         names=dict(simulation.identities.names),
         quiet=quiet,
         why_not_quiet="" if quiet else simulation.why_stopped or "work was still going round",

@@ -57,6 +57,7 @@ class Invocation:
     running_loop: Any = None  # asyncio's, which belongs to the thread and must follow the greenlet
     crossings_when_dead: int = 0
     deadline: Any = None
+    is_execution: bool = False  # of a state machine
 
 
 def _as_json(value: Any) -> Any:

@@ -100,6 +100,7 @@ def play_on(simulation: Simulation, *, to_expiry: bool = False) -> Played:
             simulation.settle_under_faults()
         played = finish(simulation)
     simulation.functions.give_back_clients()
+    simulation.executions.give_back_clients()
     return played
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from xml.sax.saxutils import escape
 
+from pytest_storagefirst.errors import SimulationError
+
 
 def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], bytes]:
     """A service's own answer when it refuses: status, headers, body, by its wire protocol.
@@ -87,3 +89,13 @@ def lost_answer(variant: str, url: str) -> Exception:
     kind = ConnectionClosedError if variant == "reset" else ReadTimeoutError
     lost: Exception = kind(endpoint_url=url)
     return lost
+
+
+def not_answered(place: str, why: str) -> SimulationError:
+    """For a run that can't be judged: a call at `place` that moto has no answer for."""
+    return SimulationError(
+        "moto does not answer this call, so nothing can be said about what follows it",
+        where=place,
+        found=why,
+        remedy="replace the handler under [functions.…] in storagefirst.toml",
+    )

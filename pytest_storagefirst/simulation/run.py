@@ -32,12 +32,15 @@ from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
+from pytest_storagefirst.simulation.refusals import not_answered
 from pytest_storagefirst.simulation.routing import hooks
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import Sender
 from pytest_storagefirst.simulation.sources.sqs import SqsMapping
 from pytest_storagefirst.simulation.stage import Stage
+from pytest_storagefirst.simulation.state_machines import Execution, Executions
+from pytest_storagefirst.simulation.states_api import answer_states
 from pytest_storagefirst.simulation.storage import Storage
 from pytest_storagefirst.simulation.streams import Streams
 from pytest_storagefirst.simulation.strikes import Strike, Strikes
@@ -69,14 +72,15 @@ class Simulation:
         self.identities = Identities(self.random)
         self.errors: list[tuple[str, BaseException]] = []
         self.refusals: list[Exception] = []
-        self.invocation_of: dict[greenlet.greenlet, Invocation] = {}
-        self.current: Invocation | None = None
+        self.invocation_of: dict[greenlet.greenlet, Invocation | Execution] = {}
+        self.current: Invocation | Execution | None = None
         self.crossings: dict[greenlet.greenlet, boundary.Crossing] = {}  # calls in the slow lane
         self.front_key: Hashable = None  # see seams.py
         self.behalf: tuple[str, ...] = ()  # whose messages a service acts for
         self.awaited_ms = 0  # the last moment that something was put off to on purpose
         self.stage = Stage()
         self.functions = Functions(self)
+        self.executions = Executions(self)
         self.queues, self.streams = Storage(self), Streams(self)
         self.why_stopped = ""
         self._most_events = MOST_EVENTS
@@ -230,7 +234,7 @@ class Simulation:
         self.hub.switch()
         raise greenlet.GreenletExit
 
-    def stop_the_dead(self, invocation: Invocation) -> None:
+    def stop_the_dead(self, invocation: Invocation | Execution) -> None:
         """An environment that has ended acts on nothing, whatever its `finally` blocks try."""
         if not invocation.done and not self.closing and not isolation.is_unwinding():
             if self.why_stopped:  # the run is over, amid a handler that calls again and again
@@ -343,20 +347,16 @@ class Simulation:
         """What AWS answers to a raw request, moto standing for AWS."""
         if self.current is not None and is_invoke(method, url):
             return answer_invoke(self, url, headers, body)
+        answered = answer_states(self, headers, body)
+        if answered is not None:
+            return answered
         self.moto_random.enter()
         try:
             return lanes.answer(method, url, headers, body)
         except lanes.NotAnswered as error:
             place = self.current.function.logical_id if self.current else ""
             self.record("noted", (), place, "a call that no one answers")
-            self.refuse(
-                SimulationError(
-                    "moto does not answer this call, so nothing can be said about what follows it",
-                    where=place,
-                    found=str(error),
-                    remedy="replace the handler under [functions.…] in storagefirst.toml",
-                )
-            )
+            self.refuse(not_answered(place, str(error)))
             raise error from None
 
     def before_write(self, service: str, operation: str, region: str = "") -> None:

@@ -93,4 +93,6 @@ class _Watch:
                 f"another handler under [functions.{name}] in storagefirst.toml",
             )
         simulation.stop(f"{name} computes for ever")
-        simulation.functions.kill(invocation, "hang")
+        if not invocation.is_execution:
+            simulation.functions.kill(invocation, "hang")
+        simulation.abandon()

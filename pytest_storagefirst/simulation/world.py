@@ -71,7 +71,21 @@ _DATA_OPERATIONS = {
 }
 _REWOUND = ("dynamodb", "sqs", "s3", "kinesis")
 # These don't reach moto at all.
-_INVOKING = {"lambda": frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})}
+_EXECUTING = frozenset(
+    {
+        "SendTaskFailure",
+        "SendTaskHeartbeat",
+        "SendTaskSuccess",
+        "StartExecution",
+        "StartSyncExecution",
+        "StopExecution",
+    }
+)
+_INVOKING = {
+    "lambda": frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"}),
+    "states": _EXECUTING,
+    "stepfunctions": _EXECUTING,
+}
 
 
 class MotoRandom:

@@ -19,6 +19,7 @@ from .topology import (
     Queue,
     RecurringSchedule,
     Route,
+    StateMachine,
     Stream,
     Table,
     Topic,
@@ -89,6 +90,9 @@ class _Finder:
             for one in self.of_type("AWS::S3::Bucket")
         ]
         streams = [self._stream(*one) for one in self.of_type("AWS::Kinesis::Stream")]
+        machines = [
+            self._state_machine(*one) for one in self.of_type("AWS::StepFunctions::StateMachine")
+        ]
         for logical, kind, physical in self.resources:
             if plays_a_part(kind) and not kind.endswith("::Stage"):
                 self.named(logical, physical)
@@ -117,6 +121,7 @@ class _Finder:
             routes=tuple(self._routes()),
             **found,
             edges=tuple(edges),
+            state_machines=tuple(machines),
             logical_ids=self.logical_ids,
             inert=tuple(
                 f"{logical} ({kind})"
@@ -211,7 +216,9 @@ class _Finder:
         answer = self.client("lambda").get_function(FunctionName=name)
         configuration = answer["Configuration"]
         self.named(logical_id, configuration["FunctionArn"], name)
-        reserved = answer.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        # moto's GetFunction leaves a reserve of none out.
+        asked = self.client("lambda").get_function_concurrency(FunctionName=name)
+        reserved = asked.get("ReservedConcurrentExecutions")
         return Function(
             logical_id=logical_id,
             name=name,
@@ -280,6 +287,18 @@ class _Finder:
             arn=summary["StreamARN"],
             shards=int(summary["OpenShardCount"]),
             retention_hours=int(summary["RetentionPeriodHours"]),
+        )
+
+    def _state_machine(self, logical_id: str, arn: str) -> StateMachine:
+        answer = self.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        self.named(logical_id, arn, answer["name"])
+        return StateMachine(
+            logical_id=logical_id,
+            name=answer["name"],
+            arn=arn,
+            definition=answer["definition"],
+            role_arn=answer.get("roleArn") or "",
+            kind=answer.get("type") or "STANDARD",
         )
 
     def _mapping(self, logical_id: str, uuid: str) -> EventSourceMapping | None:

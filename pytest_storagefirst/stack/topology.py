@@ -183,6 +183,22 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class StateMachine:
+    """A state machine of Step Functions. `kind` is "STANDARD" or "EXPRESS".
+
+    `timeout_seconds` is how long a call of one of its tasks may be without an answer.
+    """
+
+    logical_id: str
+    name: str
+    arn: str
+    definition: str  # Amazon States Language, JSON text
+    role_arn: str = ""
+    kind: str = "STANDARD"
+    timeout_seconds: int = 60
+
+
+@dataclass(frozen=True)
 class IntegrationResponse:
     """How a REST API answers: chosen by `selection_pattern` against the backend's status."""
 
@@ -256,6 +272,7 @@ class Topology:
     pipes: tuple[Pipe, ...] = ()
     schedules: tuple[RecurringSchedule, ...] = ()
     edges: tuple[Edge, ...] = ()
+    state_machines: tuple[StateMachine, ...] = ()
     logical_ids: MappingType[str, str] = field(
         default_factory=dict
     )  # physical id or ARN -> logical id

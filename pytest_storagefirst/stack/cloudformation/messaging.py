@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..states_language import check
 from .model import Making, Properties, Resource, is_true, text_of
 
 _SUBSCRIPTION_ATTRIBUTES = (
@@ -148,6 +149,7 @@ def state_machine(making: Making, properties: Properties) -> Resource:
     for name, value in (properties.get("DefinitionSubstitutions") or {}).items():
         replacement = json.dumps(text_of(value))[1:-1]
         text = text.replace("${" + name + "}", replacement)
+    check(making.logical_id, text)
     name = properties.get("StateMachineName") or making.name(80)
     request = {
         "name": name,
