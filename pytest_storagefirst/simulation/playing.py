@@ -138,9 +138,9 @@ def _drain(simulation: Simulation) -> bool:
     """
     bound_ms = simulation.deployed.drain_bound_ms
     for _ in range(MORE_BOUNDS):
-        if simulation.settle(bound_ms):
+        if simulation.settle(bound_ms + simulation.executions.waits_ms()):
             return True
-        if not _is_put_off(simulation):
+        if not _is_put_off(simulation) and not simulation.executions.waits_ms():
             return False
     return simulation.settle(bound_ms)
 
