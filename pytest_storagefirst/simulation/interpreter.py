@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from pytest_storagefirst.errors import TemplateError
-from pytest_storagefirst.simulation import isolation, machine_errors
-from pytest_storagefirst.simulation.machine_threads import Threading, Threads, Time
+from pytest_storagefirst.simulation import isolation, machine_errors, machine_words
+from pytest_storagefirst.simulation.machine_threads import Threading, Threads, Time, note_wait
 from pytest_storagefirst.simulation.refusals import not_answered
 from pytest_storagefirst.stack.states_language import boto_name
 from pytest_storagefirst.stack.topology import StateMachine
@@ -26,6 +26,10 @@ from pytest_storagefirst.stack.topology import StateMachine
 _PARSER = "moto.stepfunctions.parser"
 _STATE = f"{_PARSER}.asl.component.state"
 _SERVICE = f"{_STATE}.exec.state_task.service"
+# What a task can fail with besides errors of its call.
+_NAMED_BY_MOTO = frozenset(
+    {"CallbackOutcomeFailureError", "LambdaFunctionErrorException", "SfnFailedEntryCountException"}
+)
 
 
 @lru_cache(maxsize=256)
@@ -151,6 +155,11 @@ def _keep_to_the_rules() -> None:
         f"{_PARSER}.asl.component.common.error_name.error_equals_decl"
     ).ErrorEqualsDecl
     equals._eval_body = _except_for_the_terminal(equals._eval_body)
+    choice: Any = import_module(f"{_STATE}.choice.state_choice").StateChoice
+    choice._eval_state = _or_none_matched(choice._eval_state)
+    service: Any = import_module(f"{_SERVICE}.state_task_service").StateTaskService
+    service._normalise_parameters = _asking
+    service._normalise_response = _telling
     direct: Any = import_module(f"{_STATE}.exec.state_task.state_task_lambda").StateTaskLambda
     names = ("lambda", "sqs", "sns", "events", "dynamodb", "sfn", "aws_sdk")
     classes = [direct]
@@ -165,6 +174,7 @@ def _keep_to_the_rules() -> None:
 def _wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
     """A Wait state; moto measures it by the clock again, in whole seconds."""
     if wait_seconds > 0:
+        note_wait(wait_seconds)
         env.program_state_event.wait(wait_seconds)
 
 
@@ -209,6 +219,34 @@ def _except_for_the_terminal(original: Callable[..., None]) -> Callable[..., Non
     return eval_body
 
 
+def _or_none_matched(original: Callable[..., None]) -> Callable[..., None]:
+    """A Choice state in which no rule holds and that has no default (state-choice)."""
+
+    def eval_state(self: Any, env: Any) -> None:
+        try:
+            original(self, env)
+        except RuntimeError as error:
+            failure: Any = import_module(f"{_PARSER}.asl.component.common.error_name.failure_event")
+            named = _failure(env, "States.NoChoiceMatched", "no rule holds")
+            raise failure.FailureEventException(named) from error
+
+    return eval_state
+
+
+def _asking(
+    self: Any, parameters: Any, boto_service_name: Any = None, service_action_name: Any = None
+) -> None:
+    name = boto_name(self._get_boto_service_name(boto_service_name))
+    machine_words.ask(name, service_action_name or self.resource.api_action, parameters)
+
+
+def _telling(
+    self: Any, response: Any, boto_service_name: Any = None, service_action_name: Any = None
+) -> None:
+    name = boto_name(self._get_boto_service_name(boto_service_name))
+    machine_words.tell(name, service_action_name or self.resource.api_action, response)
+
+
 def _as_aws_names_it(original: Callable[..., Any]) -> Callable[..., Any]:
     """A task's failure under the name that AWS gives it, where moto has another."""
 
@@ -217,18 +255,26 @@ def _as_aws_names_it(original: Callable[..., Any]) -> Callable[..., Any]:
         if simulation is not None and machine_errors.is_ours(ex):
             place = simulation.current.function.logical_id
             simulation.refuse(not_answered(place, f"{type(ex).__name__}: {ex}"))
+        if hasattr(ex, "failure_event"):  # it has its name already
+            return ex.failure_event
+        if isinstance(ex, TimeoutError):
+            return self._get_timed_out_failure_event(env)
         named = machine_errors.name_of(self.resource, ex)
-        return original(self, env, ex) if named is None else _failure(env, *named)
+        if named is not None:
+            return _failure(env, *named)
+        if type(ex).__name__ in _NAMED_BY_MOTO:
+            return original(self, env, ex)
+        return _failure(env, "States.Runtime", str(ex))  # a path that finds nothing, and the like
 
     return from_error
 
 
 def _failure(env: Any, error: str, cause: str) -> Any:
-    names: Any = import_module(f"{_PARSER}.asl.component.common.error_name.custom_error_name")
+    names: Any = import_module(f"{_PARSER}.asl.component.common.error_name.error_name")
     failure: Any = import_module(f"{_PARSER}.asl.component.common.error_name.failure_event")
     return failure.FailureEvent(
         env=env,
-        error_name=names.CustomErrorName(error),
+        error_name=names.ErrorName(error),
         event_type="TaskFailed",
         event_details={"taskFailedEventDetails": {"error": error, "cause": cause}},
     )

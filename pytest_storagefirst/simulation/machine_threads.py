@@ -29,6 +29,14 @@ def _execution() -> tuple[Any, Any]:
     return simulation, execution
 
 
+def note_wait(seconds: float) -> None:
+    """The execution that is running will stand still for so long, by its own definition's word."""
+    simulation, execution = _execution()
+    if simulation is not None:
+        until_ms = simulation.now_ms + round(seconds * 1000)
+        execution.waits_until_ms = max(execution.waits_until_ms, until_ms)
+
+
 class _Waiter:
     """A greenlet that stands still, until it is woken or its time has come."""
 
@@ -184,6 +192,7 @@ class Time:
         if simulation is None:
             time.sleep(seconds)
         else:
+            note_wait(seconds)
             MachineEvent(simulation, execution).wait(seconds)
 
 

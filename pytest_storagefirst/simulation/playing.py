@@ -151,7 +151,8 @@ def _drain(simulation: Simulation) -> bool:
     for _ in range(MORE_BOUNDS):
         if simulation.settle(bound_ms):
             return True
-        awaited_ms = min(simulation.awaited_ms - simulation.now_ms, LONGEST_WAIT_MS)
+        awaited_ms = simulation.awaited_ms - simulation.now_ms
+        awaited_ms = min(max(awaited_ms, simulation.executions.waits_ms()), LONGEST_WAIT_MS)
         if awaited_ms <= 0 and not _is_put_off(simulation):
             return False
         bound_ms = simulation.deployed.drain_bound_ms + max(0, awaited_ms)

@@ -72,6 +72,7 @@ class Execution:
     running_loop: Any = None
     crossings_when_dead: int = 0
     deadline: Any = None
+    waits_until_ms: int = 0  # the end of the longest Wait state or pause before a retry
     evaluation: Any = None  # moto's environment of it
     timers: list[Any] = field(default_factory=list)
     on_done: list[Callable[[Execution], None]] = field(default_factory=list)
@@ -302,6 +303,11 @@ class Executions:
             for until_ms in [execution.ended_ms + HISTORY_KEPT_MS]
             for message in execution.messages or ("",)
         )
+
+    def waits_ms(self) -> int:
+        """How long the executions under way will still stand still, by their own definitions."""
+        now_ms = self._simulation.now_ms
+        return max((0, *(one.waits_until_ms - now_ms for one in self if not one.done)))
 
     def give_back_clients(self) -> None:
         for environment in self._environments.values():
