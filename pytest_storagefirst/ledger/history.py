@@ -118,8 +118,10 @@ class History:
 
         All that can be said of a message whose handler leaves no effect. A filtered message is
         deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering).
+        Where a policy forbade a call that was made for it, a success says nothing.
         """
-        return (self.ids("succeeded") & self.ids("deleted")) | self.ids("filtered")
+        succeeded = self.ids("succeeded") - self.ids("denied")
+        return (succeeded & self.ids("deleted")) | self.ids("filtered")
 
     @property
     def healed_at(self) -> int | None:
