@@ -81,7 +81,7 @@ def standing(template: str | Path, settings: Settings | None = None) -> Standing
     path = template_path(template)
     own = settings if settings is not None else load_settings(path)
     stood_by = (own.parameters, own.imports, own.entries, own.downstreams, own.functions)
-    key = repr((str(path.resolve()), stood_by))
+    key = repr((str(path.resolve()), stood_by, own.permissions))
     if key not in _standing:
         _standing[key] = Standing(lambda: prepare(path, own))
     return _standing[key]

@@ -118,9 +118,11 @@ class History:
 
         All that can be said of a message whose handler leaves no effect. A filtered message is
         deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering).
+        Where a policy forbade a call that was made for it, a success says nothing.
         """
+        succeeded = self.ids("succeeded") - self.ids("denied")
         done = self.ids("deleted") | self.ids("passed")
-        return (self.ids("succeeded") & done) | self.ids("filtered")
+        return (succeeded & done) | self.ids("filtered")
 
     @property
     def healed_at(self) -> int | None:

@@ -42,8 +42,7 @@ _OF_SERVICES: Mapping[str, str | None] = {
     "aws:sourceowner": None,
 }
 # What a queue or topic that is encrypted with a key of the user's asks of whom besides (SQS:
-# sqs-key-management; SNS: sns-key-management). AWS's own key for SQS lets every principal of the
-# account in, and no service.
+# sqs-key-management; SNS: sns-key-management). Nothing is asked for AWS's own key.
 _ENCRYPTING = ("kms:GenerateDataKey", "kms:Decrypt")
 _OF_KEYS = {
     "sns:Publish": _ENCRYPTING,

@@ -150,6 +150,19 @@ def _to_stream(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | No
     )
 
 
+def _to_machine(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | None:
+    from pytest_storagefirst.simulation import state_machines
+
+    machine = simulation.deployed.machine_by_arn(arn)
+    if machine is None:
+        return _ELSEWHERE
+    try:
+        state_machines.start(simulation, machine, parcel.text, parcel.messages, parcel.source)
+    except state_machines.Refused as error:
+        return Refused(error.code, heals=False)
+    return None
+
+
 def _call(
     simulation: Simulation, parcel: Parcel, service: str, operation: str, **parameters: Any
 ) -> Refused | None:
@@ -170,4 +183,5 @@ _KINDS = {
     "sns": _to_topic,
     "events": _to_bus,
     "kinesis": _to_stream,
+    "states": _to_machine,
 }

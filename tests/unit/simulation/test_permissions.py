@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from pytest_storagefirst.explore.exploration import explore
 from pytest_storagefirst.explore.prepare import prepare
+from pytest_storagefirst.explore.stack import standing
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.deployed import Deployed
@@ -461,6 +462,29 @@ def test_a_function_role_that_lacks_a_right_is_named_in_the_verdict_and_the_stor
     assert "ok" not in {one.verdict for one in found.values()}
 
 
+def test_a_refusal_that_the_handler_swallows_loses_the_message(tmp_path: Path) -> None:
+    """What is left is an acknowledged message that nothing holds: no mock without IAM shows it."""
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE.replace("def handler(event, context): pass", SWALLOWING))
+    settings = Settings(entries=(Entry("queue", "Orders", {"id": "{unique}"}),), budget_seconds=0)
+    found = {one.name: one for one in explore(template, settings).properties}
+    assert found["no-message-loss"].verdict == "violated"
+    assert "WorkerRole allows no dynamodb:PutItem on Table" in found["no-message-loss"].why
+    assert "ok" not in {one.verdict for one in found.values()}
+
+
+SWALLOWING = r"""
+import boto3
+
+def handler(event, context):
+    for record in event['Records']:
+        try:
+            boto3.resource('dynamodb').Table('things').put_item(Item={'id': record['body']})
+        except Exception:
+            pass
+""".replace("\n", "\\n")
+
+
 def test_an_integration_role_that_lacks_a_right_is_named_and_shows_nothing() -> None:
     found = explored(ZOO / "integration-role-lacks-send" / "defective" / "template.yaml")
     missing = "ApiRole allows no sqs:SendMessage on TicketsQueue"
@@ -473,6 +497,8 @@ def test_the_option_turns_it_off() -> None:
     template = ZOO / "integration-role-lacks-send" / "defective" / "template.yaml"
     found = explored(template, permissions=False)
     assert {one.verdict for one in found.values()} <= {"ok", "not-applicable"}
+    on = standing(template, load_settings(template))
+    assert on is not standing(template, replace(load_settings(template), permissions=False))
 
 
 def test_a_queue_policy_that_denies_the_consumer_stops_the_mapping(tmp_path: Path) -> None:
