@@ -370,7 +370,11 @@ def _replace(backend_dict: Any, state: _State) -> None:
 
     for backends in backend_dict._instances:
         dict.clear(backends)
-    backend_dict._instances[:] = [backends for backends, _ in state.backends]
+    kept = [backends for backends, _ in state.backends]
+    known = {id(backends) for backends in kept}
+    # A service that was imported meanwhile is moto's to reset, too.
+    more = [backends for backends in backend_dict._instances if id(backends) not in known]
+    backend_dict._instances[:] = [*kept, *more]
     for backends, accounts in state.backends:
         dict.update(backends, accounts)
     s3_backends.bucket_accounts.clear()
