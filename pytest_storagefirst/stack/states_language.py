@@ -165,3 +165,33 @@ def _scopes(
 
 def _list(state: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [one for one in state.get(name) or () if isinstance(one, dict)]
+
+
+# Where a state writes to, not what it reads.
+_WRITTEN = frozenset({"ResultPath", "OutputPath"})
+
+
+def read_paths(definition: str) -> Iterator[tuple[str, ...]]:
+    """The fields that a definition's paths read: of the input, or of what an earlier state left."""
+    written = set()
+    found: dict[tuple[str, ...], None] = {}
+    for name, path in _paths(json.loads(definition)):
+        fields = tuple(part for part in path.removeprefix("$").split(".") if part)
+        if not fields or any("[" in part or "(" in part for part in fields):
+            continue
+        if name in _WRITTEN:
+            written.add(fields[0])
+        else:
+            found[fields] = None
+    yield from (fields for fields in found if fields[0] not in written)
+
+
+def _paths(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _paths(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _paths(inner, name)
+    elif isinstance(value, str) and value.startswith("$."):
+        yield name, value

@@ -38,6 +38,8 @@ def name_of(simulation: Simulation, arn: str) -> str:
     """A target as the history calls it: by logical id where the stack has it."""
     names = simulation.deployed.topology.logical_ids
     found = names.get(arn) or names.get(":".join(arn.split(":")[:7]))
+    if found is None and ":event-bus/" in arn:
+        return arn.rpartition("/")[2]
     return found or arn.split(":", 2)[-1]
 
 
