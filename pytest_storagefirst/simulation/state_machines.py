@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 START_MS = 1  # from the decision to start until the first state
+GATEWAY_MS = 29_000  # what an API waits for an answer (API Gateway developer guide, limits)
 LARGEST_INPUT_BYTES = 262_144
 HISTORY_KEPT_MS = 90 * 86_400_000  # of a standard execution that has ended
 LATEST_MS = 60_000  # how late, in runs where a choice decides, the first steps may be
@@ -248,18 +249,34 @@ class Executions:
     # -- who waits for one -----------------------------------------------------------------------
 
     def wait_for(self, execution: Execution) -> None:
-        """Stand still, in virtual time, until an execution has ended."""
+        """Stand still, in virtual time, until an execution has ended.
+
+        A front door, which waits in the hub, gives up after GATEWAY_MS.
+        """
         simulation = self._simulation
         if simulation.scheduler.in_hub():
-            while not execution.done and not simulation.why_stopped:
-                if not simulation.scheduler.step():
-                    return
+            self._step_until_done(execution)
             return
         if execution.done:
             return
         waiting = isolation.invocation_greenlet()
         execution.on_done.append(lambda _: simulation.scheduler.wake(waiting))
         simulation.scheduler.wait()
+
+    def _step_until_done(self, execution: Execution) -> None:
+        simulation = self._simulation
+        until_ms = simulation.now_ms + GATEWAY_MS
+        # What others do meanwhile is not said by the sender that waits.
+        sending, simulation.sender.sending = simulation.sender.sending, ()
+        try:
+            while not execution.done and not simulation.why_stopped:
+                at_ms = simulation.scheduler.next_ms()
+                if at_ms is None or at_ms > until_ms:
+                    simulation.scheduler.advance_to(until_ms)
+                    return
+                simulation.scheduler.step()
+        finally:
+            simulation.sender.sending = sending
 
     def watching(self, client: Any) -> Any:
         """A client for `.sync` tasks: asked how an execution is, it waits until that has ended."""
