@@ -27,7 +27,12 @@ from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.state_machines import start, start_sync
-from pytest_storagefirst.stack.states_language import boto_name, check, patience_seconds
+from pytest_storagefirst.stack.states_language import (
+    MOST_ATTEMPTS,
+    boto_name,
+    check,
+    patience_seconds,
+)
 from tests.machines import (
     MACHINE,
     WORKER,
@@ -310,6 +315,18 @@ def test_a_token_is_told_once_and_not_after_its_task(deployed):
     assert (ended.kind, round(ended.at_ms, -3)) == ("succeeded", 15_000)
 
 
+def test_an_execution_that_waits_for_ever_holds_its_message(deployed):
+    parameters = {"FunctionName": WORKER, "Payload": {"token.$": "$$.Task.Token"}}
+    resource = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+    asks = states(Ask=task(resource, Parameters=parameters))
+
+    ran = execute(with_machine(deployed, asks, Worker=lambda event, context: None))
+
+    assert ran.execution.status == "RUNNING"
+    (held,) = ran.simulation.executions.held()
+    assert (held.message, held.state, held.until_ms) == ("m1", "under way", 365 * 86_400_000)
+
+
 def test_the_history_of_an_execution_refuses_the_run(deployed):
     def handler() -> Any:
         arn = client().start_execution(stateMachineArn=MACHINE)["executionArn"]
@@ -499,4 +516,7 @@ def test_patience_counts_waits_and_retries_up_to_what_an_execution_may_last(depl
     for_ever = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 99_999_999}]
     text = json.dumps(states(Put=put(Retry=for_ever)))
     assert patience_seconds(replace(machine, definition=text)) == 365 * 86_400
+    often = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 99_999_999, "BackoffRate": 1}]
+    steady = json.dumps(states(Put=put(Retry=often)))
+    assert patience_seconds(replace(machine, definition=steady)) == MOST_ATTEMPTS
     assert patience_seconds(replace(machine, definition=text, kind="EXPRESS")) == 300
