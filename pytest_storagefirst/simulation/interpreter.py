@@ -5,7 +5,7 @@ boundary, and where it differs from AWS's rules the rules win. Nothing of it is 
 stack has a state machine.
 
 Rules from the Step Functions developer guide: concepts-error-handling, bp-lambda-serviceexception,
-state-map, supported-services-awssdk.
+supported-services-awssdk.
 """
 
 from __future__ import annotations
@@ -172,8 +172,6 @@ def _keep_to_the_rules() -> None:
     _replace(wait, "_wait_interval", lambda _: _wait_interval)
     moment: Any = import_module(f"{_STATE}.wait.wait_function.timestamp").Timestamp
     _replace(moment, "_get_wait_seconds", _until)
-    iteration: Any = import_module(f"{_STATE}.exec.state_map.iteration.inline_iteration_component")
-    _replace(iteration.InlineIterationComponent, "_eval_body", _ending_all)
     equals: Any = import_module(
         f"{_PARSER}.asl.component.common.error_name.error_equals_decl"
     ).ErrorEqualsDecl
@@ -213,20 +211,6 @@ def _until(original: Callable[..., float]) -> Callable[..., float]:
         return whole + rest
 
     return wait_seconds
-
-
-def _ending_all(original: Callable[..., None]) -> Callable[..., None]:
-    """A Map state whose iteration fails stops its other iterations (state-map)."""
-
-    def eval_body(self: Any, env: Any) -> None:
-        try:
-            original(self, env)
-        except Exception:
-            for frame in list(env._frames):
-                frame.set_stop(stop_date=None, cause=None, error=None)
-            raise
-
-    return eval_body
 
 
 def _except_for_the_terminal(original: Callable[..., None]) -> Callable[..., None]:
