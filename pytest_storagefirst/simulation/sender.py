@@ -203,7 +203,7 @@ def _text(value: Any) -> str:
 
 
 def _filled(path: str, simulation: Simulation) -> str:
-    """A path with each {parameter} filled: by what it names in the stack, or by the message's id."""
+    """A path with each {parameter} filled by what it names in the stack, or the message's id."""
     parts = [
         _value_of(part.strip("{+}"), simulation) if part.startswith("{") else part
         for part in path.split("/")
@@ -214,7 +214,7 @@ def _filled(path: str, simulation: Simulation) -> str:
 def _value_of(name: str, simulation: Simulation) -> str:
     """A parameter whose name ends in a kind of storage gets the name of the only one there is."""
     topology = simulation.deployed.topology
-    stores = {
+    stores: dict[str, tuple[Any, ...]] = {
         "bucket": topology.buckets,
         "bus": topology.buses,
         "queue": topology.queues,
