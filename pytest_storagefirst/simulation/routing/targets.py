@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_storagefirst.simulation import asynchronous
 from pytest_storagefirst.simulation.behalf import aws, on_behalf_of
 from pytest_storagefirst.simulation.routing.deliveries import Refused
 
@@ -92,6 +91,9 @@ def _to_queue(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | Non
 
 
 def _to_function(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | None:
+    # What it invokes may be fed by a pipe, which has targets.
+    from pytest_storagefirst.simulation import asynchronous
+
     function = simulation.deployed.function_by_arn(arn)
     if function is None:
         return _ELSEWHERE
