@@ -99,12 +99,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket; its first notification is about keys with `prefix` and `suffix`."""
+    """A bucket; its first notification is about keys like `key_pattern`, "*" being any text."""
 
     logical_id: str
     name: str
-    prefix: str = ""
-    suffix: str = ""
+    key_pattern: str = "*"
 
     @property
     def arn(self) -> str:
