@@ -83,6 +83,12 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
     befores = [entry for entry in given if entry.name in names]
     for before, entry in zip(befores, described, strict=True):
         sent = workload.as_sent(entry.body)
+        authorizer = entry.route.lambda_authorizer if entry.route is not None else None
+        if authorizer is not None and not entry.headers:
+            notes.append(
+                f"{entry.name}: its authorizer {authorizer.name} was not asked; to have it run, "
+                f"give [[entry]] headers = {{ … }} with {', '.join(authorizer.identity_sources)}"
+            )
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
         if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):

@@ -170,7 +170,7 @@ def _chosen_route(given: Any, topology: Topology) -> Entry:
             found="an integration into a function, an HTTP backend or a call that only reads",
             expected="an integration into a service that stores",
         )
-    return Entry(given.name, given.body, "route", route, chosen=True)
+    return Entry(given.name, given.body, "route", route, headers=given.headers, chosen=True)
 
 
 def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:

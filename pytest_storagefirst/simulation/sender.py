@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation.admission import admitted
 from pytest_storagefirst.simulation.boundary import STATE_SERVICES
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.door import wholly
@@ -115,16 +116,24 @@ class Sender:
         request = HttpRequest(
             method,
             _filled(path, simulation),
-            {**_asked_for(route, "header", simulation), "Content-Type": "application/json"},
+            {
+                **_asked_for(route, "header", simulation),
+                "Content-Type": "application/json",
+                **entry.headers,
+            },
             _asked_for(route, "querystring", simulation),
             as_text(body),
         )
         context = GatewayContext(
             topology.account, topology.region, simulation.identities.new_id(), simulation.wall_ms
         )
+        context, turned_away = admitted(simulation, route, request, context)
+        if turned_away is not None:
+            return turned_away, False
         # A front door is a pure function, and runs of one stack send the same at the same time.
         calls = simulation.deployed.lookups.setdefault("calls of front doors", {})
-        key = (entry.name, request.path, request.body, context.request_id, context.now_ms)
+        shown = tuple(context.authorizer.items())
+        key = (entry.name, request.path, request.body, context.request_id, context.now_ms, shown)
         call = calls.get(key)
         if call is None:
             same_api = [other for other in topology.routes if other.api_id == route.api_id]
