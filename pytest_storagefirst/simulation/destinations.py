@@ -23,6 +23,8 @@ def deliver(
     `failed` says what was given up; then these messages are dead-lettered. From `until_ms` on the
     text is all that is left, and holds nothing. Call it in the hub.
     """
+    from moto.sqs.exceptions import SQSException
+
     # Its targets may have destinations of their own.
     from pytest_storagefirst.simulation.routing import targets
 
@@ -31,7 +33,11 @@ def deliver(
         simulation.record("dead-lettered", messages, where, failed)
     queue = simulation.deployed.queue_by_arn(arn) if ":sqs:" in arn else None
     if queue is not None:
-        simulation.queues.send(queue, text, messages, until_ms=until_ms)
+        try:
+            simulation.queues.send(queue, text, messages, until_ms=until_ms)
+        except SQSException as error:  # an empty text, one that is too long
+            told = f"delivery to {where}: {error.message}"
+            simulation.record("errored", messages, place, told)
         return
     parcel = targets.Parcel(
         text,

@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 PRINCIPAL = "events.amazonaws.com"
 
 
+def with_object(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of PutEvents as moto takes it: a detail that is no JSON object is malformed.
+
+    Rule from the EventBridge API reference: PutEventsRequestEntry, Detail.
+    """
+    try:
+        taken = isinstance(json.loads(entry.get("Detail") or "{}"), dict)
+    except ValueError:
+        return entry
+    return entry if taken else {**entry, "Detail": "{"}
+
+
 def put(simulation: Simulation, bus: Any, entry: Mapping[str, Any], event_id: str) -> None:
     """An event that a bus (moto's) has accepted: each matching rule's targets get it.
 
@@ -100,6 +112,7 @@ def _deliver(
             retries=deliveries.by_policy(target.get("RetryPolicy") or {}),
             what=parcel.text,
             dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
+            may_keep=lambda letters: may_deliver(simulation, PRINCIPAL, rule.arn, letters),
         ),
     )
 

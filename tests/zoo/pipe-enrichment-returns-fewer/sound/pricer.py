@@ -4,8 +4,11 @@ import json
 
 
 def priced(record):
-    claim = json.loads(record["body"])
-    return {"claimId": claim["claimId"], "damage": claim["damage"], "price": 120}
+    try:
+        claim = json.loads(record["body"])
+        return {"claimId": claim["claimId"], "damage": claim["damage"], "price": 120}
+    except Exception:
+        return {"unpriced": record["body"]}  # sets itself aside in the next queue
 
 
 def handler(event, context):
