@@ -78,7 +78,7 @@ class Delivery:
     """What the service at `place` (a logical id) hands to a target, and on whose behalf.
 
     `hand_over` does it once. `what` is what is left of it in a dead-letter queue, which `may_keep`
-    tells whether the service may write to.
+    tells whether the service may write to; a FIFO one keeps it under `group` and `deduplication`.
     """
 
     place: str
@@ -90,6 +90,8 @@ class Delivery:
     dead_letter_arn: str | None = None
     may_keep: Callable[[str], Refused | None] = lambda _: None
     ordered: bool = False
+    group: str | None = None
+    deduplication: str | None = None
 
 
 def start(simulation: Simulation, delivery: Delivery) -> None:
@@ -167,6 +169,14 @@ def _kept(simulation: Simulation, delivery: Delivery) -> bool:
     if refused is not None:
         simulation.record("denied", delivery.messages, delivery.place, refused.why)
         return False
-    failed = f"the delivery to {delivery.target}"
-    destinations.deliver(simulation, arn, delivery.what, delivery.messages, delivery.place, failed)
+    destinations.deliver(
+        simulation,
+        arn,
+        delivery.what,
+        delivery.messages,
+        delivery.place,
+        f"the delivery to {delivery.target}",
+        group=delivery.group,
+        deduplication=delivery.deduplication,
+    )
     return True

@@ -65,6 +65,8 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
             dead_letter_arn=_dead_letter_arn(subscription),
             may_keep=lambda letters: may_deliver(simulation, PRINCIPAL, topic_arn, letters),
             ordered=topic_arn.endswith(".fifo"),
+            group=notification.group,
+            deduplication=notification.deduplication or notification.message_id,
         ),
     )
 
