@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 PRINCIPAL = "events.amazonaws.com"
-MATCHES_NO_RULE = "no rule matches it, so the event is gone"
+MATCHES_NO_RULE = "no rule matches it"
 
 
 def with_object(entry: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def route(
     matching = [rule for rule in bus.rules.values() if _matches(rule, text)]
     handed = [(rule, target) for rule in matching for target in rule.targets]
     if not handed:
-        simulation.record("noted", messages, place, MATCHES_NO_RULE)
+        simulation.record("dropped", messages, place, MATCHES_NO_RULE)
     for rule, target in handed:
         _deliver(simulation, place, rule, target, event, messages)
 

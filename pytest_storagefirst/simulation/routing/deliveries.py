@@ -157,8 +157,8 @@ def _try(
 
         _at(simulation, wait_ms, again)
     elif not _kept(simulation, delivery):
-        why = f"gives up the delivery to {target}, and nothing keeps it"
-        simulation.record("noted", delivery.messages, delivery.place, why)
+        why = f"the delivery to {target} is given up, and nothing keeps it"
+        simulation.record("dropped", delivery.messages, delivery.place, why)
 
 
 def _kept(simulation: Simulation, delivery: Delivery) -> bool:
