@@ -106,7 +106,7 @@ def _act(
     if str(parameters.get("useBase64", "")).lower() == "true":
         text = base64.b64encode(text.encode()).decode()
     parcel = targets.Parcel(text, messages, f"delivered by {rule.logical_id}")
-    role = str(parameters.get("roleArn", ""))
+    role = _role_of(action)
 
     def hand_over() -> deliveries.Refused | None:
         refused = may_deliver(simulation, PRINCIPAL, rule.arn, arn, role)
@@ -123,15 +123,16 @@ def _act(
             what=_failure(rule, kind, arn, published),
             dead_letter_arn=next(arns_in(rule.error_action), None) if rule.error_action else None,
             may_keep=lambda letters: may_deliver(
-                simulation, PRINCIPAL, rule.arn, letters, _role_of(rule.error_action or {})
+                simulation, PRINCIPAL, rule.arn, letters, _role_of(rule.error_action)
             ),
         ),
     )
 
 
-def _role_of(action: Mapping[str, Any]) -> str:
-    ((_, parameters),) = action.items() or (("", {}),)
-    return str(parameters.get("roleArn", ""))
+def _role_of(action: Mapping[str, Any] | None) -> str:
+    for parameters in (action or {}).values():
+        return str(parameters.get("roleArn", ""))
+    return ""
 
 
 def _failure(rule: TopicRule, kind: str, resource: str, published: str) -> str:

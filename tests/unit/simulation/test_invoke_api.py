@@ -351,7 +351,7 @@ class TestEvent:
             assert simulation.settle(24 * 3_600_000)
         history = [event for event in simulation.history if event.where == "Callee"]
         assert {event.kind for event in history} == {"throttled", "faulted", "dropped"}
-        assert history[-1].kind == "noted"
+        assert history[-1].kind == "dropped"
         assert 5.9 * 3_600_000 < history[-1].at_ms < 6 * 3_600_000
 
     def test_whose_message_it_is(self, deployed: Deployed) -> None:
