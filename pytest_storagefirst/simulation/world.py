@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from pytest_storagefirst.simulation import moto_shortcuts
+from pytest_storagefirst.simulation import moto_corrections, moto_shortcuts
 from pytest_storagefirst.simulation.copies import deep_copy
 
 ACCOUNT = "123456789012"
@@ -216,6 +216,7 @@ class World:
     def mark(self) -> None:
         """Remember the data plane as it is now: `rewind` comes back to this."""
         moto_shortcuts.install()
+        moto_corrections.install()
         self._baselines.clear()
         self._touched.clear()
         for service in _REWOUND:

@@ -25,7 +25,8 @@ def _run(simulation: Any) -> Any:
 
 
 def _topics(here: Any) -> None:
-    from moto.sns.models import Subscription
+    from moto.sns.exceptions import InvalidParameterValue
+    from moto.sns.models import SNSBackend, Subscription
 
     publish = Subscription.publish
 
@@ -63,6 +64,15 @@ def _topics(here: Any) -> None:
             ),
         )
 
+    publish_to_topic = SNSBackend.publish
+
+    def accepted(self: Any, message: str, *arguments: Any, **named: Any) -> Any:
+        # SNS API reference, Publish: a message is required.
+        if not message and here() is not None:
+            raise InvalidParameterValue("Invalid parameter: Empty message")
+        return publish_to_topic(self, message, *arguments, **named)
+
+    SNSBackend.publish = accepted  # type: ignore[method-assign]
     Subscription.publish = published  # type: ignore[method-assign]
 
 
@@ -72,8 +82,10 @@ def _buses(here: Any) -> None:
     put_events, send_to_targets = EventsBackend.put_events, Rule.send_to_targets
 
     def put(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = put_events(self, events)
         simulation = here()
+        if simulation is not None:
+            events = [buses.with_object(event) for event in events]
+        entries: list[dict[str, Any]] = put_events(self, events)
         if simulation is not None:
             for event, entry in zip(events, entries, strict=True):
                 if "EventId" in entry:

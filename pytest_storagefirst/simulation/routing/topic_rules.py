@@ -45,7 +45,7 @@ def publish(simulation: Simulation, rule: TopicRule, text: str, refused: str) ->
     selected = _selected(simulation, rule, text)
     if selected is not None:
         for action in rule.actions:
-            _act(simulation, rule, action, selected, messages)
+            _act(simulation, rule, action, selected, text, messages)
     return HttpReply(200)
 
 
@@ -98,6 +98,7 @@ def _act(
     rule: TopicRule,
     action: Mapping[str, Any],
     text: str,
+    published: str,
     messages: tuple[str, ...],
 ) -> None:
     ((kind, parameters),) = action.items()
@@ -105,7 +106,7 @@ def _act(
     if str(parameters.get("useBase64", "")).lower() == "true":
         text = base64.b64encode(text.encode()).decode()
     parcel = targets.Parcel(text, messages, f"delivered by {rule.logical_id}")
-    role = str(parameters.get("roleArn", ""))
+    role = _role_of(action)
 
     def hand_over() -> deliveries.Refused | None:
         refused = may_deliver(simulation, PRINCIPAL, rule.arn, arn, role)
@@ -119,7 +120,36 @@ def _act(
             messages=messages,
             hand_over=hand_over,
             retries=deliveries.IOT,
-            what=text,
+            what=_failure(rule, kind, arn, published),
             dead_letter_arn=next(arns_in(rule.error_action), None) if rule.error_action else None,
+            may_keep=lambda letters: may_deliver(
+                simulation, PRINCIPAL, rule.arn, letters, _role_of(rule.error_action)
+            ),
         ),
+    )
+
+
+def _role_of(action: Mapping[str, Any] | None) -> str:
+    for parameters in (action or {}).values():
+        return str(parameters.get("roleArn", ""))
+    return ""
+
+
+def _failure(rule: TopicRule, kind: str, resource: str, published: str) -> str:
+    """What an error action gets of an action that failed (rule-error-handling)."""
+    return json.dumps(
+        {
+            "ruleName": rule.name,
+            "topic": "",
+            "cloudwatchTraceId": "",
+            "clientId": "",
+            "base64OriginalPayload": base64.b64encode(published.encode()).decode(),
+            "failures": [
+                {
+                    "failedAction": f"{kind.capitalize()}Action",
+                    "failedResource": resource,
+                    "errorMessage": "the action failed",
+                }
+            ],
+        }
     )
