@@ -25,9 +25,16 @@ def _run(simulation: Any) -> Any:
 
 
 def _topics(here: Any) -> None:
-    from moto.sns.models import Subscription
+    from moto.sns.exceptions import InvalidParameterValue
+    from moto.sns.models import SNSBackend, Subscription
 
-    publish = Subscription.publish
+    publish, take = Subscription.publish, SNSBackend.publish
+
+    def taken(self: Any, message: str, *arguments: Any, **named: Any) -> str:
+        if here() is not None and not message:
+            raise InvalidParameterValue("Invalid parameter: Empty message")
+        message_id: str = take(self, message, *arguments, **named)
+        return message_id
 
     def published(
         self: Any,
@@ -63,6 +70,7 @@ def _topics(here: Any) -> None:
             ),
         )
 
+    SNSBackend.publish = taken  # type: ignore[method-assign]
     Subscription.publish = published  # type: ignore[method-assign]
 
 

@@ -45,7 +45,7 @@ def publish(simulation: Simulation, rule: TopicRule, text: str, refused: str) ->
     selected = _selected(simulation, rule, text)
     if selected is not None:
         for action in rule.actions:
-            _act(simulation, rule, action, selected, messages)
+            _act(simulation, rule, action, selected, text, messages)
     return HttpReply(200)
 
 
@@ -98,6 +98,7 @@ def _act(
     rule: TopicRule,
     action: Mapping[str, Any],
     text: str,
+    published: str,
     messages: tuple[str, ...],
 ) -> None:
     ((kind, parameters),) = action.items()
@@ -105,6 +106,7 @@ def _act(
     if str(parameters.get("useBase64", "")).lower() == "true":
         text = base64.b64encode(text.encode()).decode()
     parcel = targets.Parcel(text, messages, f"delivered by {rule.logical_id}")
+    target = targets.name_of(simulation, arn) if arn.startswith("arn:") else arn
     role = str(parameters.get("roleArn", ""))
 
     def hand_over() -> deliveries.Refused | None:
@@ -115,11 +117,36 @@ def _act(
         simulation,
         deliveries.Delivery(
             place=rule.logical_id,
-            target=targets.name_of(simulation, arn) if arn.startswith("arn:") else arn,
+            target=target,
             messages=messages,
             hand_over=hand_over,
             retries=deliveries.IOT,
-            what=text,
+            what=_failure(simulation, rule, kind, target, published),
             dead_letter_arn=next(arns_in(rule.error_action), None) if rule.error_action else None,
         ),
+    )
+
+
+def _failure(
+    simulation: Simulation, rule: TopicRule, kind: str, resource: str, published: str
+) -> str:
+    """What the error action is given: not what was selected, but what the device had published.
+
+    AWS tells all failures of one message at once; here each action tells its own.
+    """
+    topic = re.search(r"from\s+'([^']*)'", rule.sql, re.I)
+    failure = {
+        "failedAction": f"{kind[:1].upper()}{kind[1:]}Action",
+        "failedResource": resource,
+        "errorMessage": f"Failed to hand the message to {resource}.",
+    }
+    return json.dumps(
+        {
+            "ruleName": rule.name,
+            "topic": topic[1] if topic else "",
+            "cloudwatchTraceId": simulation.identities.new_id(),
+            "clientId": "device",
+            "base64OriginalPayload": base64.b64encode(published.encode()).decode(),
+            "failures": [failure],
+        }
     )
