@@ -179,12 +179,17 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
 def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
     """Whether a message that comes alone and without faults is acknowledged and never handled.
 
-    Where a good message leaves no effect either, a failure has to say it.
+    Where a good message leaves no effect either, a failure has to say it. One that is set aside may
+    have left its effect before that: where it was stored first, or at another subscriber's.
     """
     send = schedule.workload[0]
     observed = exploration.judge.play(schedule).observation
     kinds = {event.kind for event in observed.history}
-    if "acknowledged" not in kinds or observed.effects:
+    if "acknowledged" not in kinds:
+        return False
+    if "dead-lettered" in kinds:
+        return True
+    if observed.effects:
         return False
     good = replace(send, body=exploration.judge.deployed.entry(send.entry).body)
     leaves_effects = bool(exploration.judge.alone(good)[0].effects)

@@ -1,6 +1,7 @@
 """Stores each message once, keyed by the id that its sender gave it. Serves both functions.
 
-A handler of your own takes its place with `storagefirst("blueprint:NAME", handlers={"BillingWorker": …})`.
+Handlers of your own take its place with
+`storagefirst("blueprint:topic-fanout", handlers={"BillingWorker": …, "ShippingWorker": …})`.
 """
 
 from __future__ import annotations
