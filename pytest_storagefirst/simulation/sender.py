@@ -157,8 +157,11 @@ class Sender:
         if call.service in STATE_SERVICES or call.operation is None or call.service == "http":
             return
         point = f"{service}.{call.operation}"
-        if is_read_only(call.operation) or stays_inside(self._simulation, point, call.parameters):
+        if is_read_only(call.operation):
             return
+        with wholly(self._simulation):
+            if stays_inside(self._simulation, point, call.parameters):
+                return
         said = json.loads(json.dumps(call.parameters, default=_text))
         self._simulation.emit(point, said, None)
 

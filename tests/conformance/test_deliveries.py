@@ -5,6 +5,7 @@ Each test plays a stack end to end and names the page that its rule comes from.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -295,6 +296,16 @@ def test_30_a_queue_gets_the_message_in_its_envelope(stand_up):
     assert set(json.loads(envelope["Message"])) == {"id"}
 
 
+def test_30_a_message_without_text_is_refused(stand_up):
+    """https://github.com/localstack/localstack/issues/5096, which tells what AWS does"""
+    run = stand_up("topic", "Topic", subscription(RawMessageDelivery=True))
+
+    played = run(body="")
+
+    assert "acknowledged" not in {e.kind for e in played.observation.history}
+    assert kept(played) == []
+
+
 def test_30_raw_delivery_leaves_the_envelope_out(stand_up):
     """https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html"""
     run = stand_up("topic", "Topic", subscription(RawMessageDelivery=True))
@@ -581,7 +592,23 @@ def test_the_error_action_gets_what_an_action_did_not_take(stand_up):
 
     broken = run("Selects: delivery #1: target-refused")
 
-    assert len(kept(broken, "Letters")) == 1
+    [letter] = kept(broken, "Letters")
+    assert set(json.loads(base64.b64decode(letter["base64OriginalPayload"]))) == {"id"}
+    assert letter["topic"] == "orders/#"
+    [failure] = letter["failures"]
+    assert failure["failedAction"] == "SqsAction"
+    assert failure["failedResource"] == "Queue"
+
+
+def test_the_error_action_gets_even_an_empty_payload(stand_up):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+    action = "ErrorAction: {Sqs: {QueueUrl: !Ref Letters, RoleArn: !GetAtt Role.Arn}}"
+    rule = (DEVICE_RULE % action).replace("*, timestamp() AS at", "*")
+    run = stand_up("rule", "Selects", rule)
+
+    [letter] = kept(run(body=""), "Letters")
+
+    assert letter["base64OriginalPayload"] == ""
 
 
 def test_a_rule_with_a_where_is_refused(stand_up):
