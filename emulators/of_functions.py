@@ -135,7 +135,7 @@ def concurrency(world: World) -> str:
 def filtered(world: World) -> str:
     filters = {"Filters": [{"Pattern": json.dumps({"body": {"kind": ["wanted"]}})}]}
     queue = _worked(world, "filtered", json.dumps({"kind": "other"}), FilterCriteria=filters)
-    world.until(lambda: not queue.holds(), 3)
+    world.until(lambda: not queue.holds())
     invoked = "invoked" if world.bodies("filtered") else "not invoked"
     return f"{invoked}, and {'kept' if queue.holds() else 'deleted'}"
 
@@ -163,7 +163,7 @@ def _read(world: World, name: str, *bodies: str, **mapping: Any) -> list[str]:
     world.mapped(name, arn, StartingPosition="TRIM_HORIZON", **mapping)
     for body in bodies:
         code_of(partial(kinesis.put_record, StreamName=name, Data=body.encode(), PartitionKey="k"))
-    world.until(lambda: len(world.bodies(name)) > len(bodies), 4)
+    world.until(lambda: len(world.bodies(name)) > len(bodies))
     return world.bodies(name)
 
 
@@ -211,7 +211,7 @@ def on_failure(world: World) -> str:
     )
     if not seen:
         return "the function is never invoked"
-    said = world.until(aside.bodies, 3)
+    said = world.until(aside.bodies)
     if not said:
         return "the queue gets nothing"
     with_payload = "requestPayload" in said[0] or "ZmFpbA" in said[0]
@@ -249,9 +249,9 @@ def asynchronous_destination(world: World) -> str:
         DestinationConfig={"OnFailure": {"Destination": aside.arn}},
     )
     functions.invoke(FunctionName="asynchronous", InvocationType="Event", Payload=b"{}")
-    if not world.until(lambda: world.invocations("asynchronous"), 3):
+    if not world.until(lambda: world.invocations("asynchronous")):
         return "the function is never invoked"
-    said = world.until(aside.bodies, 3)
+    said = world.until(aside.bodies)
     return "the queue gets the record of the invocation" if said else "the queue gets nothing"
 
 
@@ -264,7 +264,7 @@ def asynchronous_destination(world: World) -> str:
 def asynchronous_retries(world: World) -> str:
     world.function("retries")
     world.connect("lambda").invoke(FunctionName="retries", InvocationType="Event", Payload=b"{}")
-    if not world.until(lambda: world.invocations("retries"), 3):
+    if not world.until(lambda: world.invocations("retries")):
         return "the function is never invoked"
     world.let_pass(70)
     world.let_pass(130)

@@ -185,7 +185,7 @@ def redrive(world: World) -> str:
     world.let_pass(1.2)
     queue.receive()
     queue.sqs.start_message_move_task(SourceArn=dead.arn)
-    after = world.until(queue.receive, 3)
+    after = world.until(queue.receive)
     if not after:
         return "its messages do not move"
     ids = "new" if after[0]["MessageId"] != before["MessageId"] else "their old"

@@ -40,7 +40,7 @@ def rule_without_target(world: World) -> str:
     published = code_of(lambda: events.put_events(Entries=[entry]))
     if published:
         return f"the publisher is refused: {published}"
-    said = world.until(dead.bodies, 3)
+    said = world.until(dead.bodies)
     return "the dead-letter queue gets the event" if said else "nothing keeps the event"
 
 
@@ -65,7 +65,7 @@ def subscription_without_queue(world: World) -> str:
     published = code_of(lambda: _published(world, "subscription", gone.arn, RedrivePolicy=policy))
     if published:
         return f"the publisher is refused: {published}"
-    said = world.until(dead.bodies, 3)
+    said = world.until(dead.bodies)
     return "the dead-letter queue gets the message" if said else "nothing keeps the message"
 
 
@@ -78,7 +78,7 @@ def subscription_without_queue(world: World) -> str:
 def topic_without_permission(world: World) -> str:
     queue = world.queue("topic-denied")
     _published(world, "topic-denied", queue.arn)
-    said = world.until(queue.bodies, 2)
+    said = world.until(queue.bodies)
     return "the queue gets the message" if said else "the queue gets nothing"
 
 
@@ -91,7 +91,7 @@ def topic_without_permission(world: World) -> str:
 def filter_policy(world: World) -> str:
     queue = world.queue("filter-policy", Policy=OPEN)
     _published(world, "filter-policy", queue.arn, FilterPolicy=json.dumps({"kind": ["wanted"]}))
-    said = world.until(queue.bodies, 2)
+    said = world.until(queue.bodies)
     return "the queue gets the message" if said else "the queue gets nothing"
 
 
@@ -110,7 +110,7 @@ def notification(world: World) -> str:
     _notified(world, queue, "probe-notified")
     queue.bodies()  # the test event
     world.connect("s3").put_object(Bucket="probe-notified", Key="k", Body=b"x")
-    said = world.until(lambda: [body for body in queue.bodies() if "ObjectCreated" in body], 3)
+    said = world.until(lambda: [body for body in queue.bodies() if "ObjectCreated" in body])
     return "the queue is told" if said else "the queue is not told"
 
 
@@ -162,7 +162,7 @@ def _needs_integrations(world: World, name: str) -> None:
     """What is asked of an integration means something only where one works at all."""
     queue = world.queue(name, Policy=OPEN)
     status, said = _posted(world, name, queue.name, ENCODED, "{}")
-    if not world.until(queue.bodies, 2):
+    if not world.until(queue.bodies):
         raise Lacks(f"a REST API's integration with SQS: {status}, {said[:60]}")
 
 
@@ -218,7 +218,7 @@ def first_class(world: World) -> str:
     gateway.create_route(ApiId=api, RouteKey="POST /in", Target=f"integrations/{integration}")
     gateway.create_stage(ApiId=api, StageName="prod", AutoDeploy=True)
     status, said = world.post(api, "HTTP", "{}")
-    if not world.until(queue.bodies, 2):
+    if not world.until(queue.bodies):
         raise Lacks(f"an HTTP API's integration with SQS: {status}, {said[:60]}")
     return "the queue gets it"
 
@@ -233,7 +233,7 @@ def not_encoded(world: World) -> str:
     queue = world.queue("not-encoded", Policy=OPEN)
     template = "Action=SendMessage&MessageBody=$input.body"
     status, _ = _posted(world, "not-encoded", queue.name, template, "1+1&more")
-    arrived = world.until(queue.bodies, 2)
+    arrived = world.until(queue.bodies)
     if not arrived:
         return f"the queue gets nothing, and the sender is told {status}"
     return f'the queue gets "{arrived[0]}"'

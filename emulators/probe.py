@@ -127,9 +127,9 @@ class World:
     def bodies(self, function: str) -> list[str]:
         return [body for batch in self.invocations(function) for body, _ in batch]
 
-    def until(self, holds: Callable[[], Any], most_seconds: float = 5.0) -> Any:
-        """What `holds` says as soon as it says something, or at last."""
-        for _ in range(int(most_seconds / 0.5)):
+    def until(self, holds: Callable[[], Any]) -> Any:
+        """What `holds` says as soon as it says something, or after five seconds."""
+        for _ in range(10):
             said = holds()
             if said:
                 return said
