@@ -508,7 +508,7 @@ SCHEDULED = """
 def schedules(event: Any, context: Any) -> None:
     body = json.loads(event["Records"][0]["body"])
     boto3.client("scheduler").create_schedule(
-        Name=body["id"],
+        Name=body.get("name", body["id"]),
         ScheduleExpression="at(2026-01-02T00:00:00)",
         FlexibleTimeWindow={"Mode": "OFF"},
         Target={
@@ -530,6 +530,32 @@ def test_33_what_was_scheduled_comes_at_its_time(stand_up, tmp_path):
     stored = events(played, "stored", "Queue")
     assert [event.messages for event in stored] == [("m1",)]
     assert stored[0].at_ms == pytest.approx(24 * HOUR_MS, abs=1000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "arrives_in"),
+    [
+        ("target-refused for 80000 s", "Queue"),
+        ("target-refused for 90000 s", "Letters"),
+        ("target-refused(access-denied)", "Letters"),
+    ],
+)
+def test_33_a_target_is_tried_for_24_hours_then_it_goes_to_the_dlq(
+    stand_up, tmp_path, fault, arrives_in
+):
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
+    run = stand_up("queue", "In", SCHEDULED, worker=SCHEDULES, Worker=schedules)
+    letters = {"DeadLetterConfig": {"Arn": _arn_of(tmp_path, "Letters")}}
+    target = {"Arn": _arn_of(tmp_path, "Queue"), **letters}
+    place = "scheduler:us-east-1:123456789012:schedule/default/named"
+
+    played = run(f"{place}: delivery #1: {fault}", body={**BODY, "name": "named", "target": target})
+
+    assert [len(kept(played, queue)) for queue in ("Queue", "Letters")] == [
+        int(queue == arrives_in) for queue in ("Queue", "Letters")
+    ]
+    last_ms = max(event.at_ms for event in events(played, "stored", arrives_in))
+    assert 24 * HOUR_MS <= last_ms <= 48 * HOUR_MS
 
 
 def _arn_of(folder: Path, logical_id: str) -> str:

@@ -63,7 +63,7 @@ def fails_with(error: type[Exception], times: int = 99) -> Callable[[Any, Any], 
 # -- workflow types ------------------------------------------------------------------------------
 
 
-def test_a_standard_execution_that_failed_keeps_its_input_for_90_days(deployed):
+def test_41_a_standard_execution_that_failed_keeps_its_input_for_90_days(deployed):
     """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
     ran = execute(
         with_machine(deployed, states(Put=put())), "Machine: dynamodb.PutItem #1: refused"
@@ -74,7 +74,7 @@ def test_a_standard_execution_that_failed_keeps_its_input_for_90_days(deployed):
     assert held.until_ms == ran.execution.ended_ms + 90 * DAY_MS == HISTORY_KEPT_MS + 6
 
 
-def test_an_express_execution_that_failed_keeps_nothing(deployed):
+def test_41_an_express_execution_that_failed_keeps_nothing(deployed):
     """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
     express = with_machine(deployed, states(Put=put()), kind="EXPRESS")
 
@@ -85,7 +85,7 @@ def test_an_express_execution_that_failed_keeps_nothing(deployed):
 
 
 @pytest.mark.parametrize(("kind", "times"), [("STANDARD", 1), ("EXPRESS", 2)])
-def test_only_an_express_workflow_may_run_twice(deployed, kind, times):
+def test_41_only_an_express_workflow_may_run_twice(deployed, kind, times):
     """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
     twice = with_machine(deployed, states(Put=put()), kind=kind)
 
