@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,8 +23,10 @@ from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.explore.tally import POISON
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.routing import buses
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 if TYPE_CHECKING:
@@ -176,6 +178,12 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
             exploration.try_out(replace(alone, plan=(fault,)), bad=frozenset({"m1"}))
 
 
+def _is_for_nobody(history: Iterable[Event]) -> bool:
+    """Whether filters and patterns chose to leave a message out, so that no handler refused it."""
+    left_out = [e for e in history if e.kind == "filtered" or e.detail == buses.MATCHES_NO_RULE]
+    return bool(left_out) and not any(event.kind == "delivered" for event in history)
+
+
 def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
     """Whether a message that comes alone and without faults is acknowledged and never handled.
 
@@ -189,7 +197,7 @@ def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
         return False
     if "dead-lettered" in kinds:
         return True
-    if observed.effects:
+    if observed.effects or _is_for_nobody(observed.history):
         return False
     good = replace(send, body=exploration.judge.deployed.entry(send.entry).body)
     leaves_effects = bool(exploration.judge.alone(good)[0].effects)

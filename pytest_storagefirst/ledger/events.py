@@ -32,6 +32,7 @@ KINDS = {
     "deleted": "it was acknowledged to storage and removed (where: queue)",
     "passed": "a stream's mapping is done with it and reads on (where: stream)",
     "skipped": "a stream's mapping gave it up and dropped it (where: stream; detail: why)",
+    "dropped": "what had it gave it up, and nothing keeps it (where: topic, bus, …; detail: why)",
     "dead-lettered": "moved to a DLQ or failure destination (where: DLQ; detail: from where)",
     "expired": "its retention ended and it is gone (where: queue)",
     "redriven": "moved from a DLQ back (where: DLQ; detail: to where)",

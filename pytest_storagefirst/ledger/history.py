@@ -146,7 +146,8 @@ class History:
 
     def fate(self, message: str) -> str:
         """Why nothing holds a message any more, as one clause: "its message was deleted from …"."""
-        ended = self.last(
+        # Who dropped it says more than the queue that it was deleted from on its way there.
+        ended = self.last(message, "dropped") or self.last(
             message, "expired", "deleted", "filtered", "deduplicated", "passed", "skipped"
         )
         if ended is None:
@@ -159,6 +160,8 @@ class History:
             return f"its retention in {event.where} ended at {_at(event)}, and nothing took it over"
         if event.kind == "filtered":
             return f"the filter of {event.where}'s mapping dropped it at {_at(event)}"
+        if event.kind == "dropped":
+            return f"{event.where} dropped it at {_at(event)} ({event.detail})"
         if event.kind == "skipped":
             return f"its record was skipped in {event.where} at {_at(event)} ({event.detail})"
         if event.kind == "passed":

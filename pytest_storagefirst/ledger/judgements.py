@@ -161,8 +161,14 @@ def judge_rest(account: Account, observation: Observation, context: Context) -> 
 
 
 def _took_effect_at(message: str, history: History, steps: int) -> int | None:
-    """Position of the call that completed a message's effect, as many calls as it took alone."""
-    positions = [at for at, _ in history.of(message, "effected")]
+    """Position of the call that completed a message's effect, as many calls as it took alone.
+
+    A call that is sent again after a lost answer is one.
+    """
+    calls: dict[tuple[str, str, int], int] = {}
+    for at, event in history.of(message, "effected"):
+        calls.setdefault((event.where, event.detail, event.invocation), at)
+    positions = list(calls.values())
     if not positions:
         return None
     return positions[min(max(steps, 1), len(positions)) - 1]

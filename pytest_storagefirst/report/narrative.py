@@ -36,6 +36,7 @@ _PHRASES = {
     "deleted": "{messages} deleted from {where}",
     "passed": "{where}: past {messages}",
     "skipped": "{where}: {messages} skipped and dropped{colon}",
+    "dropped": "{where} drops {messages}: {bare}",
     "dead-lettered": "{messages} moved to {where} from {bare}",
     "expired": "{messages} expired in {where} and is gone",
     "redriven": "{messages} redriven from {where} to {bare}",

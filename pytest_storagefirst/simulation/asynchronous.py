@@ -92,7 +92,7 @@ def _give_up(simulation: Any, event: Event, outcome: Outcome, condition: str) ->
         _deliver(simulation, event, function.dead_letter_arn, json.dumps(event.payload), failed)
     if not function.on_failure_arn and not function.dead_letter_arn:
         simulation.record(
-            "noted", event.messages, function.logical_id, "Lambda gives up, and drops the event"
+            "dropped", event.messages, function.logical_id, "Lambda gives up, and nothing keeps it"
         )
 
 

@@ -17,12 +17,17 @@ def deliver(
     failed: str = "",
     *,
     until_ms: int | None = None,
+    group: str | None = None,
+    deduplication: str | None = None,
 ) -> None:
     """Put `text`, which is about `messages`, where `arn` says, on behalf of what stands at `place`.
 
     `failed` says what was given up; then these messages are dead-lettered. From `until_ms` on the
-    text is all that is left, and holds nothing. Call it in the hub.
+    text is all that is left, and holds nothing. `group` and `deduplication` are for FIFO queues.
+    Call it in the hub.
     """
+    from moto.sqs.exceptions import SQSException
+
     # Its targets may have destinations of their own.
     from pytest_storagefirst.simulation.routing import targets
 
@@ -31,7 +36,18 @@ def deliver(
         simulation.record("dead-lettered", messages, where, failed)
     queue = simulation.deployed.queue_by_arn(arn) if ":sqs:" in arn else None
     if queue is not None:
-        simulation.queues.send(queue, text, messages, until_ms=until_ms)
+        try:
+            simulation.queues.send(
+                queue,
+                text,
+                messages,
+                until_ms=until_ms,
+                group_id=group if queue.fifo else None,
+                deduplication_id=deduplication if queue.fifo else None,
+            )
+        except SQSException as error:  # an empty text, one that is too long
+            told = f"delivery to {where}: {error.message}"
+            simulation.record("errored", messages, place, told)
         return
     parcel = targets.Parcel(
         text,

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from pytest_storagefirst.simulation import moto_shortcuts
+from pytest_storagefirst.simulation import moto_corrections, moto_shortcuts
 from pytest_storagefirst.simulation.copies import deep_copy
 
 ACCOUNT = "123456789012"
@@ -216,6 +216,7 @@ class World:
     def mark(self) -> None:
         """Remember the data plane as it is now: `rewind` comes back to this."""
         moto_shortcuts.install()
+        moto_corrections.install()
         self._baselines.clear()
         self._touched.clear()
         for service in _REWOUND:
@@ -370,7 +371,11 @@ def _replace(backend_dict: Any, state: _State) -> None:
 
     for backends in backend_dict._instances:
         dict.clear(backends)
-    backend_dict._instances[:] = [backends for backends, _ in state.backends]
+    kept = [backends for backends, _ in state.backends]
+    known = {id(backends) for backends in kept}
+    # A service that was imported meanwhile is moto's to reset, too.
+    more = [backends for backends in backend_dict._instances if id(backends) not in known]
+    backend_dict._instances[:] = [*kept, *more]
     for backends, accounts in state.backends:
         dict.update(backends, accounts)
     s3_backends.bucket_accounts.clear()

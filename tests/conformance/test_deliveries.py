@@ -154,7 +154,7 @@ def test_26_a_function_error_is_retried_after_one_and_two_minutes(stand_up):
     assert [later - earlier for earlier, later in itertools.pairwise(at)] == pytest.approx(
         [60_000, 120_000], abs=100
     )
-    assert "Lambda gives up, and drops the event" in told(played, "noted")
+    assert "Lambda gives up, and nothing keeps it" in told(played, "dropped")
 
 
 def test_26_on_failure_gets_the_invocation_record(stand_up):
@@ -182,7 +182,7 @@ def test_26_throttles_are_retried_up_to_the_event_age(stand_up):
     never = run("Worker: invocation #1: throttled for 25000 s")
 
     assert "succeeded" in {e.kind for e in healed.observation.history}
-    assert "Lambda gives up, and drops the event" in told(never, "noted")
+    assert "Lambda gives up, and nothing keeps it" in told(never, "dropped")
     assert never.observation.history[-1].at_ms >= 6 * HOUR_MS - 300_000
 
 
@@ -212,7 +212,7 @@ def test_28_an_event_that_matches_no_rule_is_gone(stand_up):
 
     assert "acknowledged" in {event.kind for event in played.observation.history}
     assert kept(played) == []
-    assert "no rule matches it, so the event is gone" in told(played, "noted")
+    assert "no rule matches it" in told(played, "dropped")
 
 
 def test_28_put_events_answers_200_with_failed_entries(stand_up):
@@ -252,7 +252,7 @@ def test_29_a_target_is_tried_for_24_hours(stand_up):
 
     assert len(kept(healed)) == 1
     assert kept(never) == []
-    assert "gives up the delivery to Queue, and nothing keeps it" in told(never, "noted")
+    assert "the delivery to Queue is given up, and nothing keeps it" in told(never, "dropped")
     last = max(e.at_ms for e in never.observation.history if e.kind == "errored")
     assert 23 * HOUR_MS < last <= 24 * HOUR_MS
 
@@ -594,10 +594,7 @@ def test_the_error_action_gets_what_an_action_did_not_take(stand_up):
 
     [letter] = kept(broken, "Letters")
     assert set(json.loads(base64.b64decode(letter["base64OriginalPayload"]))) == {"id"}
-    assert letter["topic"] == "orders/#"
-    [failure] = letter["failures"]
-    assert failure["failedAction"] == "SqsAction"
-    assert failure["failedResource"] == "Queue"
+    assert [failure["failedAction"] for failure in letter["failures"]] == ["SqsAction"]
 
 
 def test_the_error_action_gets_even_an_empty_payload(stand_up):

@@ -466,6 +466,29 @@ def test_a_machine_that_takes_too_long_times_out(deployed):
     assert ran.items == []
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("$[0].body", "x"),
+        ("$[0]", {"body": "x", "n": [1, 2, 3], "a*b": 4}),
+        ("$[*].body", ["x"]),
+        ("$[0].n[1]", 2),
+        ("$[0].n[-1]", 3),
+        ("$[0].n[0:2]", [1, 2]),
+        ("$[0].n[5:]", []),
+        ("$[?(@.body == 'y')].n", []),
+        ("$[0]['a*b']", 4),
+    ],
+)
+def test_a_path_finds_a_thing_and_one_that_can_find_several_a_list(deployed, path, value):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-paths.html"""
+    found = states(Find={"Type": "Pass", "InputPath": path, "End": True})
+
+    ran = execute(with_machine(deployed, found), given=[{"body": "x", "n": [1, 2, 3], "a*b": 4}])
+
+    assert ran.execution.output == value
+
+
 # -- integrations ---------------------------------------------------------------------------------
 
 

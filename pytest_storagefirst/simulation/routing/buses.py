@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 PRINCIPAL = "events.amazonaws.com"
+MATCHES_NO_RULE = "no rule matches it"
+
+
+def with_object(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of PutEvents as moto takes it: a detail that is no JSON object is malformed.
+
+    Rule from the EventBridge API reference: PutEventsRequestEntry, Detail.
+    """
+    try:
+        taken = isinstance(json.loads(entry.get("Detail") or "{}"), dict)
+    except ValueError:
+        return entry
+    return entry if taken else {**entry, "Detail": "{"}
 
 
 def put(simulation: Simulation, bus: Any, entry: Mapping[str, Any], event_id: str) -> None:
@@ -55,7 +68,7 @@ def route(
     matching = [rule for rule in bus.rules.values() if _matches(rule, text)]
     handed = [(rule, target) for rule in matching for target in rule.targets]
     if not handed:
-        simulation.record("noted", messages, place, "no rule matches it, so the event is gone")
+        simulation.record("dropped", messages, place, MATCHES_NO_RULE)
     for rule, target in handed:
         _deliver(simulation, place, rule, target, event, messages)
 
@@ -100,6 +113,7 @@ def _deliver(
             retries=deliveries.by_policy(target.get("RetryPolicy") or {}),
             what=parcel.text,
             dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
+            may_keep=lambda letters: may_deliver(simulation, PRINCIPAL, rule.arn, letters),
         ),
     )
 

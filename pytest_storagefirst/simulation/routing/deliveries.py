@@ -77,7 +77,8 @@ IOT = Retries(0)
 class Delivery:
     """What the service at `place` (a logical id) hands to a target, and on whose behalf.
 
-    `hand_over` does it once. `what` is what is left of it in a dead-letter queue.
+    `hand_over` does it once. `what` is what is left of it in a dead-letter queue, which `may_keep`
+    tells whether the service may write to; a FIFO one keeps it under `group` and `deduplication`.
     """
 
     place: str
@@ -87,7 +88,10 @@ class Delivery:
     retries: Retries
     what: str
     dead_letter_arn: str | None = None
+    may_keep: Callable[[str], Refused | None] = lambda _: None
     ordered: bool = False
+    group: str | None = None
+    deduplication: str | None = None
 
 
 def start(simulation: Simulation, delivery: Delivery) -> None:
@@ -152,15 +156,27 @@ def _try(
             _try(simulation, delivery, retry + 1, since_ms, struck)
 
         _at(simulation, wait_ms, again)
-    elif delivery.dead_letter_arn:
-        destinations.deliver(
-            simulation,
-            delivery.dead_letter_arn,
-            delivery.what,
-            delivery.messages,
-            delivery.place,
-            f"the delivery to {target}",
-        )
-    else:
-        why = f"gives up the delivery to {target}, and nothing keeps it"
-        simulation.record("noted", delivery.messages, delivery.place, why)
+    elif not _kept(simulation, delivery):
+        why = f"the delivery to {target} is given up, and nothing keeps it"
+        simulation.record("dropped", delivery.messages, delivery.place, why)
+
+
+def _kept(simulation: Simulation, delivery: Delivery) -> bool:
+    arn = delivery.dead_letter_arn
+    if not arn:
+        return False
+    refused = delivery.may_keep(arn)
+    if refused is not None:
+        simulation.record("denied", delivery.messages, delivery.place, refused.why)
+        return False
+    destinations.deliver(
+        simulation,
+        arn,
+        delivery.what,
+        delivery.messages,
+        delivery.place,
+        f"the delivery to {delivery.target}",
+        group=delivery.group,
+        deduplication=delivery.deduplication,
+    )
+    return True

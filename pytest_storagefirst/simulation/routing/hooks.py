@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import nullcontext
 from typing import Any
 
 from pytest_storagefirst.simulation.routing import buckets, buses, schedules, topics
@@ -30,13 +28,7 @@ def _topics(here: Any) -> None:
     from moto.sns.exceptions import InvalidParameterValue
     from moto.sns.models import SNSBackend, Subscription
 
-    publish, take = Subscription.publish, SNSBackend.publish
-
-    def taken(self: Any, message: str, *arguments: Any, **named: Any) -> str:
-        if here() is not None and not message:
-            raise InvalidParameterValue("Invalid parameter: Empty message")
-        message_id: str = take(self, message, *arguments, **named)
-        return message_id
+    publish = Subscription.publish
 
     def published(
         self: Any,
@@ -72,7 +64,15 @@ def _topics(here: Any) -> None:
             ),
         )
 
-    SNSBackend.publish = taken  # type: ignore[method-assign]
+    publish_to_topic = SNSBackend.publish
+
+    def accepted(self: Any, message: str, *arguments: Any, **named: Any) -> Any:
+        # SNS API reference, Publish: a message is required.
+        if not message and here() is not None:
+            raise InvalidParameterValue("Invalid parameter: Empty message")
+        return publish_to_topic(self, message, *arguments, **named)
+
+    SNSBackend.publish = accepted  # type: ignore[method-assign]
     Subscription.publish = published  # type: ignore[method-assign]
 
 
@@ -83,11 +83,9 @@ def _buses(here: Any) -> None:
 
     def put(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         simulation = here()
-        # moto warns of a detail that is no object, and a tester's `-W error` would make it raise.
-        with nullcontext() if simulation is None else warnings.catch_warnings():
-            if simulation is not None:
-                warnings.simplefilter("ignore", UserWarning)
-            entries: list[dict[str, Any]] = put_events(self, events)
+        if simulation is not None:
+            events = [buses.with_object(event) for event in events]
+        entries: list[dict[str, Any]] = put_events(self, events)
         if simulation is not None:
             for event, entry in zip(events, entries, strict=True):
                 if "EventId" in entry:

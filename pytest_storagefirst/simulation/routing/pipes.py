@@ -147,15 +147,25 @@ def _give(
     if refused is not None:
         simulation.record("denied", messages, pipe.logical_id, refused.why)
     whole = service in ("lambda", "states")  # these take a batch as one
-    for one in [shaped] if whole else shaped:
+    items = [shaped] if whole else shaped
+    for one, about in zip(items, _whose(simulation, items, messages), strict=True):
         if refused is not None:
             break
-        parcel = _parcel(pipe, one, messages)
+        parcel = _parcel(pipe, one, about)
         refused = targets.hand_over(simulation, arn, parcel)
     if refused is not None:
         finish(Outcome("failed", error=refused.why))
     else:
         finish(Outcome("succeeded"))
+
+
+def _whose(
+    simulation: Simulation, items: list[Any], messages: tuple[str, ...]
+) -> list[tuple[str, ...]]:
+    """Of a batch's messages, those that each item is about: that it names, or that none does."""
+    named = [simulation.identities.messages_in(json.dumps(one, default=str)) for one in items]
+    rest = tuple(one for one in messages if not any(one in some for some in named))
+    return [some or rest or messages for some in named]
 
 
 def _parcel(pipe: Pipe, value: Any, messages: tuple[str, ...]) -> targets.Parcel:

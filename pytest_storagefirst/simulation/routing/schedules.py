@@ -98,9 +98,9 @@ def _deliver(
         group=(target.get("SqsParameters") or {}).get("MessageGroupId"),
     )
     policy = target.get("RetryPolicy") or {}
+    role = str(target.get("RoleArn") or "")
 
     def hand_over() -> deliveries.Refused | None:
-        role = str(target.get("RoleArn") or "")
         refused = may_deliver(simulation, principal, schedule_arn, arn, role)
         return refused or targets.hand_over(simulation, arn, parcel)
 
@@ -114,5 +114,12 @@ def _deliver(
             retries=deliveries.by_policy(policy),
             what=text,
             dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
+            may_keep=lambda letters: may_deliver(
+                simulation,
+                principal,
+                schedule_arn,
+                letters,
+                "" if ":events:" in schedule_arn else role,
+            ),
         ),
     )

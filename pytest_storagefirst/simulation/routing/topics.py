@@ -63,7 +63,10 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
             retries=deliveries.SNS,
             what=parcel.text,
             dead_letter_arn=_dead_letter_arn(subscription),
+            may_keep=lambda letters: may_deliver(simulation, PRINCIPAL, topic_arn, letters),
             ordered=topic_arn.endswith(".fifo"),
+            group=notification.group,
+            deduplication=notification.deduplication or notification.message_id,
         ),
     )
 

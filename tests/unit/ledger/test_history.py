@@ -95,6 +95,10 @@ def test_settled_by_acknowledgement_needs_success_and_deletion(story):
             lambda s: s.tell("deduplicated", "m1", "OrdersQueue"),
             "OrdersQueue dropped it at 0.030 as a duplicate",
         ),
+        (
+            lambda s: s.tell("dropped", "m1", "Topic", "given up").tell("deleted", "m1", "Queue"),
+            "Topic dropped it at 0.030 (given up)",
+        ),
         (lambda s: s.deliver("m1"), "the last that is known of it: delivered at Worker, 0.030"),
     ],
 )

@@ -268,6 +268,16 @@ def test_an_effect_counts_when_it_is_complete(story):
     assert judge_order(account(), told.observe(), GROUPS).value == OK
 
 
+def test_a_call_that_is_sent_again_is_one(story):
+    """A chain of two calls; the first is sent again when its answer is lost."""
+    told = story().tell("effected", "m1", "Checker", "sqs.SendMessage #1")
+    for _ in range(2):
+        told.tell("effected", "m2", "Checker", "sqs.SendMessage #2")
+    told.handle("m1").handle("m2")
+    two_each = account(steps={"m1": 2, "m2": 2})
+    assert judge_order(two_each, told.observe(), GROUPS).value == OK
+
+
 # drains
 
 

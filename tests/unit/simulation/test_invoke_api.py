@@ -300,8 +300,8 @@ class TestEvent:
         )
         assert tries == [{"a": 1}] * len(starts)
         assert len(events(played, "succeeded")) == (failures < 3)
-        given_up = [detail for _, detail in events(played, "noted")]
-        assert given_up == (["Lambda gives up, and drops the event"] if failures == 3 else [])
+        given_up = [detail for _, detail in events(played, "dropped")]
+        assert given_up == (["Lambda gives up, and nothing keeps it"] if failures == 3 else [])
         assert starts[-1][1] == "invoked by Caller" + ", retry" * (len(starts) - 1)
 
     def test_a_timeout_is_a_function_error(self, deployed: Deployed) -> None:
@@ -350,8 +350,8 @@ class TestEvent:
             simulation.send(Send("m1", "Queue", "b"))
             assert simulation.settle(24 * 3_600_000)
         history = [event for event in simulation.history if event.where == "Callee"]
-        assert {event.kind for event in history} == {"throttled", "faulted", "noted"}
-        assert history[-1].kind == "noted"
+        assert {event.kind for event in history} == {"throttled", "faulted", "dropped"}
+        assert history[-1].kind == "dropped"
         assert 5.9 * 3_600_000 < history[-1].at_ms < 6 * 3_600_000
 
     def test_whose_message_it_is(self, deployed: Deployed) -> None:

@@ -1,0 +1,27 @@
+"""Keeps each move once, in order: what comes after a failure comes back too."""
+
+import json
+import logging
+import os
+
+import boto3
+
+logger = logging.getLogger()
+table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+
+
+def store(record):
+    move = json.loads(record["body"])
+    table.put_item(Item={"moveId": move["moveId"], "game": move["game"]})
+
+
+def handler(event, context):
+    left = [record["messageId"] for record in event["Records"]]
+    for record in event["Records"]:
+        try:
+            store(record)
+        except Exception:
+            logger.exception("%s failed", record["messageId"])
+            break
+        left.pop(0)
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in left]}
