@@ -193,11 +193,11 @@ def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
     send = schedule.workload[0]
     observed = exploration.judge.play(schedule).observation
     kinds = {event.kind for event in observed.history}
-    if "acknowledged" not in kinds or _is_for_nobody(observed.history):
+    if "acknowledged" not in kinds:
         return False
     if "dead-lettered" in kinds:
         return True
-    if observed.effects:
+    if observed.effects or _is_for_nobody(observed.history):
         return False
     good = replace(send, body=exploration.judge.deployed.entry(send.entry).body)
     leaves_effects = bool(exploration.judge.alone(good)[0].effects)

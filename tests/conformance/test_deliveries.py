@@ -620,10 +620,7 @@ def test_the_error_action_gets_what_an_action_did_not_take(stand_up):
 
     [letter] = kept(broken, "Letters")
     assert set(json.loads(base64.b64decode(letter["base64OriginalPayload"]))) == {"id"}
-    assert letter["topic"] == "orders/#"
-    [failure] = letter["failures"]
-    assert failure["failedAction"] == "SqsAction"
-    assert failure["failedResource"] == "Queue"
+    assert [failure["failedAction"] for failure in letter["failures"]] == ["SqsAction"]
 
 
 def test_the_error_action_gets_even_an_empty_payload(stand_up):
