@@ -13,6 +13,23 @@ def install() -> None:
         return
     _installed = True
     _refuse_keys_of_another_type()
+    _tell_services_apart()
+
+
+def _tell_services_apart() -> None:
+    """moto knows its registers by a random id, and finds a new one by that among those in use.
+
+    One that is imported within a run would get the id that another got in another run.
+    """
+    from moto.core.base_backend import BackendDict
+
+    make = BackendDict.__init__
+
+    def made(self: Any, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        self._id = f"{self._id} of {self.service_name}"
+
+    BackendDict.__init__ = made  # type: ignore[method-assign]
 
 
 def _refuse_keys_of_another_type() -> None:
