@@ -13,13 +13,14 @@ QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/r
 LONG_TESTS := tests/zoo
 DEMO_REPORT := .storagefirst/demo
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench emulators clean
 
 help:
 	@echo "make demo    judge a sound stack and its broken twin"
 	@echo "make test    the whole suite with coverage (WORKERS=$(WORKERS), COVERAGE_MINIMUM=$(COVERAGE_MINIMUM))"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   the figures of the benchmarks, one JSON line each (FIGURES=\"schedules idle\": these alone)"
+	@echo "make emulators  ask moto and ministack where they differ from AWS; writes docs/emulators.md"
 	@echo "make clean   remove all that the other targets made"
 
 # A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
@@ -74,6 +75,9 @@ $(LOCAL_INSTALLED): pyproject.toml | $(INSTALLED)
 
 bench: $(LOCAL_INSTALLED)
 	@PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" $(LOCAL)/bin/python -m benchmarks $(FIGURES)
+
+emulators: $(LOCAL_INSTALLED)
+	@PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" $(LOCAL)/bin/python -m emulators
 
 clean:
 	rm -rf $(ENVIRONMENT) $(LOCAL) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*

@@ -63,6 +63,21 @@ def messages_a_second(count: int) -> Rate | str:
         return Rate(count / (_processor_seconds(process.pid) - computed), count / elapsed)
 
 
+@contextlib.contextmanager
+def running(folder: str) -> Iterator[str]:
+    """ministack on loopback, with its files in a folder; yields where it answers.
+
+    Raises LookupError, whose text says why there is none.
+    """
+    program, why_not = _program()
+    if program is None:
+        raise LookupError(why_not)
+    with _started(program, folder) as (process, port):
+        if process is None:
+            raise LookupError(f"did not start within {STARTS_WITHIN_SECONDS} s")
+        yield f"http://127.0.0.1:{port}"
+
+
 def _program() -> tuple[str | None, str]:
     """ministack beside this Python or on the path, and why there is none that serves."""
     why_not = f"not installed: {INSTALL}"

@@ -20,13 +20,15 @@ class Entry:
     """A way in that the user named: `kind` is one of `ENTRY_KINDS`, `name` a route or a logical id.
 
     In `body` the text "{unique}" stands for each message's own id. `strategy` is "module:name" of a
-    Hypothesis strategy of bodies. `where` says which line of which file it comes from.
+    Hypothesis strategy of bodies. `headers` are of a route's request. `where` says which line of
+    which file it comes from.
     """
 
     kind: str
     name: str
     body: Any = None
     strategy: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
 
 

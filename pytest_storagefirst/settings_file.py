@@ -179,7 +179,7 @@ def _properties(read: _Reader, value: Any) -> tuple[str, ...]:
 
 
 def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
-    table = read.table(path, value, (*ENTRY_KINDS, "body", "strategy"))
+    table = read.table(path, value, (*ENTRY_KINDS, "body", "strategy", "headers"))
     where = read.document.where(*path)
     kinds = [kind for kind in ENTRY_KINDS if kind in table]
     if len(kinds) != 1:
@@ -191,7 +191,7 @@ def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
             remedy='write for example route = "POST /orders", or queue = "LogicalId"',
         )
     name = read.text((*path, kinds[0]), table[kinds[0]])
-    if kinds[0] == "route" and not re.fullmatch(r"\$default|[A-Z]+ /\S*", name):
+    if kinds[0] == "route" and not re.fullmatch(r"[A-Z]+ /\S*|[$@\w-]+", name):
         raise read.wrong(
             (*path, "route"),
             name,
@@ -205,6 +205,10 @@ def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
         strategy=read.reference((*path, "strategy"), table["strategy"])
         if "strategy" in table
         else None,
+        headers={
+            key: read.text((*path, "headers", key), value)
+            for key, value in read.table((*path, "headers"), table.get("headers", {})).items()
+        },
         where=where,
     )
 

@@ -27,7 +27,7 @@ FLOORS = (
     ("explore",),
     ("report",),
     ("exchange", "options"),
-    ("session", "factory", "progress"),
+    ("session", "factory", "progress", "survey"),
     ("collect", "conclusion", "failures"),
     ("fixtures", "active", "plugin", "cli", ""),
 )

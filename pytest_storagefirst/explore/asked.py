@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pytest_storagefirst.simulation import functions
+
 Path = tuple[str, ...]
 
 # What parses JSON on the way to the handler and back from it.
@@ -27,10 +29,14 @@ class Asked:
 
 
 @contextmanager
-def watched(token: re.Pattern[str]) -> Iterator[Asked]:
-    """Within this block what a handler's `json.loads` makes of a text with a token listens."""
+def watched(token: re.Pattern[str], body: Any = None) -> Iterator[Asked]:
+    """Within this block what a handler's `json.loads` makes of a text with a token listens.
+
+    So does what holds the fields of `body` in an event that comes to a handler as it is.
+    """
     asked = Asked()
     original = json.loads
+    names = frozenset(body) if isinstance(body, dict) else frozenset()
 
     def loads(text: str | bytes | bytearray, *arguments: Any, **options: Any) -> Any:
         value = original(text, *arguments, **options)
@@ -41,10 +47,23 @@ def watched(token: re.Pattern[str]) -> Iterator[Asked]:
         return _listening(value, (), asked) if token.search(plain) else value
 
     json.loads = loads  # type: ignore[assignment]
+    functions.listening = lambda event: _with_body(event, names, asked) if names else event
     try:
         yield asked
     finally:
         json.loads = original
+        functions.listening = None
+
+
+def _with_body(event: Any, names: frozenset[str], asked: Asked) -> Any:
+    """An event in which each object with all these fields listens: the message, as it was sent."""
+    if isinstance(event, list):
+        return [_with_body(one, names, asked) for one in event]
+    if not isinstance(event, dict):
+        return event
+    if names <= event.keys():
+        return _listening(event, (), asked)
+    return {name: _with_body(inner, names, asked) for name, inner in event.items()}
 
 
 def _listening(value: Any, path: Path, asked: Asked) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.identities import TOKEN
 from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
+from pytest_storagefirst.stack.states_language import read_paths
 
 MOST_TRIES = 60  # plays while a body is looked for; each takes a few milliseconds
 
@@ -81,6 +83,12 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
     befores = [entry for entry in given if entry.name in names]
     for before, entry in zip(befores, described, strict=True):
         sent = workload.as_sent(entry.body)
+        authorizer = entry.route.lambda_authorizer if entry.route is not None else None
+        if authorizer is not None and not entry.headers:
+            notes.append(
+                f"{entry.name}: its authorizer {authorizer.name} was not asked; to have it run, "
+                f"give [[entry]] headers = {{ … }} with {', '.join(authorizer.identity_sources)}"
+            )
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
         if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):
@@ -158,15 +166,23 @@ class _Guesses:
         """The body with all that the handler asks for, and why the stack refuses it; "" if not."""
         while True:
             self._plays += 1
-            with watched(TOKEN) as asked:
+            with watched(TOKEN, body) as asked:
                 played = _played(self._judge, self._entry, body)
             problem = _why_refused(self._judge, played)
-            better = workload.extended(body, _wants(played, asked, refused=bool(problem)))
+            better = workload.extended(body, self._wanted(played, asked, refused=bool(problem)))
             if better is None or self._plays >= MOST_TRIES:
                 if not problem:  # and so without anybody watching
                     problem = _why_refused(self._judge, _played(self._judge, self._entry, body))
                 return body, problem
             body = better
+
+    def _wanted(self, played: Played, asked: Asked, *, refused: bool) -> list[tuple[str, ...]]:
+        wants = _wants(played, asked, refused=refused)
+        failed = {event.where for event in played.observation.history if event.kind == "failed"}
+        for machine in self._judge.deployed.topology.state_machines:
+            if refused and not wants and machine.logical_id in failed:
+                wants = list(read_paths(machine.definition))
+        return wants
 
 
 def _wants(played: Played, asked: Asked, *, refused: bool) -> list[tuple[str, ...]]:
@@ -175,14 +191,37 @@ def _wants(played: Played, asked: Asked, *, refused: bool) -> list[tuple[str, ..
     What it demanded counts always, what it can do without only if it then refused the message.
     """
     wants = list(asked.demanded)
-    for _, error in played.errors:
-        if isinstance(error, KeyError) and error.args and not _is_about_variables(error):
-            name = error.args[0]
-            if isinstance(name, str) and not any(path[-1] == name for path in wants):
+    for _, outer in played.errors:
+        for error in _errors_in(outer):
+            name = _lacking(error)
+            if name and not any(path[-1] == name for path in wants):
                 wants.append((name,))
     if refused and not wants:
         wants = list(asked.optional)
     return wants
+
+
+def _errors_in(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it was raised for, and what a batch processor gathered in it."""
+    yield error
+    for cause in (error.__cause__, error.__context__):
+        if cause is not None:
+            yield cause
+    for child in getattr(error, "child_exceptions", ()):
+        if isinstance(child, tuple) and len(child) > 1 and isinstance(child[1], BaseException):
+            yield child[1]
+
+
+# DynamoDB's words for an item without one of its table's keys (API_PutItem).
+_MISSING_KEY = re.compile(r"Missing the key (\w+) in the item")
+
+
+def _lacking(error: BaseException) -> str:
+    """The field that an error says is not there."""
+    if isinstance(error, KeyError) and error.args and not _is_about_variables(error):
+        return error.args[0] if isinstance(error.args[0], str) else ""
+    found = _MISSING_KEY.search(str(error))
+    return found[1] if found else ""
 
 
 # --- why a stack refuses a message -----------------------------------------------------------
@@ -200,7 +239,7 @@ def _why_refused(judge: Judge, played: Played) -> str:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"
     kinds = {event.kind for event in history}
-    if "filtered" in kinds and "delivered" not in kinds:
+    if "filtered" in kinds and "delivered" not in kinds and not played.observation.effects:
         return "the mapping's filter criteria don't match it, so it was deleted undelivered"
     failures = [event for event in history if event.kind == "failed"]
     if not failures:

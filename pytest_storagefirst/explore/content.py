@@ -77,5 +77,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _excerpt(texts: list[str]) -> str:
-    text = texts[0] if texts else ""
+    if not texts:
+        return "nothing"
+    text = texts[0]
     return repr(text if len(text) <= 160 else text[:160] + "…")

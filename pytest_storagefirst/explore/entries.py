@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.stack.template import Template
-from pytest_storagefirst.stack.topology import Route, Topology
+from pytest_storagefirst.stack.topology import Bucket, Route, Topology
 
 _READING_SUBTYPES = (
     "AppConfig-GetConfiguration",
@@ -88,7 +89,25 @@ def _stores(topology: Topology) -> Iterator[tuple[str, Any]]:
         ("rule", topology.topic_rules),
     ):
         for store in stores:
-            yield kind, store
+            yield kind, _with_key(store, topology) if isinstance(store, Bucket) else store
+
+
+def _with_key(bucket: Bucket, topology: Topology) -> Bucket:
+    """A bucket, with keys that the first rule on its events matches where nothing else says."""
+    if bucket.key_pattern != "*":
+        return bucket
+    for text in (text for bus in topology.buses for text in bus.patterns):
+        pattern = json.loads(text)
+        options = (pattern.get("detail", {}).get("object") or {}).get("key")
+        if "aws.s3" not in (pattern.get("source") or ()) or not options:
+            continue
+        option = options[0] if isinstance(options, list) else options
+        if not isinstance(option, dict):
+            return replace(bucket, key_pattern=str(option))
+        for name, operand in option.items():
+            forms = {"prefix": f"{operand}*", "suffix": f"*{operand}", "wildcard": str(operand)}
+            return replace(bucket, key_pattern=forms.get(name, "*"))
+    return bucket
 
 
 def _sources(topology: Topology) -> Iterator[Entry]:
@@ -151,7 +170,7 @@ def _chosen_route(given: Any, topology: Topology) -> Entry:
             found="an integration into a function, an HTTP backend or a call that only reads",
             expected="an integration into a service that stores",
         )
-    return Entry(given.name, given.body, "route", route, chosen=True)
+    return Entry(given.name, given.body, "route", route, headers=given.headers, chosen=True)
 
 
 def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:

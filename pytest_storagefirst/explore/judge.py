@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -109,13 +110,13 @@ class Judge:
         """
         readers = {queue.logical_id for queue in self.deployed.topology.queues if self._read(queue)}
         readers |= {function.logical_id for function in self.deployed.topology.functions}
-        again = {
+        again = Counter(
             message
             for event in observation.history
             if event.kind == "noted" and event.detail.startswith(DELIVERS_AGAIN)
             for message in event.messages
             if event.detail.removeprefix(DELIVERS_AGAIN) not in readers
-        }
+        )
         resent = {
             message
             for event in observation.history
@@ -132,7 +133,8 @@ class Judge:
             )
             for message in event.messages
         }
-        return dict.fromkeys((resent - dropped) | again, 2)
+        twice = resent - dropped
+        return {m: 1 + (m in twice) + again[m] for m in twice | set(again)}
 
     def _read(self, queue: Queue) -> bool:
         return bool(self.deployed.mappings_of(queue))

@@ -14,6 +14,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from pytest_storagefirst.errors import EntryError, SimulationError, TemplateError
 from pytest_storagefirst.explore.judge import Judged, shows_nothing
+from pytest_storagefirst.explore.places import places
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import PropertyResult, require
 from pytest_storagefirst.explore.standing import Standing, standing, template_path
@@ -134,7 +135,7 @@ class Stack:
 
         plan = tuple(parse_fault(text) for text in faults)
         for fault in plan:
-            check_place(fault, self._places())
+            check_place(fault, places(self._judge.deployed, fault))
             check_operation(fault)
         with self._going_on():
             self._simulation.inject(plan)
@@ -235,24 +236,6 @@ class Stack:
             expected="the name of one of these",
             remedy=f"write {near[0]!r}" if near else f"for instance stack.send({known[0]!r})",
         )
-
-    def _places(self) -> dict[str, str]:
-        topology = self._judge.deployed.topology
-        places = {function.logical_id: "function" for function in topology.functions}
-        places.update({one.logical_id: "state machine" for one in topology.state_machines})
-        places.update({queue.logical_id: "queue" for queue in topology.queues})
-        for sources in (
-            topology.topics,
-            topology.buses,
-            topology.buckets,
-            topology.topic_rules,
-            topology.pipes,
-        ):
-            places.update({source.logical_id: "source" for source in sources})
-        streams = self._judge.deployed.streams
-        places.update({stream.logical_id: "queue" for stream in streams})
-        places.update({entry.name: "entry" for entry in self._judge.deployed.entries})
-        return places
 
     @contextmanager
     def _going_on(

@@ -187,12 +187,17 @@ def _is_for_nobody(history: Iterable[Event]) -> bool:
 def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
     """Whether a message that comes alone and without faults is acknowledged and never handled.
 
-    Where a good message leaves no effect either, a failure has to say it.
+    Where a good message leaves no effect either, a failure has to say it. One that is set aside may
+    have left its effect before that: where it was stored first, or at another subscriber's.
     """
     send = schedule.workload[0]
     observed = exploration.judge.play(schedule).observation
     kinds = {event.kind for event in observed.history}
-    if "acknowledged" not in kinds or observed.effects or _is_for_nobody(observed.history):
+    if "acknowledged" not in kinds or _is_for_nobody(observed.history):
+        return False
+    if "dead-lettered" in kinds:
+        return True
+    if observed.effects:
         return False
     good = replace(send, body=exploration.judge.deployed.entry(send.entry).body)
     leaves_effects = bool(exploration.judge.alone(good)[0].effects)

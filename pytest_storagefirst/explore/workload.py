@@ -122,7 +122,7 @@ def extended(body: Any, wants: Sequence[tuple[str, ...]]) -> Any | None:
 def alternatives(body: Any) -> Iterator[Any]:
     """The body with one guessed text after the other replaced by what else a handler may expect."""
     fields = list(_string_fields(body)) if isinstance(body, dict) else []
-    others: tuple[Any, ...] = (12, [], {}, True, "2026-01-01T00:00:00Z")
+    others: tuple[Any, ...] = (12, 12.5, [], {}, True, "2026-01-01T00:00:00Z")
     for other in others:
         for number in range(len(fields)):
             changed = copy.deepcopy(body)

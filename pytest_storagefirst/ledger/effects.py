@@ -35,7 +35,8 @@ class Held:
 
     message: str  # id in the history's names ("m1"); "" when no attempt explains it
     where: str  # logical id of the queue or DLQ
-    # "visible" | "in flight" | "delayed" | "dead-lettered" | "set aside" | "failed execution"
+    # "visible" | "in flight" | "delayed" | "dead-lettered" | "set aside" |
+    # "failed execution" | "under way"
     state: str
     until_ms: int  # virtual time at which its retention ends
 

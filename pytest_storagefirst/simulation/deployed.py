@@ -34,6 +34,7 @@ class Entry:
     store: Any = None
     group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue or topic
     bodies: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     chosen: bool = False  # by the user, who is told if it does not work
 
     @property

@@ -5,7 +5,7 @@ boundary, and where it differs from AWS's rules the rules win. Nothing of it is 
 stack has a state machine.
 
 Rules from the Step Functions developer guide: concepts-error-handling, bp-lambda-serviceexception,
-state-map, supported-services-awssdk.
+supported-services-awssdk.
 """
 
 from __future__ import annotations
@@ -96,7 +96,15 @@ def _install() -> None:
     import_module(f"{_PARSER}.models")
     import_module(f"{_PARSER}.asl.parse.asl_parser")
     threads = Threads()
-    ours = {"threading": Threading, "time": Time, "TMP_THREADS": threads}
+    paths: Any = import_module(f"{_PARSER}.asl.utils.json_path")
+    result_path: Any = import_module(f"{_PARSER}.asl.component.common.path.result_path")
+    result_path.parse = lru_cache(maxsize=1024)(result_path.parse)  # read once for all runs
+    ours = {
+        "threading": Threading,
+        "time": Time,
+        "TMP_THREADS": threads,
+        "extract_json": _inside(paths.extract_json, machine_words.found),
+    }
     taken = {"Thread", "Event", "Lock", "RLock"}
     for module_name, module in list(sys.modules.items()):
         if not module_name.startswith(f"{_PARSER}."):
@@ -111,6 +119,21 @@ def _install() -> None:
             watches = module_name.endswith("_sfn")
             module.boto_client_for = _client_for(made, watches)  # type: ignore[attr-defined]
     _keep_to_the_rules()
+
+
+def _inside(original: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """`ours` in a simulation; what the user's own tests do with moto stays as it is."""
+
+    def act(*arguments: Any, **named: Any) -> Any:
+        return (original if isolation.current() is None else ours)(*arguments, **named)
+
+    return act
+
+
+def _replace(owner: Any, name: str, make: Callable[[Callable[..., Any]], Any]) -> None:
+    """Put what `make` makes of a method in its place, for simulations."""
+    original = getattr(owner, name)
+    setattr(owner, name, _inside(original, make(original)))
 
 
 def _client_for(original: Callable[..., Any], watches: bool) -> Callable[..., Any]:
@@ -143,23 +166,21 @@ def _keep_to_the_rules() -> None:
     component: Any = import_module(f"{_PARSER}.asl.component.eval_component").EvalComponent
     # moto draws a random one, once for each part of a definition that is kept from run to run.
     component.heap_key = property(lambda self: str(id(self)))
-    component._log_exception = component._log_failure_event_exception = lambda *_, **__: None
+    for name in ("_log_exception", "_log_failure_event_exception"):
+        _replace(component, name, lambda _: lambda *arguments, **named: None)
     wait: Any = import_module(f"{_STATE}.wait.wait_function.wait_function").WaitFunction
-    wait._wait_interval = _wait_interval
+    _replace(wait, "_wait_interval", lambda _: _wait_interval)
     moment: Any = import_module(f"{_STATE}.wait.wait_function.timestamp").Timestamp
-    moment._get_wait_seconds = _until(moment._get_wait_seconds)
-    iteration: Any = import_module(f"{_STATE}.exec.state_map.iteration.inline_iteration_component")
-    inline = iteration.InlineIterationComponent
-    inline._eval_body = _ending_all(inline._eval_body)
+    _replace(moment, "_get_wait_seconds", _until)
     equals: Any = import_module(
         f"{_PARSER}.asl.component.common.error_name.error_equals_decl"
     ).ErrorEqualsDecl
-    equals._eval_body = _except_for_the_terminal(equals._eval_body)
+    _replace(equals, "_eval_body", _except_for_the_terminal)
     choice: Any = import_module(f"{_STATE}.choice.state_choice").StateChoice
-    choice._eval_state = _or_none_matched(choice._eval_state)
+    _replace(choice, "_eval_state", _or_none_matched)
     service: Any = import_module(f"{_SERVICE}.state_task_service").StateTaskService
-    service._normalise_parameters = _asking
-    service._normalise_response = _telling
+    _replace(service, "_normalise_parameters", lambda _: _asking)
+    _replace(service, "_normalise_response", lambda _: _telling)
     direct: Any = import_module(f"{_STATE}.exec.state_task.state_task_lambda").StateTaskLambda
     names = ("lambda", "sqs", "sns", "events", "dynamodb", "sfn", "aws_sdk")
     classes = [direct]
@@ -168,7 +189,7 @@ def _keep_to_the_rules() -> None:
         wanted = f"StateTaskService{name.replace('_', '')}".lower()
         classes += [one for key, one in vars(module).items() if key.lower() == wanted]
     for one in classes:
-        one._from_error = _as_aws_names_it(one._from_error)
+        _replace(one, "_from_error", _as_aws_names_it)
 
 
 def _wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
@@ -184,26 +205,12 @@ def _until(original: Callable[..., float]) -> Callable[..., float]:
     def wait_seconds(self: Any, env: Any) -> float:
         simulation: Any = isolation.current()
         whole: float = original(self, env)
-        if simulation is None or whole < 0:
+        if whole < 0:
             return whole
         rest: float = -simulation.wall_ms % 1000 / 1000
         return whole + rest
 
     return wait_seconds
-
-
-def _ending_all(original: Callable[..., None]) -> Callable[..., None]:
-    """A Map state whose iteration fails stops its other iterations (state-map)."""
-
-    def eval_body(self: Any, env: Any) -> None:
-        try:
-            original(self, env)
-        except Exception:
-            for frame in list(env._frames):
-                frame.set_stop(stop_date=None, cause=None, error=None)
-            raise
-
-    return eval_body
 
 
 def _except_for_the_terminal(original: Callable[..., None]) -> Callable[..., None]:
@@ -251,8 +258,8 @@ def _as_aws_names_it(original: Callable[..., Any]) -> Callable[..., Any]:
     """A task's failure under the name that AWS gives it, where moto has another."""
 
     def from_error(self: Any, env: Any, ex: Exception) -> Any:
-        simulation: Any = isolation.current()
-        if simulation is not None and machine_errors.is_ours(ex):
+        if machine_errors.is_ours(ex):
+            simulation: Any = isolation.current()
             place = simulation.current.function.logical_id
             simulation.refuse(not_answered(place, f"{type(ex).__name__}: {ex}"))
         if hasattr(ex, "failure_event"):  # it has its name already

@@ -1,15 +1,44 @@
-"""A task's call between two ways of writing: Step Functions' and boto3's.
+"""What states say to each other and to services: paths into JSON, and calls in boto3's words.
 
 Step Functions writes every name in PascalCase, gives JSON where a service takes bytes and wants
-JSON back. Rules from the Step Functions developer guide: supported-services-awssdk.
+JSON back. Rules from the Step Functions developer guide: supported-services-awssdk,
+amazon-states-language-paths.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_SEVERAL = re.compile(r"\*|\.\.|\?|\[[^\]]*[:,]")  # in a path that can find more than one thing
+
+
+@lru_cache(maxsize=1024)
+def _path(text: str) -> tuple[Any, bool]:
+    """A JSONPath, read once, and whether it gives a list of all that it finds."""
+    extended: Any = import_module("jsonpath_ng.ext")
+    return extended.parse(text), bool(_SEVERAL.search(_QUOTED.sub("", text)))
+
+
+def found(path: str, data: Any) -> Any:
+    """What a path finds: the thing itself, or a list where it can find several.
+
+    Raises moto's NoSuchJsonPathError where there is nothing.
+    """
+    from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
+
+    expression, several = _path(path)
+    values = [match.value for match in expression.find(data)]
+    if several:
+        return values
+    if not values:
+        raise NoSuchJsonPathError(json_path=path, data=data)
+    return values[0]
 
 
 @lru_cache(maxsize=256)

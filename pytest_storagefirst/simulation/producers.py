@@ -92,7 +92,7 @@ def _to_topic(entry: Entry, token: str, body: Any) -> Call:
 def _to_bucket(entry: Entry, token: str, body: Any) -> Call:
     """An object under a key that the bucket's notifications are about."""
     bucket = entry.store
-    key = f"{bucket.prefix}{token}{bucket.suffix}"
+    key = bucket.key_pattern.replace("*", token)
     return "s3", "put_object", {"Bucket": bucket.name, "Key": key, "Body": as_text(body).encode()}
 
 

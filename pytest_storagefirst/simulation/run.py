@@ -76,6 +76,7 @@ class Simulation:
         self.current: Invocation | Execution | None = None
         self.crossings: dict[greenlet.greenlet, boundary.Crossing] = {}  # calls in the slow lane
         self.front_key: Hashable = None  # see seams.py
+        self.transactions: dict[Hashable, tuple[float, str]] = {}  # see transactions.py
         self.behalf: tuple[str, ...] = ()  # whose messages a service acts for
         self.awaited_ms = 0  # the last moment that something was put off to on purpose
         self.stage = Stage()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from _thread import get_ident
 from typing import Any
 
-from pytest_storagefirst.simulation import clients, fronts, modules
+from pytest_storagefirst.simulation import clients, fronts, modules, transactions
 from pytest_storagefirst.simulation.boundary import attempt, aws_call
 from pytest_storagefirst.simulation.routing import hooks
 
@@ -112,6 +112,7 @@ def _install() -> None:
     URLLib3Session.send = boundary_send
     ResourceFactory.load_from_definition = boundary_load
     hooks.install("lambda", here)
+    transactions.install(here)
     _install_pool()
 
 

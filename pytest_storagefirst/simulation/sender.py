@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation.admission import admitted
 from pytest_storagefirst.simulation.boundary import STATE_SERVICES
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.door import wholly
@@ -34,6 +36,7 @@ from pytest_storagefirst.simulation.schedule import Send, as_text, render
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
+    from pytest_storagefirst.stack.topology import Route
 
 MOST_KEPT = 1024  # calls of a stack's front doors
 ANSWER_MS = 8  # from the request until the sender has its answer
@@ -114,16 +117,24 @@ class Sender:
         request = HttpRequest(
             method,
             _filled(path, simulation),
-            {"Content-Type": "application/json"},
-            {},
+            {
+                **_asked_for(route, "header", simulation),
+                "Content-Type": "application/json",
+                **entry.headers,
+            },
+            _asked_for(route, "querystring", simulation),
             as_text(body),
         )
         context = GatewayContext(
             topology.account, topology.region, simulation.identities.new_id(), simulation.wall_ms
         )
+        context, turned_away = admitted(simulation, route, request, context)
+        if turned_away is not None:
+            return turned_away, False
         # A front door is a pure function, and runs of one stack send the same at the same time.
         calls = simulation.deployed.lookups.setdefault("calls of front doors", {})
-        key = (entry.name, request.path, request.body, context.request_id, context.now_ms)
+        shown = tuple(context.authorizer.items())
+        key = (entry.name, request.path, request.body, context.request_id, context.now_ms, shown)
         call = calls.get(key)
         if call is None:
             same_api = [other for other in topology.routes if other.api_id == route.api_id]
@@ -151,8 +162,11 @@ class Sender:
         if call.service in STATE_SERVICES or call.operation is None or call.service == "http":
             return
         point = f"{service}.{call.operation}"
-        if is_read_only(call.operation) or stays_inside(self._simulation, point, call.parameters):
+        if is_read_only(call.operation):
             return
+        with wholly(self._simulation):
+            if stays_inside(self._simulation, point, call.parameters):
+                return
         said = json.loads(json.dumps(call.parameters, default=_text))
         self._simulation.emit(point, said, None)
 
@@ -206,7 +220,54 @@ def _text(value: Any) -> str:
 
 
 def _filled(path: str, simulation: Simulation) -> str:
-    """A path with each {parameter} filled by the message's own id."""
-    token = simulation.identities.token(simulation.sender.sending[0])
-    parts = [token if part.startswith("{") else part for part in path.split("/")]
+    """A path with each {parameter} filled by what it names in the stack, or the message's id."""
+    parts = [
+        _value_of(part.strip("{+}"), simulation) if part.startswith("{") else part
+        for part in path.split("/")
+    ]
     return "/".join(parts)
+
+
+def _value_of(name: str, simulation: Simulation) -> str:
+    """A parameter whose name ends in a kind of storage gets the name of the only one there is."""
+    topology = simulation.deployed.topology
+    stores: dict[str, tuple[Any, ...]] = {
+        "bucket": topology.buckets,
+        "bus": topology.buses,
+        "queue": topology.queues,
+        "stream": topology.streams,
+        "table": topology.tables,
+        "topic": topology.topics,
+    }
+    lowered = name.lower()
+    for kind, found in stores.items():
+        if kind in lowered and len(found) == 1:
+            return str(found[0].name)
+    return simulation.identities.token(simulation.sender.sending[0])
+
+
+_ASKED = {
+    "header": re.compile(
+        r"request\.header\.([\w-]+)|\$input\.params\(\)\.header\.get\(['\"]([\w-]+)"
+    ),
+    "querystring": re.compile(
+        r"request\.querystring\.([\w-]+)|\$input\.params\(\)\.querystring\.get\(['\"]([\w-]+)"
+    ),
+}
+_EVERY_REQUEST_HAS = frozenset({"content-type", "content-length", "host", "user-agent"})
+
+
+def _asked_for(route: Route, place: str, simulation: Simulation) -> dict[str, str]:
+    """The headers or query parameters that a route maps or demands, each with a value."""
+    integration = route.integration
+    texts = (
+        *integration.request_parameters.values(),
+        *integration.request_templates.values(),
+        *route.required_parameters,
+    )
+    names = {one or other for text in texts for one, other in _ASKED[place].findall(text)}
+    return {
+        name: _value_of(name, simulation)
+        for name in sorted(names)
+        if name.lower() not in _EVERY_REQUEST_HAS
+    }

@@ -13,8 +13,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import greenlet
@@ -23,60 +21,28 @@ from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.ledger.effects import Held
 from pytest_storagefirst.simulation import clients, isolation
 from pytest_storagefirst.simulation.environment import Code, Environment, variables_of
-from pytest_storagefirst.stack.states_language import LONGEST_EXPRESS_SECONDS
+from pytest_storagefirst.simulation.execution import Execution, Refused, arn_of, as_text, wall
+from pytest_storagefirst.stack.states_language import (
+    LONGEST_EXPRESS_SECONDS,
+    LONGEST_STANDARD_SECONDS,
+)
 from pytest_storagefirst.stack.topology import StateMachine
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
+__all__ = ["Execution", "Executions", "Refused", "start", "start_sync"]
+
 START_MS = 1  # from the decision to start until the first state
+GATEWAY_MS = 29_000  # what an API waits for an answer (API Gateway developer guide, limits)
 LARGEST_INPUT_BYTES = 262_144
 HISTORY_KEPT_MS = 90 * 86_400_000  # of a standard execution that has ended
 LATEST_MS = 60_000  # how late, in runs where a choice decides, the first steps may be
-FAILED = "failed execution"  # the state of what a failed standard execution still holds
+# The states of what executions still hold.
+FAILED = "failed execution"
+UNDER_WAY = "under way"
 
 _DELIVERY_FAULTS = frozenset({"duplicate"})
-
-
-class Refused(Exception):
-    """An execution that Step Functions does not start: its error code and message."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(eq=False)
-class Execution:
-    """One execution. To the boundary it is what an invocation is; `function` is its machine.
-
-    `status` is RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
-    """
-
-    function: StateMachine
-    environment: Environment
-    number: int
-    arn: str
-    name: str
-    input_text: str
-    messages: tuple[str, ...]
-    source: str
-    started_ms: int
-    status: str = "RUNNING"
-    output: Any = None
-    error: str = ""
-    cause: str = ""
-    ended_ms: int = 0
-    done: bool = False
-    running_loop: Any = None
-    crossings_when_dead: int = 0
-    deadline: Any = None
-    waits_until_ms: int = 0  # the end of the longest Wait state or pause before a retry
-    evaluation: Any = None  # moto's environment of it
-    timers: list[Any] = field(default_factory=list)
-    on_done: list[Callable[[Execution], None]] = field(default_factory=list)
-    is_execution: bool = True
 
 
 class Executions:
@@ -119,7 +85,7 @@ class Executions:
             raise Refused("InvalidExecutionInput", "Invalid execution input") from None
         express = machine.kind == "EXPRESS"
         chosen = name or simulation.identities.new_id()
-        arn = _arn_of(machine, chosen, simulation.identities.new_id() if express else "")
+        arn = arn_of(machine, chosen, simulation.identities.new_id() if express else "")
         known = self._by_arn.get(arn)
         if known is not None:
             if known.status != "RUNNING" or known.input_text != input_text:
@@ -134,7 +100,7 @@ class Executions:
             strike = simulation.due(place, "delivery", messages, _DELIVERY_FAULTS)
             if strike is not None:
                 simulation.strike(strike, messages)
-                again = _arn_of(machine, chosen, simulation.identities.new_id())
+                again = arn_of(machine, chosen, simulation.identities.new_id())
                 self._begin(machine, again, chosen, input_text, messages, source)
         return execution
 
@@ -193,7 +159,7 @@ class Executions:
 
         simulation, machine = self._simulation, execution.function
         simulation.record("delivered", execution.messages, machine.logical_id, execution.source)
-        started = _wall(simulation, execution.started_ms).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        started = wall(simulation, execution.started_ms).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         try:
             program = interpreter.program(machine)
             execution.evaluation = interpreter.environment(
@@ -248,18 +214,34 @@ class Executions:
     # -- who waits for one -----------------------------------------------------------------------
 
     def wait_for(self, execution: Execution) -> None:
-        """Stand still, in virtual time, until an execution has ended."""
+        """Stand still, in virtual time, until an execution has ended.
+
+        A front door, which waits in the hub, gives up after GATEWAY_MS.
+        """
         simulation = self._simulation
         if simulation.scheduler.in_hub():
-            while not execution.done and not simulation.why_stopped:
-                if not simulation.scheduler.step():
-                    return
+            self._step_until_done(execution)
             return
         if execution.done:
             return
         waiting = isolation.invocation_greenlet()
         execution.on_done.append(lambda _: simulation.scheduler.wake(waiting))
         simulation.scheduler.wait()
+
+    def _step_until_done(self, execution: Execution) -> None:
+        simulation = self._simulation
+        until_ms = simulation.now_ms + GATEWAY_MS
+        # What others do meanwhile is not said by the sender that waits.
+        sending, simulation.sender.sending = simulation.sender.sending, ()
+        try:
+            while not execution.done and not simulation.why_stopped:
+                at_ms = simulation.scheduler.next_ms()
+                if at_ms is None or at_ms > until_ms:
+                    simulation.scheduler.advance_to(until_ms)
+                    return
+                simulation.scheduler.step()
+        finally:
+            simulation.sender.sending = sending
 
     def watching(self, client: Any) -> Any:
         """A client for `.sync` tasks: asked how an execution is, it waits until that has ended."""
@@ -273,12 +255,12 @@ class Executions:
             "stateMachineArn": execution.function.arn,
             "name": execution.name,
             "status": execution.status,
-            "startDate": _wall(simulation, execution.started_ms),
+            "startDate": wall(simulation, execution.started_ms),
             "input": execution.input_text,
             "inputDetails": {"included": True},
         }
         if execution.done:
-            said["stopDate"] = _wall(simulation, execution.ended_ms)
+            said["stopDate"] = wall(simulation, execution.ended_ms)
         if execution.status == "SUCCEEDED":
             said["output"] = as_text(execution.output)
             said["outputDetails"] = {"included": True}
@@ -290,19 +272,22 @@ class Executions:
     # -- the end ---------------------------------------------------------------------------------
 
     def held(self) -> tuple[Held, ...]:
-        """What executions hold at the end: a standard one keeps its input for 90 days.
+        """What executions hold at the end: those under way, and those standard ones that failed.
 
-        The history of an express one is not kept (choosing-workflow-type).
+        A standard one keeps its input for 90 days; of an express one no history is kept
+        (choosing-workflow-type).
         """
-        return tuple(
-            Held(message, execution.function.logical_id, FAILED, until_ms)
-            for execution in self
-            if execution.done
-            and execution.status != "SUCCEEDED"
-            and execution.function.kind != "EXPRESS"
-            for until_ms in [execution.ended_ms + HISTORY_KEPT_MS]
-            for message in execution.messages or ("",)
-        )
+        held = []
+        for execution in self:
+            place, express = execution.function.logical_id, execution.function.kind == "EXPRESS"
+            longest = LONGEST_EXPRESS_SECONDS if express else LONGEST_STANDARD_SECONDS
+            state, until_ms = UNDER_WAY, execution.started_ms + longest * 1000
+            if execution.done:
+                if express or execution.status == "SUCCEEDED":
+                    continue
+                state, until_ms = FAILED, execution.ended_ms + HISTORY_KEPT_MS
+            held += [Held(message, place, state, until_ms) for message in execution.messages]
+        return tuple(held)
 
     def waits_ms(self) -> int:
         """How long the executions under way will still stand still, by their own definitions."""
@@ -329,22 +314,6 @@ class _Watching:
             return answer
         self._executions.wait_for(execution)
         return self._executions.described(execution)
-
-
-def as_text(value: Any) -> str:
-    """A JSON value as Step Functions writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _arn_of(machine: StateMachine, name: str, run: str) -> str:
-    prefix, _, machine_name = machine.arn.rpartition(":stateMachine:")
-    if run:
-        return f"{prefix}:express:{machine_name}:{name}:{run}"
-    return f"{prefix}:execution:{machine_name}:{name}"
-
-
-def _wall(simulation: Any, at_ms: int) -> datetime:
-    return datetime.fromtimestamp((simulation.scheduler.epoch_ms + at_ms) / 1000, UTC)
 
 
 def start(

@@ -34,6 +34,8 @@ def answer_states(simulation: Any, headers: Any, body: Any) -> Answer | None:
     simulation.scheduler.touch("stepfunctions", "executions", asked)
     try:
         said = operation(simulation, asked)
+    except TimeoutError:
+        return _said(504, {"message": "Endpoint request timed out"})
     except Refused as refused:
         return _said(400, {"__type": refused.code, "message": refused.message}, refused.code)
     return _said(200, said)
@@ -80,6 +82,8 @@ def _start(simulation: Any, asked: _Asked) -> dict[str, Any]:
 def _start_sync(simulation: Any, asked: _Asked) -> dict[str, Any]:
     execution = _started(simulation, asked, waits=True)
     simulation.executions.wait_for(execution)
+    if not execution.done:  # the front door waits no longer; the execution goes on
+        raise TimeoutError
     lasted_ms = execution.ended_ms - execution.started_ms
     bill = {"billedDurationInMilliseconds": -(-lasted_ms // 100) * 100, "billedMemoryUsedInMB": 64}
     return {**simulation.executions.described(execution), "billingDetails": bill}

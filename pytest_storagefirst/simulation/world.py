@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from pytest_storagefirst.simulation import moto_corrections, moto_shortcuts
+from pytest_storagefirst.simulation import moto_corrections, moto_shortcuts, rewinds
 from pytest_storagefirst.simulation.copies import deep_copy
 
 ACCOUNT = "123456789012"
@@ -286,7 +286,7 @@ class World:
             "s3": self._bucket_rewinds(),
             "kinesis": self._stream_rewinds(),
         }
-        self._rewinds = [(service, one) for service, rewinds in kept.items() for one in rewinds]
+        self._rewinds = [(service, one) for service, found in kept.items() for one in found]
 
     def _forget_instances(self) -> None:
         """moto keeps a list of all instances of its models, for a dashboard; nothing is freed."""
@@ -314,7 +314,7 @@ class World:
     def _table_rewinds(self) -> Iterator[Callable[[], None]]:
         # By the table of the day: a transaction that fails puts copies in the tables' place.
         for table in self.backend("dynamodb").tables.values():
-            yield _table_rewind(table, partial(self._table, table.name))
+            yield rewinds.of_table(table, partial(self._table, table.name))
 
     def _table(self, name: str) -> Any:
         return self.backend("dynamodb").tables[name]
@@ -336,11 +336,11 @@ class World:
         if self._has_streams():
             for stream in self.backend("kinesis").streams.values():
                 for shard in stream.shards.values():
-                    yield partial(_keep_records, shard.records, dict(shard.records))
+                    yield partial(rewinds.keep_records, shard.records, dict(shard.records))
 
     def _bucket_rewinds(self) -> Iterator[Callable[[], None]]:
         for bucket in self.backend("s3").buckets.values():
-            yield _bucket_rewind(bucket)
+            yield rewinds.of_bucket(bucket)
 
 
 def _fill(tables: Any, contents: dict[str, Any]) -> None:
@@ -371,44 +371,12 @@ def _replace(backend_dict: Any, state: _State) -> None:
 
     for backends in backend_dict._instances:
         dict.clear(backends)
-    backend_dict._instances[:] = [backends for backends, _ in state.backends]
+    kept = [backends for backends, _ in state.backends]
+    known = {id(backends) for backends in kept}
+    # A service that was imported meanwhile is moto's to reset, too.
+    more = [backends for backends in backend_dict._instances if id(backends) not in known]
+    backend_dict._instances[:] = [*kept, *more]
     for backends, accounts in state.backends:
         dict.update(backends, accounts)
     s3_backends.bucket_accounts.clear()
     s3_backends.bucket_accounts.update(state.bucket_accounts)
-
-
-def _table_rewind(table: Any, find: Callable[[], Any]) -> Callable[[], None]:
-    kept = copy.deepcopy(dict(table.items))
-    records = len(getattr(getattr(table, "stream_shard", None), "items", ()))
-
-    def restore() -> None:
-        table = find()
-        shard = getattr(table, "stream_shard", None)
-        if table.items or kept:
-            table.items.clear()
-            if kept:
-                table.items.update(copy.deepcopy(kept))
-        if shard is not None and len(shard.items) != records:
-            del shard.items[records:]
-
-    return restore
-
-
-def _keep_records(records: dict[int, Any], kept: dict[int, Any]) -> None:
-    if len(records) != len(kept):
-        records.clear()
-        records.update(kept)
-
-
-def _bucket_rewind(bucket: Any) -> Callable[[], None]:
-    kept = dict(bucket.keys.items())
-
-    def restore() -> None:
-        bucket.multiparts.clear()
-        if len(bucket.keys) != len(kept) or kept:
-            bucket.keys.clear()
-            for name, key in kept.items():
-                bucket.keys[name] = key
-
-    return restore

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .topology import Integration, IntegrationResponse, Route
+from .topology import Authorizer, Integration, IntegrationResponse, Route
 
 _MOST_PER_PAGE = 500
 _DEFAULT_ROUTE = "$default"
@@ -35,6 +35,16 @@ def rest_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
         authorizer["id"]: authorizer["name"]
         for authorizer in client.get_authorizers(restApiId=api).get("items", [])
     }
+    functions = {
+        one["id"]: Authorizer(
+            name=one["name"],
+            function_arn=_function_of(one["authorizerUri"]),
+            kind=one["type"],
+            identity_sources=tuple((one.get("identitySource") or "").split(",")),
+        )
+        for one in client.get_authorizers(restApiId=api).get("items", [])
+        if one.get("type") in ("TOKEN", "REQUEST") and one.get("authorizerUri")
+    }
     resources = client.get_resources(restApiId=api, limit=_MOST_PER_PAGE, embed=["methods"])
     for resource in sorted(resources["items"], key=lambda one: one["path"]):
         for method_name, method in sorted((resource.get("resourceMethods") or {}).items()):
@@ -57,6 +67,7 @@ def rest_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
                 authorizer=_authorizer(
                     method.get("authorizationType"), method.get("authorizerId"), authorizers
                 ),
+                lambda_authorizer=functions.get(method.get("authorizerId")),
                 request_validator=validator.get("validateRequestBody") is True,
                 request_models={
                     content_type: _whole_schema(name, schemas)
@@ -77,6 +88,11 @@ def _stage(
     """The stage that is called: one the template names before one that a deployment made."""
     named = [stage for stage in stages if stage[0] in own_stages]
     return (named or stages or [("", {})])[0]
+
+
+def _function_of(uri: str) -> str:
+    """The function's ARN in an authorizer's URI."""
+    return uri.partition("/functions/")[2].removesuffix("/invocations") or uri
 
 
 def _authorizer(kind: str | None, identity: str | None, names: dict[str, str]) -> str:
@@ -152,9 +168,18 @@ def http_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
     }
     routes = [route for page in _pages(client.get_routes, api) for route in page]
     used = {route["AuthorizerId"] for route in routes if route.get("AuthorizerId")}
-    authorizers = {
-        identity: client.get_authorizer(ApiId=api, AuthorizerId=identity).get("Name", identity)
-        for identity in sorted(used)
+    found = {one: client.get_authorizer(ApiId=api, AuthorizerId=one) for one in sorted(used)}
+    authorizers = {identity: one.get("Name", identity) for identity, one in found.items()}
+    functions = {
+        identity: Authorizer(
+            name=one.get("Name", identity),
+            function_arn=_function_of(one["AuthorizerUri"]),
+            identity_sources=tuple(one.get("IdentitySource") or ()),
+            payload_format_version=one.get("AuthorizerPayloadFormatVersion") or "1.0",
+            simple_responses=one.get("EnableSimpleResponses") is True,
+        )
+        for identity, one in found.items()
+        if one.get("AuthorizerType") == "REQUEST" and one.get("AuthorizerUri")
     }
     for route in sorted(routes, key=lambda one: one["RouteKey"]):
         key = route["RouteKey"]
@@ -177,6 +202,7 @@ def http_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
             authorizer=_authorizer(
                 route.get("AuthorizationType"), route.get("AuthorizerId"), authorizers
             ),
+            lambda_authorizer=functions.get(route.get("AuthorizerId")),
         )
 
 

@@ -83,7 +83,7 @@ def bucket(client: Any, logical_id: str, name: str) -> Bucket:
         for one in said.get(section, ())[:1]:
             rules = ((one.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ()
             found.update({rule["Name"].lower(): rule["Value"] for rule in rules})
-    return Bucket(logical_id, name, found["prefix"], found["suffix"])
+    return Bucket(logical_id, name, f"{found['prefix']}*{found['suffix']}")
 
 
 def notifications(client: Any, name: str, default_bus: str) -> Iterator[Edge]:

@@ -147,6 +147,12 @@ _CANDIDATES = (
     "1",
     "a",
 )
+_NAMED = {
+    "email": _CANDIDATES[0],
+    "endpoint": _CANDIDATES[1],
+    "url": _CANDIDATES[1],
+    "cidr": _CANDIDATES[2],
+}
 _NUMBERED = {"AWS::EC2::VPC::Id": "vpc", "AWS::EC2::Subnet::Id": "subnet"}
 
 
@@ -175,8 +181,9 @@ def _invented(name: str, declaration: dict[str, Any]) -> str:
     plain = f"invented-{name.lower()}"[: int(declaration.get("MaxLength", 60))]
     plain = plain.ljust(int(declaration.get("MinLength", 0)), "x")
     candidates: tuple[str, ...] = (plain, plain.replace("-", ""), *_CANDIDATES)
-    if "email" in name.lower():
-        candidates = (_CANDIDATES[0], *candidates)
+    for word, candidate in _NAMED.items():
+        if word in name.lower():
+            candidates = (candidate, *candidates)
     pattern = declaration.get("AllowedPattern")
     for candidate in candidates:
         if not isinstance(pattern, str) or _fits(pattern, candidate):

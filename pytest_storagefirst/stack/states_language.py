@@ -16,6 +16,7 @@ from pytest_storagefirst.stack.topology import StateMachine
 
 LONGEST_STANDARD_SECONDS = 365 * 86_400
 LONGEST_EXPRESS_SECONDS = 300
+MOST_ATTEMPTS = 40  # of a retrier, that are waited for: some retry for ever
 
 _RETRIES = {"MaxAttempts": 3, "IntervalSeconds": 1, "BackoffRate": 2.0}
 # Integrations that wait for a job of a service that no one simulates.
@@ -122,7 +123,8 @@ def _refused(logical_id: str, state: str, found: str, expected: str = "") -> Tem
 def patience_seconds(machine: StateMachine) -> int:
     """How long an execution can take by its own waits and retries, calls that take time apart.
 
-    Each state is counted once and each retry to its end; no more than an execution may last.
+    Each state is counted once and each retrier to its end, or for MOST_ATTEMPTS; no more than an
+    execution may last.
     """
     express = machine.kind == "EXPRESS"
     most = LONGEST_EXPRESS_SECONDS if express else LONGEST_STANDARD_SECONDS
@@ -143,7 +145,7 @@ def _waits_of(retrier: Mapping[str, Any], most: float) -> float:
     known = {**_RETRIES, **retrier}
     longest = known.get("MaxDelaySeconds") or most
     total, wait = 0.0, float(known["IntervalSeconds"])
-    for _ in range(int(known["MaxAttempts"])):
+    for _ in range(min(int(known["MaxAttempts"]), MOST_ATTEMPTS)):
         total += min(wait, longest)
         wait *= float(known["BackoffRate"])
         if total >= most:
@@ -165,3 +167,33 @@ def _scopes(
 
 def _list(state: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [one for one in state.get(name) or () if isinstance(one, dict)]
+
+
+# Where a state writes to, not what it reads.
+_WRITTEN = frozenset({"ResultPath", "OutputPath"})
+
+
+def read_paths(definition: str) -> Iterator[tuple[str, ...]]:
+    """The fields that a definition's paths read: of the input, or of what an earlier state left."""
+    written = set()
+    found: dict[tuple[str, ...], None] = {}
+    for name, path in _paths(json.loads(definition)):
+        fields = tuple(part for part in path.removeprefix("$").split(".") if part)
+        if not fields or any("[" in part or "(" in part for part in fields):
+            continue
+        if name in _WRITTEN:
+            written.add(fields[0])
+        else:
+            found[fields] = None
+    yield from (fields for fields in found if fields[0] not in written)
+
+
+def _paths(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _paths(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _paths(inner, name)
+    elif isinstance(value, str) and value.startswith("$."):
+        yield name, value

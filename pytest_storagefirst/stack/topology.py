@@ -99,12 +99,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket; its first notification is about keys with `prefix` and `suffix`."""
+    """A bucket; its first notification is about keys like `key_pattern`, "*" being any text."""
 
     logical_id: str
     name: str
-    prefix: str = ""
-    suffix: str = ""
+    key_pattern: str = "*"
 
     @property
     def arn(self) -> str:
@@ -231,6 +230,22 @@ class Integration:
 
 
 @dataclass(frozen=True)
+class Authorizer:
+    """A Lambda authorizer: its function, and what a request must carry to be asked about.
+
+    `kind` is "TOKEN" or "REQUEST"; `identity_sources` are "method.request.header.Authorization" or
+    "$request.header.Authorization".
+    """
+
+    name: str
+    function_arn: str
+    kind: str = "REQUEST"
+    identity_sources: tuple[str, ...] = ()
+    payload_format_version: str = "1.0"
+    simple_responses: bool = False
+
+
+@dataclass(frozen=True)
 class Route:
     """One method on one path of an API. `name` is "POST /orders"; the entry is called by it."""
 
@@ -243,6 +258,7 @@ class Route:
     integration: Integration
     stage_variables: MappingType[str, str] = field(default_factory=dict)
     authorizer: str = ""  # name or id; "" when open
+    lambda_authorizer: Authorizer | None = None
     request_validator: bool = False
     # content type -> JSON schema
     request_models: MappingType[str, str] = field(default_factory=dict)

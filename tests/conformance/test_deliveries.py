@@ -5,6 +5,7 @@ Each test plays a stack end to end and names the page that its rule comes from.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -295,6 +296,16 @@ def test_30_a_queue_gets_the_message_in_its_envelope(stand_up):
     assert set(json.loads(envelope["Message"])) == {"id"}
 
 
+def test_30_a_message_without_text_is_refused(stand_up):
+    """https://github.com/localstack/localstack/issues/5096, which tells what AWS does"""
+    run = stand_up("topic", "Topic", subscription(RawMessageDelivery=True))
+
+    played = run(body="")
+
+    assert "acknowledged" not in {e.kind for e in played.observation.history}
+    assert kept(played) == []
+
+
 def test_30_raw_delivery_leaves_the_envelope_out(stand_up):
     """https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html"""
     run = stand_up("topic", "Topic", subscription(RawMessageDelivery=True))
@@ -497,7 +508,7 @@ SCHEDULED = """
 def schedules(event: Any, context: Any) -> None:
     body = json.loads(event["Records"][0]["body"])
     boto3.client("scheduler").create_schedule(
-        Name=body["id"],
+        Name=body.get("name", body["id"]),
         ScheduleExpression="at(2026-01-02T00:00:00)",
         FlexibleTimeWindow={"Mode": "OFF"},
         Target={
@@ -519,6 +530,32 @@ def test_33_what_was_scheduled_comes_at_its_time(stand_up, tmp_path):
     stored = events(played, "stored", "Queue")
     assert [event.messages for event in stored] == [("m1",)]
     assert stored[0].at_ms == pytest.approx(24 * HOUR_MS, abs=1000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "arrives_in"),
+    [
+        ("target-refused for 80000 s", "Queue"),
+        ("target-refused for 90000 s", "Letters"),
+        ("target-refused(access-denied)", "Letters"),
+    ],
+)
+def test_33_a_target_is_tried_for_24_hours_then_it_goes_to_the_dlq(
+    stand_up, tmp_path, fault, arrives_in
+):
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html"""
+    run = stand_up("queue", "In", SCHEDULED, worker=SCHEDULES, Worker=schedules)
+    letters = {"DeadLetterConfig": {"Arn": _arn_of(tmp_path, "Letters")}}
+    target = {"Arn": _arn_of(tmp_path, "Queue"), **letters}
+    place = "scheduler:us-east-1:123456789012:schedule/default/named"
+
+    played = run(f"{place}: delivery #1: {fault}", body={**BODY, "name": "named", "target": target})
+
+    assert [len(kept(played, queue)) for queue in ("Queue", "Letters")] == [
+        int(queue == arrives_in) for queue in ("Queue", "Letters")
+    ]
+    last_ms = max(event.at_ms for event in events(played, "stored", arrives_in))
+    assert 24 * HOUR_MS <= last_ms <= 48 * HOUR_MS
 
 
 def _arn_of(folder: Path, logical_id: str) -> str:
@@ -581,7 +618,23 @@ def test_the_error_action_gets_what_an_action_did_not_take(stand_up):
 
     broken = run("Selects: delivery #1: target-refused")
 
-    assert len(kept(broken, "Letters")) == 1
+    [letter] = kept(broken, "Letters")
+    assert set(json.loads(base64.b64decode(letter["base64OriginalPayload"]))) == {"id"}
+    assert letter["topic"] == "orders/#"
+    [failure] = letter["failures"]
+    assert failure["failedAction"] == "SqsAction"
+    assert failure["failedResource"] == "Queue"
+
+
+def test_the_error_action_gets_even_an_empty_payload(stand_up):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+    action = "ErrorAction: {Sqs: {QueueUrl: !Ref Letters, RoleArn: !GetAtt Role.Arn}}"
+    rule = (DEVICE_RULE % action).replace("*, timestamp() AS at", "*")
+    run = stand_up("rule", "Selects", rule)
+
+    [letter] = kept(run(body=""), "Letters")
+
+    assert letter["base64OriginalPayload"] == ""
 
 
 def test_a_rule_with_a_where_is_refused(stand_up):

@@ -63,7 +63,7 @@ def fails_with(error: type[Exception], times: int = 99) -> Callable[[Any, Any], 
 # -- workflow types ------------------------------------------------------------------------------
 
 
-def test_a_standard_execution_that_failed_keeps_its_input_for_90_days(deployed):
+def test_41_a_standard_execution_that_failed_keeps_its_input_for_90_days(deployed):
     """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
     ran = execute(
         with_machine(deployed, states(Put=put())), "Machine: dynamodb.PutItem #1: refused"
@@ -74,7 +74,7 @@ def test_a_standard_execution_that_failed_keeps_its_input_for_90_days(deployed):
     assert held.until_ms == ran.execution.ended_ms + 90 * DAY_MS == HISTORY_KEPT_MS + 6
 
 
-def test_an_express_execution_that_failed_keeps_nothing(deployed):
+def test_41_an_express_execution_that_failed_keeps_nothing(deployed):
     """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
     express = with_machine(deployed, states(Put=put()), kind="EXPRESS")
 
@@ -85,7 +85,7 @@ def test_an_express_execution_that_failed_keeps_nothing(deployed):
 
 
 @pytest.mark.parametrize(("kind", "times"), [("STANDARD", 1), ("EXPRESS", 2)])
-def test_only_an_express_workflow_may_run_twice(deployed, kind, times):
+def test_41_only_an_express_workflow_may_run_twice(deployed, kind, times):
     """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
     twice = with_machine(deployed, states(Put=put()), kind=kind)
 
@@ -464,6 +464,29 @@ def test_a_machine_that_takes_too_long_times_out(deployed):
     assert ran.execution.status == "TIMED_OUT"
     assert ran.at("failed") == [100_001]
     assert ran.items == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("$[0].body", "x"),
+        ("$[0]", {"body": "x", "n": [1, 2, 3], "a*b": 4}),
+        ("$[*].body", ["x"]),
+        ("$[0].n[1]", 2),
+        ("$[0].n[-1]", 3),
+        ("$[0].n[0:2]", [1, 2]),
+        ("$[0].n[5:]", []),
+        ("$[?(@.body == 'y')].n", []),
+        ("$[0]['a*b']", 4),
+    ],
+)
+def test_a_path_finds_a_thing_and_one_that_can_find_several_a_list(deployed, path, value):
+    """https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-paths.html"""
+    found = states(Find={"Type": "Pass", "InputPath": path, "End": True})
+
+    ran = execute(with_machine(deployed, found), given=[{"body": "x", "n": [1, 2, 3], "a*b": 4}])
+
+    assert ran.execution.output == value
 
 
 # -- integrations ---------------------------------------------------------------------------------

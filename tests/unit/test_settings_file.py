@@ -146,7 +146,7 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
         ("[[entry]]\nbody = {}", 1, "none", "exactly one of route, queue"),
         ("[[entry]]\nqueue = 'Q'\nroute = 'GET /'", 1, "route and queue", "exactly one of"),
         ("[[entry]]\nqueue = 'Q'\n[[entry]]\nqueue = 'R'\nboddy = {}", 5, "boddy", 'write "body"'),
-        ("[[entry]]\nroute = 'orders'", 2, "'orders'", 'write "METHOD /path"'),
+        ("[[entry]]\nroute = 'orders here'", 2, "'orders here'", 'write "METHOD /path"'),
         ("[[entry]]\nqueue = ''", 2, "''", "a text that is not empty"),
         ("[[entry]]\nqueue = 'Q'\nstrategy = 'orders'", 3, "'orders'", '"module:name"'),
         ("[[entry]]\nqueue = 'Q'\nbody = { at = 2026-01-01 }", 3, "datetime.date", "quote it"),

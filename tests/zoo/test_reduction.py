@@ -22,6 +22,7 @@ from pytest_storagefirst.simulation.schedule import Schedule, Send
 from tests.zoo.test_zoo import EXPECTED, ZOO
 
 MOST_OF_ONE = 250
+FEW = 200  # pairs of a stack whose few sites all show something else: nothing is left out
 
 
 class Product:
@@ -80,7 +81,8 @@ def share_of_skipped(animal: str) -> tuple[int, int]:
 def test_no_defect_is_hidden(animal):
     skipped, product = share_of_skipped(animal)
 
-    assert 0.05 < skipped / product < 0.5
+    assert skipped / product < 0.5
+    assert skipped / product > 0.05 or product < FEW
 
 
 def test_a_signature_that_says_too_little_is_seen(monkeypatch):

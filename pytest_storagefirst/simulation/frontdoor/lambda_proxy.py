@@ -44,9 +44,9 @@ def invocation(
     match = FUNCTION_URI.match(route.integration.uri)
     arn = match[1] if match else route.integration.uri
     if route.protocol == "HTTP" and route.integration.payload_format_version != "1.0":
-        event = _event_2(route, request, path_parameters, context)
+        event = event_2(route, request, path_parameters, context)
     else:
-        event = _event_1(route, request, path_parameters, context)
+        event = event_1(route, request, path_parameters, context)
     payload = json.dumps(event, ensure_ascii=False)
     return BackendCall(
         "lambda",
@@ -98,7 +98,7 @@ def _body_text(result: Any) -> str:
     return result if isinstance(result, str) else json.dumps(result, separators=(",", ":"))
 
 
-def _event_1(
+def event_1(
     route: Route,
     request: HttpRequest,
     path_parameters: Mapping[str, str],
@@ -122,7 +122,7 @@ def _event_1(
     return {"version": "1.0", **event} if route.protocol == "HTTP" else event
 
 
-def _event_2(
+def event_2(
     route: Route,
     request: HttpRequest,
     path_parameters: Mapping[str, str],

@@ -236,4 +236,10 @@ def _scalar(service: str, shape: Any, value: Any) -> Any:
         _expect(service, shape, value, type(None))
     if kind == "string":
         _expect(service, shape, value, str)
+        least = shape.metadata.get("min", 0)
+        if len(value) < least:  # Kinesis takes no record without a partition key
+            message = f"Value at {shape.name}: Member must have length greater than or equal to"
+            raise UnreadableRequest(
+                error_reply(service, "ValidationException", f"{message} {least}")
+            )
     return value

@@ -35,6 +35,9 @@ def notify(simulation: Simulation, event: Any, bucket: Any, key: Any) -> None:
     if configuration is None:
         return
     event_name = str(getattr(event, "value", event))  # "s3:ObjectCreated:Put"
+    tagger = simulation.deployed.world.backend("s3").tagger
+    if event_name == "s3:ObjectTagging:Put" and not tagger.get_tag_dict_for_resource(key.arn):
+        return  # moto's own doing: it tags each new object, if only with nothing
     place = targets.name_of(simulation, f"arn:aws:s3:::{bucket.name}")
     content = getattr(key, "value", b"") or b""
     messages = whose(simulation, key.name + content.decode("utf-8", "replace"))

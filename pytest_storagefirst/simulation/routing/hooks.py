@@ -28,7 +28,13 @@ def _topics(here: Any) -> None:
     from moto.sns.exceptions import InvalidParameterValue
     from moto.sns.models import SNSBackend, Subscription
 
-    publish = Subscription.publish
+    publish, take = Subscription.publish, SNSBackend.publish
+
+    def taken(self: Any, message: str, *arguments: Any, **named: Any) -> str:
+        if here() is not None and not message:
+            raise InvalidParameterValue("Invalid parameter: Empty message")
+        message_id: str = take(self, message, *arguments, **named)
+        return message_id
 
     def published(
         self: Any,
@@ -64,15 +70,7 @@ def _topics(here: Any) -> None:
             ),
         )
 
-    publish_to_topic = SNSBackend.publish
-
-    def accepted(self: Any, message: str, *arguments: Any, **named: Any) -> Any:
-        # SNS API reference, Publish: a message is required.
-        if not message and here() is not None:
-            raise InvalidParameterValue("Invalid parameter: Empty message")
-        return publish_to_topic(self, message, *arguments, **named)
-
-    SNSBackend.publish = accepted  # type: ignore[method-assign]
+    SNSBackend.publish = taken  # type: ignore[method-assign]
     Subscription.publish = published  # type: ignore[method-assign]
 
 

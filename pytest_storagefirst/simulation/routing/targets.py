@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_storagefirst.simulation import asynchronous
 from pytest_storagefirst.simulation.behalf import aws, on_behalf_of
 from pytest_storagefirst.simulation.routing.deliveries import Refused
 
@@ -38,6 +37,8 @@ def name_of(simulation: Simulation, arn: str) -> str:
     """A target as the history calls it: by logical id where the stack has it."""
     names = simulation.deployed.topology.logical_ids
     found = names.get(arn) or names.get(":".join(arn.split(":")[:7]))
+    if found is None and ":event-bus/" in arn:
+        return arn.rpartition("/")[2]
     return found or arn.split(":", 2)[-1]
 
 
@@ -90,6 +91,9 @@ def _to_queue(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | Non
 
 
 def _to_function(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | None:
+    # What it invokes may be fed by a pipe, which has targets.
+    from pytest_storagefirst.simulation import asynchronous
+
     function = simulation.deployed.function_by_arn(arn)
     if function is None:
         return _ELSEWHERE

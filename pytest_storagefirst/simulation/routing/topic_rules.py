@@ -106,6 +106,7 @@ def _act(
     if str(parameters.get("useBase64", "")).lower() == "true":
         text = base64.b64encode(text.encode()).decode()
     parcel = targets.Parcel(text, messages, f"delivered by {rule.logical_id}")
+    target = targets.name_of(simulation, arn) if arn.startswith("arn:") else arn
     role = _role_of(action)
 
     def hand_over() -> deliveries.Refused | None:
@@ -116,11 +117,11 @@ def _act(
         simulation,
         deliveries.Delivery(
             place=rule.logical_id,
-            target=targets.name_of(simulation, arn) if arn.startswith("arn:") else arn,
+            target=target,
             messages=messages,
             hand_over=hand_over,
             retries=deliveries.IOT,
-            what=_failure(rule, kind, arn, published),
+            what=_failure(simulation, rule, kind, target, published),
             dead_letter_arn=next(arns_in(rule.error_action), None) if rule.error_action else None,
             may_keep=lambda letters: may_deliver(
                 simulation, PRINCIPAL, rule.arn, letters, _role_of(rule.error_action)
@@ -135,21 +136,26 @@ def _role_of(action: Mapping[str, Any] | None) -> str:
     return ""
 
 
-def _failure(rule: TopicRule, kind: str, resource: str, published: str) -> str:
-    """What an error action gets of an action that failed (rule-error-handling)."""
+def _failure(
+    simulation: Simulation, rule: TopicRule, kind: str, resource: str, published: str
+) -> str:
+    """What the error action is given: not what was selected, but what the device had published.
+
+    AWS tells all failures of one message at once; here each action tells its own.
+    """
+    topic = re.search(r"from\s+'([^']*)'", rule.sql, re.I)
+    failure = {
+        "failedAction": f"{kind[:1].upper()}{kind[1:]}Action",
+        "failedResource": resource,
+        "errorMessage": f"Failed to hand the message to {resource}.",
+    }
     return json.dumps(
         {
             "ruleName": rule.name,
-            "topic": "",
-            "cloudwatchTraceId": "",
-            "clientId": "",
+            "topic": topic[1] if topic else "",
+            "cloudwatchTraceId": simulation.identities.new_id(),
+            "clientId": "device",
             "base64OriginalPayload": base64.b64encode(published.encode()).decode(),
-            "failures": [
-                {
-                    "failedAction": f"{kind.capitalize()}Action",
-                    "failedResource": resource,
-                    "errorMessage": "the action failed",
-                }
-            ],
+            "failures": [failure],
         }
     )

@@ -110,6 +110,7 @@ def _authorization(
                 "AuthorizerType": "JWT" if jwt else "REQUEST",
                 "AuthorizerUri": written.get("authorizerUri"),
                 "AuthorizerPayloadFormatVersion": written.get("authorizerPayloadFormatVersion"),
+                "EnableSimpleResponses": written.get("enableSimpleResponses"),
                 "IdentitySource": sources.split(",") if isinstance(sources, str) else sources or [],
                 "JwtConfiguration": _jwt(written.get("jwtConfiguration")),
             }

@@ -14,7 +14,10 @@ from pytest_storagefirst.explore.shrink import shrink
 from pytest_storagefirst.faults.plan import Fault, parse_fault
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.verdict import OK, VIOLATED, Verdict
+from pytest_storagefirst.simulation.deployed import Deployed, Entry
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.simulation.world import World
+from pytest_storagefirst.stack.topology import Topology
 
 CRASH = parse_fault("Worker: invocation #1: crash")
 LONG_CRASH = parse_fault("Worker: invocation #3 under m2: crash for 90 s")
@@ -25,7 +28,12 @@ WORKLOAD = tuple(Send(f"m{number}", "Orders", {"id": "{unique}"}) for number in 
 class OneDefect:
     """Judges by what a schedule holds; plays nothing."""
 
-    deployed = SimpleNamespace(entries=[SimpleNamespace(name="Orders", body={"id": "{unique}"})])
+    deployed = Deployed(
+        World("us-east-1"),
+        Topology("stack", "123456789012", "us-east-1"),
+        {},
+        (Entry("Orders", {"id": "{unique}"}),),
+    )
 
     def __init__(self, fails, fired=None, refuses=lambda schedule: False):
         self.fails, self.fired, self.refuses = fails, fired, refuses

@@ -21,7 +21,7 @@ from pytest_storagefirst.errors import (
 from pytest_storagefirst.explore.machine import stateful
 from pytest_storagefirst.explore.result import NotShown, Violated
 from pytest_storagefirst.explore.stack import judge, open_stack
-from pytest_storagefirst.explore.standing import standing
+from pytest_storagefirst.explore.standing import BLUEPRINTS, standing
 from pytest_storagefirst.explore.strategies import schedules
 from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.settings import Settings
@@ -74,11 +74,34 @@ def test_by_hand_step_by_step():
         assert len(stack.table("Table")) == 1
 
 
-@pytest.mark.parametrize("name", ["api-queue-table", "rest-queue-table"])
-def test_a_blueprint_needs_no_template(name):
-    with open_stack(f"blueprint:{name}", Settings()) as stack:
+@pytest.mark.parametrize("blueprint", sorted(BLUEPRINTS.glob("*/template.yaml")))
+def test_a_blueprint_needs_no_template(blueprint):
+    with open_stack(f"blueprint:{blueprint.parent.name}", Settings()) as stack:
         stack.send()
-        stack.send("POST /messages", {"id": "{unique}", "amount": 1})
+        stack.send(body={"id": "{unique}", "sender": "s-1", "amount": 1})
+        stack.run()
+        stack.verify()
+
+
+def test_what_goes_on_to_a_bus_of_the_stack_has_not_left_it():
+    with open_stack("blueprint:api-bus-table", Settings()) as stack:
+        stack.send()
+        stack.run()
+        assert [effect.place for effect in stack.effects()] == ["Table"]
+
+
+@pytest.mark.parametrize(
+    ("blueprint", "faults"),
+    [
+        ("topic-fanout", ("Topic: delivery #1: duplicate", "Topic: request #2: throttled")),
+        ("iot-queue-table", ("Rule: delivery #1: target-refused", "Rule: request #2: throttled")),
+    ],
+)
+def test_an_entry_without_a_front_door_is_struck_as_what_it_is_too(blueprint, faults):
+    with open_stack(f"blueprint:{blueprint}", Settings()) as stack:
+        stack.inject(*faults)
+        stack.send()
+        stack.send()
         stack.run()
         stack.verify()
 

@@ -207,6 +207,12 @@ def test_dynamodb_items_are_read() -> None:
             '{"StreamName": "s", "PartitionKey": "p", "Data": "{"}',
             "Serialization",
         ),
+        # API_PutRecord (Kinesis API reference): a partition key has at least one character
+        (
+            "kinesis:action/PutRecord",
+            '{"StreamName": "s", "PartitionKey": "", "Data": "eA=="}',
+            "ValidationException",
+        ),
         (
             "kinesis:action/PutRecords",
             '{"StreamName": "s", "Records": {}}',

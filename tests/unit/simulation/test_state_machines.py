@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,16 +16,23 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pytest_storagefirst.errors import FaultError, SimulationError, TemplateError
+from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.sweep import MOST_NUMBERS, outage_ms, single_faults
 from pytest_storagefirst.faults.places import check_place
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.events import to_bytes
+from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.state_machines import start, start_sync
-from pytest_storagefirst.stack.states_language import boto_name, check, patience_seconds
+from pytest_storagefirst.stack.states_language import (
+    MOST_ATTEMPTS,
+    boto_name,
+    check,
+    patience_seconds,
+)
 from tests.machines import (
     MACHINE,
     WORKER,
@@ -39,6 +47,47 @@ from tests.machines import (
 WAITS = states(Wait={"Type": "Wait", "Seconds": 60, "Next": "Put"}, Put=put())
 SLOW = states(Wait={"Type": "Wait", "Seconds": 20, "End": True})
 DONE = states(Done={"Type": "Pass", "End": True})
+
+
+FRONT_DOOR = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      DefinitionBody:
+        openapi: "3.0.1"
+        info: {title: things, version: "1.0"}
+        paths:
+          /things:
+            post:
+              responses: {default: {description: Done}}
+              x-amazon-apigateway-integration:
+                type: aws_proxy
+                integrationSubtype: StepFunctions-StartSyncExecution
+                payloadFormatVersion: "1.0"
+                credentials: !GetAtt Role.Arn
+                requestParameters: {StateMachineArn: !Ref Intake, Input: $request.body}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal: {Service: apigateway.amazonaws.com}
+            Action: sts:AssumeRole
+      Policies:
+        - PolicyName: Start
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement: [{Effect: Allow, Action: states:StartSyncExecution, Resource: "*"}]
+  Intake:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      Type: EXPRESS
+      Definition: {StartAt: Wait, States: {Wait: {Type: Wait, Seconds: 1, End: true}}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -266,6 +315,18 @@ def test_a_token_is_told_once_and_not_after_its_task(deployed):
     assert (ended.kind, round(ended.at_ms, -3)) == ("succeeded", 15_000)
 
 
+def test_an_execution_that_waits_for_ever_holds_its_message(deployed):
+    parameters = {"FunctionName": WORKER, "Payload": {"token.$": "$$.Task.Token"}}
+    resource = "arn:aws:states:::lambda:invoke.waitForTaskToken"
+    asks = states(Ask=task(resource, Parameters=parameters))
+
+    ran = execute(with_machine(deployed, asks, Worker=lambda event, context: None))
+
+    assert ran.execution.status == "RUNNING"
+    (held,) = ran.simulation.executions.held()
+    assert (held.message, held.state, held.until_ms) == ("m1", "under way", 365 * 86_400_000)
+
+
 def test_the_history_of_an_execution_refuses_the_run(deployed):
     def handler() -> Any:
         arn = client().start_execution(stateMachineArn=MACHINE)["executionArn"]
@@ -299,6 +360,31 @@ def test_a_source_is_told_when_the_execution_it_waits_for_has_ended(deployed):
 
     assert [(one.status, one.output, one.ended_ms) for one in ended] == [("SUCCEEDED", [1], 20_001)]
     assert len(tuple(simulation.executions)) == 1
+
+
+def through_the_door(tmp_path: Path, seconds: int) -> Played:
+    """Two requests to an API that starts an express machine and waits for it."""
+    (tmp_path / "template.yaml").write_text(FRONT_DOOR.replace("Seconds: 1", f"Seconds: {seconds}"))
+    prepared = prepare(tmp_path / "template.yaml", Settings())
+    sends = tuple(Send(f"m{n}", "POST /things", {"id": "{unique}"}) for n in (1, 2))
+    return play(prepared.deployed, Schedule(sends))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told", "at_ms"),
+    [(5, "acknowledged", [5_001, 5_011]), (60, "indeterminate", [29_000, 29_010])],
+)
+def test_a_front_door_waits_for_the_outcome_as_long_as_it_may(tmp_path, seconds, told, at_ms):
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
+    history = through_the_door(tmp_path, seconds).observation.history
+
+    assert sorted(e.messages[0] for e in history if e.kind == told) == ["m1", "m2"]
+    assert [e.at_ms for e in history if e.kind == "succeeded"] == [
+        seconds * 1000 + 1,
+        seconds * 1000 + 11,
+    ]
+    heard = [e.at_ms for e in history if e.kind == told]
+    assert all(abs(heard[at] - at_ms[at]) <= 20 for at in range(2))
 
 
 # -- faults -----------------------------------------------------------------------------------
@@ -430,4 +516,7 @@ def test_patience_counts_waits_and_retries_up_to_what_an_execution_may_last(depl
     for_ever = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 99_999_999}]
     text = json.dumps(states(Put=put(Retry=for_ever)))
     assert patience_seconds(replace(machine, definition=text)) == 365 * 86_400
+    often = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 99_999_999, "BackoffRate": 1}]
+    steady = json.dumps(states(Put=put(Retry=often)))
+    assert patience_seconds(replace(machine, definition=steady)) == MOST_ATTEMPTS
     assert patience_seconds(replace(machine, definition=text, kind="EXPRESS")) == 300

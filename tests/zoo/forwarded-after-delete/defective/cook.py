@@ -12,11 +12,10 @@ sqs = boto3.client("sqs")
 
 def cook(record):
     meal = json.loads(record["body"])
-    sqs.delete_message(
-        QueueUrl=os.environ["QUEUE_URL"], ReceiptHandle=record["receiptHandle"]
-    )
+    sqs.delete_message(QueueUrl=os.environ["QUEUE_URL"], ReceiptHandle=record["receiptHandle"])
     body = json.dumps({"mealId": meal["mealId"], "table": meal["table"]})
     sqs.send_message(QueueUrl=os.environ["NEXT_QUEUE_URL"], MessageBody=body)
+
 
 def handler(event, context):
     failures = []

@@ -14,9 +14,8 @@ def cook(record):
     meal = json.loads(record["body"])
     body = json.dumps({"mealId": meal["mealId"], "table": meal["table"]})
     sqs.send_message(QueueUrl=os.environ["NEXT_QUEUE_URL"], MessageBody=body)
-    sqs.delete_message(
-        QueueUrl=os.environ["QUEUE_URL"], ReceiptHandle=record["receiptHandle"]
-    )
+    sqs.delete_message(QueueUrl=os.environ["QUEUE_URL"], ReceiptHandle=record["receiptHandle"])
+
 
 def handler(event, context):
     failures = []

@@ -24,6 +24,7 @@ def announce(record):
         ]
     )
 
+
 def handler(event, context):
     failures = []
     for record in event["Records"]:

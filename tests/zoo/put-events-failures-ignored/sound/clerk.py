@@ -26,6 +26,7 @@ def announce(record):
     if said["FailedEntryCount"]:
         raise RuntimeError(said["Entries"][0]["ErrorCode"])
 
+
 def handler(event, context):
     failures = []
     for record in event["Records"]:

@@ -1,0 +1,44 @@
+"""Stores the message of each new item once, keyed by the id that its sender gave it.
+
+A handler of your own takes its place with `storagefirst("blueprint:NAME", handlers={"Worker": …})`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from decimal import Decimal
+from typing import Any
+
+import boto3
+
+logger = logging.getLogger()
+table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+
+
+def parse(body: str) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(body, parse_float=Decimal)
+    if not isinstance(message["id"], str) or not message["id"]:
+        raise ValueError("id must be a text")
+    return message
+
+
+def store(message: dict[str, Any]) -> None:
+    try:
+        table.put_item(Item=message, ConditionExpression="attribute_not_exists(id)")
+    except table.meta.client.exceptions.ConditionalCheckFailedException:
+        logger.info("%s stands already", message["id"])
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    for record in event["Records"]:
+        sequence_number = record["dynamodb"]["SequenceNumber"]
+        try:
+            if record["eventName"] == "INSERT":  # nothing changes an item; someone may remove it
+                store(parse(record["dynamodb"]["NewImage"]["body"]["S"]))
+        except Exception:
+            logger.exception("%s failed", sequence_number)
+            # Lambda goes on from here: what is behind it is given again, and so stays behind it.
+            return {"batchItemFailures": [{"itemIdentifier": sequence_number}]}
+    return {"batchItemFailures": []}

@@ -1,0 +1,98 @@
+"""`storagefirst survey`: a template ends in verdicts or in a refusal, and none stops another."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pytest_storagefirst.cli import main
+from pytest_storagefirst.survey import templates_in
+
+SOUND = """
+Transform: AWS::Serverless-2016-10-31
+Parameters: {Stage: {Type: String, AllowedPattern: "[a-z]+"}}
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: "%s"
+      Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn, BatchSize: 1}}}
+"""
+HANDLER = "import json\\ndef handler(event, context): json.loads(event['Records'][0]['body'])['id']"
+FILES = {
+    "sound/template.yaml": SOUND % HANDLER,
+    "node/template.yaml": (SOUND % "").replace("python3.13", "nodejs22.x"),
+    "ends/template.yaml": SOUND % "import ctypes; ctypes.string_at(0)",
+    "broken/template.yml": SOUND.replace("Queue.Arn", "Nowhere.Arn") % HANDLER,
+    "other/values.yaml": "Resources: none of AWS's\n",
+    "node_modules/template.yaml": SOUND % HANDLER,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True)
+        file.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_each_template_has_a_line_of_its_own(folder):
+    done = CliRunner().invoke(main, ["survey", str(folder), "--json", "--budget", "0"])
+
+    found = {one["template"]: one for one in json.loads(done.output)["templates"]}
+    assert set(found) == {
+        "broken/template.yml",
+        "ends/template.yaml",
+        "node/template.yaml",
+        "sound/template.yaml",
+    }
+    sound, node = found["sound/template.yaml"], found["node/template.yaml"]
+    assert sound["refused"] is None
+    assert {one["name"] for one in sound["properties"]} >= {"no-message-loss", "drains"}
+    assert any("parameter Stage has no value" in note for note in sound["notes"])
+    assert node["stands_up"]
+    assert "Worker is no Python function" in node["refused"]
+    assert not found["broken/template.yml"]["stands_up"]
+    assert "Nowhere" in found["broken/template.yml"]["refused"]
+    assert "its process ended with -11" in found["ends/template.yaml"]["refused"]
+    assert done.exit_code == 0
+
+
+def test_for_people_it_is_a_line_a_template(folder):
+    done = CliRunner().invoke(
+        main, ["survey", str(folder / "node"), "--report", str(folder / "report")]
+    )
+
+    first, *_, last = done.output.splitlines()
+    assert first.startswith("template.yaml: stands up, not judged: ")
+    assert last == "1 templates: 1 stand up, 0 judged"
+    assert json.loads((folder / "report" / "survey.json").read_text(encoding="utf-8"))
+
+
+def test_a_folder_that_is_not_there():
+    done = CliRunner().invoke(main, ["survey", "nowhere"])
+
+    assert done.exit_code == 2
+    assert "nowhere" in done.output
+
+
+@pytest.mark.skipif("STORAGEFIRST_CORPUS" not in os.environ, reason="names no folder of templates")
+def test_the_public_templates():
+    folder = Path(os.environ["STORAGEFIRST_CORPUS"])
+
+    done = CliRunner().invoke(main, ["survey", str(folder), "--json", "--budget", "0"])
+
+    found = json.loads(done.output)["templates"]
+    assert len(found) == len(templates_in(folder))
+    assert all(one["properties"] or one["refused"] for one in found)
+    assert not [one for one in found if "internal error" in str(one["refused"])]
+    assert sum(one["stands_up"] for one in found) >= 50

@@ -1,0 +1,119 @@
+"""Every blueprint is sound, is found out without what makes it safe, and has its page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from pytest_storagefirst.explore.exploration import explore
+from pytest_storagefirst.explore.result import StackResult, Violated
+from pytest_storagefirst.explore.stack import open_stack
+from pytest_storagefirst.explore.standing import BLUEPRINTS
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
+
+PAGES = Path(__file__).parents[1] / "docs" / "blueprints"
+NAMES = sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))
+
+REPORT = r"            FunctionResponseTypes:\n +- ReportBatchItemFailures\n"
+LETTERS = r"      RedrivePolicy:\n +deadLetterTargetArn: .+\n( +maxReceiveCount: 5\n)?"
+DESTINATION = r"            DestinationConfig:\n( {14,}.+\n)+"
+NO_WRITES = "Worker: dynamodb.PutItem #1: refused(access-denied)"
+
+# What is taken away: the file, a pattern, what stands in its place. Then a fault that shows it.
+UNSAFE = {
+    "api-queue-table": ("template.yaml", REPORT, "", NO_WRITES),
+    "rest-queue-table": (
+        "template.yaml",
+        r'statusCode: "500"',
+        'statusCode: "200"',
+        "POST /messages: request #1: storage-refused(server-error)",
+    ),
+    "api-bucket-table": ("template.yaml", REPORT, "", NO_WRITES),
+    "api-bus-table": (
+        "template.yaml",
+        r" +DeadLetterConfig:\n.+\n",
+        "",
+        "Bus: delivery #1: target-refused(access-denied)",
+    ),
+    "api-stream-table": ("template.yaml", DESTINATION, "", f"{NO_WRITES} for 90000 s"),
+    "api-table-stream": ("template.yaml", DESTINATION, "", f"{NO_WRITES} for 90000 s"),
+    "topic-fanout": (
+        "template.yaml",
+        LETTERS,
+        "",
+        "Topic: delivery #1: target-refused(access-denied)",
+    ),
+    "iot-queue-table": (
+        "template.yaml",
+        r"        ErrorAction:\n( {10,}.+\n)+",
+        "",
+        "Rule: delivery #1: target-refused",
+    ),
+    "api-fifo-table": ("src/app.py", r"stopped\.add\(sender\)", "pass", NO_WRITES),
+}
+
+
+@cache
+def explored(name: str) -> StackResult:
+    """All single faults, as in the zoo."""
+    template = BLUEPRINTS / name / "template.yaml"
+    return explore(template, replace(load_settings(template), budget_seconds=0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blueprint_is_sound(name):
+    verdicts = {one.name: (one.verdict, one.why) for one in explored(name).properties}
+    assert verdicts["no-message-loss"][0] == "ok"
+    assert {verdict for verdict, _ in verdicts.values()} <= {"ok", "not-applicable"}, verdicts
+
+
+@pytest.mark.parametrize("name", ["api-bucket-table", "api-stream-table", "api-table-stream"])
+def test_a_bad_message_is_found_where_storing_it_leaves_something(name):
+    assert not [note for note in explored(name).notes if "stands for a bad one" in note]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blueprint_without_what_makes_it_safe_is_found_out(name, tmp_path):
+    file, pattern, instead, fault = UNSAFE[name]
+    folder = shutil.copytree(BLUEPRINTS / name, tmp_path / name)
+    text = (folder / file).read_text(encoding="utf-8")
+    changed, count = re.subn(pattern, instead, text)
+    assert count
+    (folder / file).write_text(changed, encoding="utf-8")
+
+    def judged(template: Path) -> None:
+        with open_stack(template, load_settings(template)) as stack:
+            stack.inject(fault)
+            stack.send()
+            stack.send()
+            stack.run()
+            stack.verify("order-preserved" if name == "api-fifo-table" else "no-message-loss")
+
+    judged(BLUEPRINTS / name / "template.yaml")
+    with pytest.raises(Violated):
+        judged(folder / "template.yaml")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blueprint_has_a_page_whose_sample_runs(name):
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    [sample] = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    found: dict[str, object] = {}
+    exec(compile(sample, f"{name}.md", "exec"), found)
+
+    [test] = [value for key, value in found.items() if key.startswith("test_")]
+    test(lambda template, **more: open_stack(template, Settings(), **more))
+
+
+def test_each_page_is_a_blueprints_and_in_the_index():
+    pages = {page.stem for page in PAGES.glob("*.md")} - {"index"}
+    index = (PAGES / "index.md").read_text(encoding="utf-8")
+
+    assert pages == set(NAMES) == set(UNSAFE)
+    assert set(re.findall(r"\]\(([\w-]+)\.md\)", index)) == pages
