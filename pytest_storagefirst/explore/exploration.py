@@ -210,13 +210,13 @@ class Course:
             exploration.begin_stage(REMEMBERED, None, "what failed before")
             play_remembered(exploration, exploration.prepared.template.path)
         singles = list(stages.single_units(exploration, messages, counts))
+        faultless = list(stages.first_units(exploration, messages, entries))
+        if not baseline.played.observation.quiet:
+            exploration.note("without any fault work does not come to rest: no fault was tried")
+            faultless, singles = faultless[:1], []
         self.conclusion.singles = tuple(unit.name for unit in singles)
         pairing = settings.max_faults > 1 and settings.budget_seconds > 0
-        own = [
-            unit
-            for unit in stages.first_units(exploration, messages, entries)
-            if belongs(unit.name, settings.shard)
-        ]
+        own = [unit for unit in faultless if belongs(unit.name, settings.shard)]
         # What pairs are made of is learnt from all single faults, those of other shards too.
         own += [unit for unit in singles if pairing or belongs(unit.name, settings.shard)]
         found = self._work(SINGLES, own, SINGLES_A_CHUNK, "single faults")

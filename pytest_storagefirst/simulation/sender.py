@@ -24,6 +24,7 @@ from pytest_storagefirst.simulation.frontdoor import (
     answer,
     backend_call,
     match_route,
+    refused_entry,
     service_reply,
     throttled,
 )
@@ -149,7 +150,11 @@ class Sender:
         backend_body = backend.body if isinstance(backend, HttpReply) else ""
         if isinstance(backend, HttpReply) and backend.status < 300:
             self._leaves(call)
-        return reply, acknowledged(route, reply, backend_body)
+        said_yes = acknowledged(route, reply, backend_body)
+        if said_yes and (why := refused_entry(route, backend_body)):
+            told = f"{call.service} refused the entry ({why}), and the reply does not say so"
+            simulation.record("noted", self.sending, entry.name, told)
+        return reply, said_yes
 
     def _leaves(self, call: BackendCall) -> None:
         """What the front door gives to a service that the final read doesn't see is an effect."""

@@ -192,3 +192,17 @@ def test_a_key_of_another_type_does_not_match_the_schema(tmp_path, operation, ke
     play(deployed, Schedule((Send("m1", "Queue", json.dumps({"id": 1})),)))
 
     assert codes == ["ValidationException"]
+
+
+def test_a_failed_entry_that_the_reply_hides_is_told_in_the_story(tmp_path):
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html"""
+    animal = Path(__file__).parents[1] / "zoo" / "rest-failed-entry-told-as-accepted"
+    notes = []
+    for twin in ("defective", "sound"):
+        entry = Entry("route", "POST /votes", {"voteId": "{unique}", "choice": "yes"})
+        template = animal / twin / "template.yaml"
+        deployed = prepare(template, Settings(entries=(entry,)), {}).deployed
+        notes.append(list(told(play(deployed, Schedule((Send("m1", entry.name, "x"),))), "noted")))
+
+    assert notes[0] == ["events refused the entry (MalformedDetail), and the reply does not say so"]
+    assert notes[1] == []

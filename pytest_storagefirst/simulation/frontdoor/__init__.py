@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from ...errors import TemplateError
 from ...stack.topology import Route
 from . import http_api, lambda_proxy, rest_request
-from .acknowledgement import acknowledged
+from .acknowledgement import acknowledged, refused_entry
 from .messages import (
     BackendCall,
     BackendFailure,
@@ -40,6 +40,7 @@ __all__ = [
     "gateway_reply",
     "match_route",
     "no_route",
+    "refused_entry",
     "service_error",
     "service_reply",
     "throttled",

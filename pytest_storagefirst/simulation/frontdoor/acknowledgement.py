@@ -41,6 +41,14 @@ def acknowledged(route: Route, reply: HttpReply, backend_body: str) -> bool:
     return not any(reason in reply.body for reason in reasons)
 
 
+def refused_entry(route: Route, backend_body: str) -> str:
+    """The code, or else text, of an entry that a 2xx answer lists as failed; "" for none."""
+    if not _MAY_FAIL.search(backend_body):
+        return ""
+    reasons = set(_reasons(route, backend_body))
+    return min(reasons, key=lambda reason: (" " in reason, reason), default="")
+
+
 def _tells_failure(route: Route, body: str) -> bool:
     if XML_FAILURE.search(body):
         return True

@@ -144,9 +144,9 @@ def _try(
     target = delivery.target
     if refused.denied:
         simulation.record("denied", delivery.messages, delivery.place, refused.why)
-    simulation.record(
-        "errored", delivery.messages, delivery.place, f"delivery to {target}: {refused.why}"
-    )
+    else:
+        told = f"delivery to {target}: {refused.why}"
+        simulation.record("errored", delivery.messages, delivery.place, told)
     wait_ms = delivery.retries.wait_ms(retry)
     in_time = simulation.now_ms + wait_ms <= since_ms + delivery.retries.for_ms
     if refused.heals and retry < delivery.retries.most and in_time:

@@ -1,0 +1,49 @@
+"""A stack whose work never ends is told so at once: faults would show nothing more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_storagefirst.explore.exploration import explore
+from pytest_storagefirst.settings import Entry, Settings
+from pytest_storagefirst.simulation import run
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: |
+        import boto3, os
+        def handler(event, context):
+            for record in event["Records"]:
+                boto3.client("sqs").send_message(
+                    QueueUrl=os.environ["QUEUE_URL"], MessageBody=record["body"]
+                )
+      Policies: [AdministratorAccess]
+      Environment: {Variables: {QUEUE_URL: !Ref Queue}}
+      Events:
+        FromQueue: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}
+"""
+
+
+def test_no_fault_is_tried_on_work_that_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "MOST_EVENTS", 200)
+    monkeypatch.setattr(run, "EVENTS_A_MESSAGE", 20)
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE, encoding="utf-8")
+    entry = Entry("queue", "Queue", {"id": "{unique}"})
+
+    result = explore(template, Settings(entries=(entry,), properties=("drains",), budget_seconds=0))
+
+    assert {one.name: one.verdict for one in result.properties}["drains"] == "violated"
+    assert not result.coverage.cells
+    assert any("no fault was tried" in note for note in result.notes)
