@@ -12,7 +12,6 @@ from urllib.parse import quote_plus
 
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.routing import buses, deliveries, targets
-from pytest_storagefirst.simulation.routing.permissions import may_deliver
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -94,19 +93,15 @@ def _deliver(
 ) -> None:
     parcel = targets.Parcel(json.dumps(event), messages, f"notified by {place}")
 
-    def hand_over() -> deliveries.Refused | None:
-        refused = may_deliver(simulation, PRINCIPAL, f"arn:aws:s3:::{bucket.name}", arn)
-        return refused or targets.hand_over(simulation, arn, parcel)
-
     deliveries.start(
         simulation,
         deliveries.Delivery(
             place=place,
-            target=targets.name_of(simulation, arn),
-            messages=messages,
-            hand_over=hand_over,
+            principal=PRINCIPAL,
+            source_arn=f"arn:aws:s3:::{bucket.name}",
+            target_arn=arn,
+            parcel=parcel,
             retries=deliveries.S3,
-            what=parcel.text,
         ),
     )
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.frontdoor import json_path
 from pytest_storagefirst.simulation.routing import deliveries, targets
-from pytest_storagefirst.simulation.routing.permissions import may_deliver
 from pytest_storagefirst.simulation.sources import event_patterns
 
 if TYPE_CHECKING:
@@ -98,22 +97,17 @@ def _deliver(
         trigger=rule.arn,
     )
 
-    def hand_over() -> deliveries.Refused | None:
-        role = str(target.get("RoleArn") or rule.role_arn or "")
-        refused = may_deliver(simulation, PRINCIPAL, rule.arn, arn, role)
-        return refused or targets.hand_over(simulation, arn, parcel)
-
     deliveries.start(
         simulation,
         deliveries.Delivery(
             place=place,
-            target=targets.name_of(simulation, arn),
-            messages=messages,
-            hand_over=hand_over,
+            principal=PRINCIPAL,
+            source_arn=rule.arn,
+            target_arn=arn,
+            parcel=parcel,
             retries=deliveries.by_policy(target.get("RetryPolicy") or {}),
-            what=parcel.text,
+            role_arn=str(target.get("RoleArn") or rule.role_arn or ""),
             dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
-            may_keep=lambda letters: may_deliver(simulation, PRINCIPAL, rule.arn, letters),
         ),
     )
 

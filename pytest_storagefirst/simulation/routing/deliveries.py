@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation import destinations
+from pytest_storagefirst.simulation.routing import targets
+from pytest_storagefirst.simulation.routing.permissions import may_deliver
+from pytest_storagefirst.simulation.routing.targets import Parcel, Refused
 
 if TYPE_CHECKING:
     from pytest_storagefirst.faults.plan import Fault
@@ -24,18 +27,6 @@ DELIVERS_AGAIN = "delivers a second time, to "
 DAY_MS = 86_400_000
 
 _FAULTS = frozenset({"duplicate", "reordered", "delayed", "target-refused"})
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Why a target did not take a delivery. One that can heal is tried again.
-
-    It is `denied` by the stack's own policies.
-    """
-
-    why: str
-    heals: bool = True
-    denied: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,23 +66,23 @@ IOT = Retries(0)
 
 @dataclass(frozen=True)
 class Delivery:
-    """What the service at `place` (a logical id) hands to a target, and on whose behalf.
+    """What a service gives to a target: who (place, principal, source), to whom, what, how often.
 
-    `hand_over` does it once. `what` is what is left of it in a dead-letter queue, which `may_keep`
-    tells whether the service may write to; a FIFO one keeps it under `group` and `deduplication`.
+    `place` is the logical id of what delivers, `role_arn` whom it acts as, if not as itself. What
+    is given up goes to the dead-letter queue as `letter`, or as it was to be delivered.
     """
 
     place: str
-    target: str
-    messages: tuple[str, ...]
-    hand_over: Callable[[], Refused | None]
+    principal: str
+    source_arn: str
+    target_arn: str
+    parcel: Parcel
     retries: Retries
-    what: str
+    role_arn: str = ""
     dead_letter_arn: str | None = None
-    may_keep: Callable[[str], Refused | None] = lambda _: None
+    letters_role_arn: str = ""
+    letter: str = ""
     ordered: bool = False
-    group: str | None = None
-    deduplication: str | None = None
 
 
 def start(simulation: Simulation, delivery: Delivery) -> None:
@@ -112,8 +103,8 @@ def _begin(simulation: Simulation, delivery: Delivery) -> None:
         return
     _try(simulation, delivery, 0, simulation.now_ms, strike if kind == "target-refused" else None)
     if kind == "duplicate":
-        detail = f"{DELIVERS_AGAIN}{delivery.target}"
-        simulation.record("noted", delivery.messages, delivery.place, detail)
+        detail = f"{DELIVERS_AGAIN}{targets.name_of(simulation, delivery.target_arn)}"
+        simulation.record("noted", delivery.parcel.messages, delivery.place, detail)
         _at(
             simulation,
             AGAIN_MS,
@@ -122,11 +113,11 @@ def _begin(simulation: Simulation, delivery: Delivery) -> None:
 
 
 def _struck(simulation: Simulation, delivery: Delivery, kinds: frozenset[str]) -> Fault | None:
-    simulation.strikes.cross(delivery.place, "delivery", delivery.messages)
-    strike = simulation.due(delivery.place, "delivery", delivery.messages, kinds)
+    simulation.strikes.cross(delivery.place, "delivery", delivery.parcel.messages)
+    strike = simulation.due(delivery.place, "delivery", delivery.parcel.messages, kinds)
     if strike is None or (strike.fault.kind in ("duplicate", "reordered") and delivery.ordered):
         return None
-    simulation.strike(strike, delivery.messages)
+    simulation.strike(strike, delivery.parcel.messages)
     return strike.fault
 
 
@@ -138,15 +129,15 @@ def _try(
         why = fault.variant or "throttle"
         refused = Refused(why, heals=why != "access-denied")
     else:
-        refused = delivery.hand_over()
+        refused = _hand_over(simulation, delivery)
     if refused is None:
         return
-    target = delivery.target
+    target = targets.name_of(simulation, delivery.target_arn)
     if refused.denied:
-        simulation.record("denied", delivery.messages, delivery.place, refused.why)
+        simulation.record("denied", delivery.parcel.messages, delivery.place, refused.why)
     else:
         told = f"delivery to {target}: {refused.why}"
-        simulation.record("errored", delivery.messages, delivery.place, told)
+        simulation.record("errored", delivery.parcel.messages, delivery.place, told)
     wait_ms = delivery.retries.wait_ms(retry)
     in_time = simulation.now_ms + wait_ms <= since_ms + delivery.retries.for_ms
     if refused.heals and retry < delivery.retries.most and in_time:
@@ -158,25 +149,32 @@ def _try(
         _at(simulation, wait_ms, again)
     elif not _kept(simulation, delivery):
         why = f"the delivery to {target} is given up, and nothing keeps it"
-        simulation.record("dropped", delivery.messages, delivery.place, why)
+        simulation.record("dropped", delivery.parcel.messages, delivery.place, why)
+
+
+def _hand_over(simulation: Simulation, delivery: Delivery) -> Refused | None:
+    target, role = delivery.target_arn, delivery.role_arn
+    refused = may_deliver(simulation, delivery.principal, delivery.source_arn, target, role)
+    return refused or targets.hand_over(simulation, target, delivery.parcel)
 
 
 def _kept(simulation: Simulation, delivery: Delivery) -> bool:
-    arn = delivery.dead_letter_arn
+    arn, parcel = delivery.dead_letter_arn, delivery.parcel
     if not arn:
         return False
-    refused = delivery.may_keep(arn)
+    role = delivery.letters_role_arn
+    refused = may_deliver(simulation, delivery.principal, delivery.source_arn, arn, role)
     if refused is not None:
-        simulation.record("denied", delivery.messages, delivery.place, refused.why)
+        simulation.record("denied", parcel.messages, delivery.place, refused.why)
         return False
     destinations.deliver(
         simulation,
         arn,
-        delivery.what,
-        delivery.messages,
+        delivery.letter or parcel.text,
+        parcel.messages,
         delivery.place,
-        f"the delivery to {delivery.target}",
-        group=delivery.group,
-        deduplication=delivery.deduplication,
+        f"the delivery to {targets.name_of(simulation, delivery.target_arn)}",
+        group=parcel.group,
+        deduplication=parcel.deduplication,
     )
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_storagefirst.simulation import permissions
-from pytest_storagefirst.simulation.routing.deliveries import Refused
+from pytest_storagefirst.simulation.routing.targets import Refused
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation

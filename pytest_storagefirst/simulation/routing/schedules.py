@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.routing import deliveries, targets
-from pytest_storagefirst.simulation.routing.permissions import may_deliver
 from pytest_storagefirst.stack.topology import RecurringSchedule
 
 if TYPE_CHECKING:
@@ -97,29 +96,18 @@ def _deliver(
         f"sent by {place}",
         group=(target.get("SqsParameters") or {}).get("MessageGroupId"),
     )
-    policy = target.get("RetryPolicy") or {}
     role = str(target.get("RoleArn") or "")
-
-    def hand_over() -> deliveries.Refused | None:
-        refused = may_deliver(simulation, principal, schedule_arn, arn, role)
-        return refused or targets.hand_over(simulation, arn, parcel)
-
     deliveries.start(
         simulation,
         deliveries.Delivery(
             place=place,
-            target=targets.name_of(simulation, arn),
-            messages=messages,
-            hand_over=hand_over,
-            retries=deliveries.by_policy(policy),
-            what=text,
+            principal=principal,
+            source_arn=schedule_arn,
+            target_arn=arn,
+            parcel=parcel,
+            retries=deliveries.by_policy(target.get("RetryPolicy") or {}),
+            role_arn=role,
             dead_letter_arn=(target.get("DeadLetterConfig") or {}).get("Arn"),
-            may_keep=lambda letters: may_deliver(
-                simulation,
-                principal,
-                schedule_arn,
-                letters,
-                "" if ":events:" in schedule_arn else role,
-            ),
+            letters_role_arn="" if ":events:" in schedule_arn else role,
         ),
     )

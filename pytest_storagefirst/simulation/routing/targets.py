@@ -8,10 +8,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.behalf import aws, on_behalf_of
-from pytest_storagefirst.simulation.routing.deliveries import Refused
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a target did not take a delivery. One that can heal is tried again.
+
+    It is `denied` by the stack's own policies.
+    """
+
+    why: str
+    heals: bool = True
+    denied: bool = False
 
 
 @dataclass(frozen=True)

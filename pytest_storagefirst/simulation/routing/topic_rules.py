@@ -18,7 +18,6 @@ from pytest_storagefirst.simulation.behalf import whose
 from pytest_storagefirst.simulation.frontdoor import HttpReply
 from pytest_storagefirst.simulation.refusals import refusal
 from pytest_storagefirst.simulation.routing import deliveries, targets
-from pytest_storagefirst.simulation.routing.permissions import may_deliver
 from pytest_storagefirst.stack.discovery_routing import arns_in
 from pytest_storagefirst.stack.topology import TopicRule
 
@@ -106,25 +105,20 @@ def _act(
     if str(parameters.get("useBase64", "")).lower() == "true":
         text = base64.b64encode(text.encode()).decode()
     parcel = targets.Parcel(text, messages, f"delivered by {rule.logical_id}")
-    role = _role_of(action)
-
-    def hand_over() -> deliveries.Refused | None:
-        refused = may_deliver(simulation, PRINCIPAL, rule.arn, arn, role)
-        return refused or targets.hand_over(simulation, arn, parcel)
 
     deliveries.start(
         simulation,
         deliveries.Delivery(
             place=rule.logical_id,
-            target=targets.name_of(simulation, arn) if arn.startswith("arn:") else arn,
-            messages=messages,
-            hand_over=hand_over,
+            principal=PRINCIPAL,
+            source_arn=rule.arn,
+            target_arn=arn,
+            parcel=parcel,
             retries=deliveries.IOT,
-            what=_failure(rule, kind, arn, published),
+            role_arn=_role_of(action),
             dead_letter_arn=next(arns_in(rule.error_action), None) if rule.error_action else None,
-            may_keep=lambda letters: may_deliver(
-                simulation, PRINCIPAL, rule.arn, letters, _role_of(rule.error_action)
-            ),
+            letters_role_arn=_role_of(rule.error_action),
+            letter=_failure(rule, kind, arn, published),
         ),
     )
 

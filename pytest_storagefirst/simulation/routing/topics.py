@@ -7,13 +7,13 @@ sns-dead-letter-queues, sns-sqs-as-subscriber, and the Lambda developer guide, w
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.routing import deliveries, targets
-from pytest_storagefirst.simulation.routing.permissions import may_deliver
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -49,24 +49,17 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
     document = _document(simulation, subscription, notification)
     parcel = _parcel(simulation, subscription, notification, document, messages, place)
 
-    def hand_over() -> deliveries.Refused | None:
-        refused = may_deliver(simulation, PRINCIPAL, topic_arn, arn)
-        return refused or targets.hand_over(simulation, arn, parcel)
-
     deliveries.start(
         simulation,
         deliveries.Delivery(
             place=place,
-            target=targets.name_of(simulation, arn),
-            messages=messages,
-            hand_over=hand_over,
+            principal=PRINCIPAL,
+            source_arn=topic_arn,
+            target_arn=arn,
+            parcel=parcel,
             retries=deliveries.SNS,
-            what=parcel.text,
             dead_letter_arn=_dead_letter_arn(subscription),
-            may_keep=lambda letters: may_deliver(simulation, PRINCIPAL, topic_arn, letters),
             ordered=topic_arn.endswith(".fifo"),
-            group=notification.group,
-            deduplication=notification.deduplication or notification.message_id,
         ),
     )
 
@@ -120,7 +113,9 @@ def _parcel(
         messages,
         f"delivered by {place}",
         group=notification.group,
-        deduplication=notification.deduplication,
+        # Without an id of the publisher's it is made from the content (fifo-message-dedup).
+        deduplication=notification.deduplication
+        or hashlib.sha256(notification.text.encode()).hexdigest(),
     )
     if subscription.protocol == "lambda":
         record = {
