@@ -21,7 +21,6 @@ from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.routing.deliveries import DELIVERS_AGAIN
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
-from pytest_storagefirst.stack.topology import Queue
 
 # Another clock: another day, hour, minute and second, and another year.
 OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
@@ -108,14 +107,12 @@ class Judge:
         known to nobody else. A FIFO queue promises to drop the second (docs/decisions.md). So it is
         where a service delivers twice to what nothing in the stack reads: its reader has to know.
         """
-        readers = {queue.logical_id for queue in self.deployed.topology.queues if self._read(queue)}
-        readers |= {function.logical_id for function in self.deployed.topology.functions}
         again = Counter(
             message
             for event in observation.history
             if event.kind == "noted" and event.detail.startswith(DELIVERS_AGAIN)
             for message in event.messages
-            if event.detail.removeprefix(DELIVERS_AGAIN) not in readers
+            if not self._reads(event.detail.removeprefix(DELIVERS_AGAIN))
         )
         resent = {
             message
@@ -123,6 +120,8 @@ class Judge:
             if event.kind == "faulted" and "sender-resends" in event.detail
             for message in event.messages
         }
+        if not resent and not again:
+            return {}
         dropped = {
             message
             for event in observation.history
@@ -136,8 +135,13 @@ class Judge:
         twice = resent - dropped
         return {m: 1 + (m in twice) + again[m] for m in twice | set(again)}
 
-    def _read(self, queue: Queue) -> bool:
-        return bool(self.deployed.mappings_of(queue))
+    def _reads(self, name: str) -> bool:
+        """Whether what a service delivers to is read in the stack: a function, or one's queue."""
+        topology = self.deployed.topology
+        return any(function.logical_id == name for function in topology.functions) or any(
+            queue.logical_id == name and self.deployed.mappings_of(queue)
+            for queue in topology.queues
+        )
 
     def _context(self, schedule: Schedule, played: Played, bad: frozenset[str]) -> Context:
         groups = tuple(ids for ids in played.groups.values() if len(ids) > 1)

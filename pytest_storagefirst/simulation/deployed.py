@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pytest_storagefirst.simulation.environment import Code
@@ -119,20 +120,16 @@ class Deployed:
             mapping for mapping in self.topology.mappings if mapping.source_arn == queue.arn
         )
 
-    @property
+    @cached_property
     def streams(self) -> tuple[Stream, ...]:
         """The stack's data streams, and the streams of its tables that a function reads."""
-        found: tuple[Stream, ...] = self._index("streams", self._streams)["all"]
-        return found
-
-    def _streams(self) -> dict[str, Any]:
         read = {mapping.source_arn for mapping in self.topology.mappings}
         of_tables = [
             Stream(table.logical_id, table.name, table.stream_arn, is_of_table=True)
             for table in self.topology.tables
             if table.stream_arn is not None and table.stream_arn in read
         ]
-        return {"all": (*self.topology.streams, *of_tables)}
+        return (*self.topology.streams, *of_tables)
 
     def stream_by_arn(self, arn: str) -> Stream | None:
         """The stream of its own ARN, or of one of its consumers'."""
@@ -151,7 +148,7 @@ class Deployed:
             m for m in self.topology.mappings if self.stream_by_arn(m.source_arn) is stream
         )
 
-    @property
+    @cached_property
     def dead_letter_arns(self) -> frozenset[str]:
         return frozenset(
             queue.dead_letter_arn for queue in self.topology.queues if queue.dead_letter_arn
@@ -180,7 +177,7 @@ class Deployed:
         each_ms = LAST_RETRY_MS + timeout_ms + mapping.batching_window_seconds * 1000
         return tries * each_ms
 
-    @property
+    @cached_property
     def drain_bound_ms(self) -> int:
         """How long work may take to come to rest once faults have ended.
 

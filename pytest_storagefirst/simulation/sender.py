@@ -259,15 +259,15 @@ _EVERY_REQUEST_HAS = frozenset({"content-type", "content-length", "host", "user-
 
 def _asked_for(route: Route, place: str, simulation: Simulation) -> dict[str, str]:
     """The headers or query parameters that a route maps or demands, each with a value."""
-    integration = route.integration
-    texts = (
-        *integration.request_parameters.values(),
-        *integration.request_templates.values(),
-        *route.required_parameters,
-    )
-    names = {one or other for text in texts for one, other in _ASKED[place].findall(text)}
-    return {
-        name: _value_of(name, simulation)
-        for name in sorted(names)
-        if name.lower() not in _EVERY_REQUEST_HAS
-    }
+    lookups = simulation.deployed.lookups
+    key = f"{place} of {route.api_id} {route.name}"
+    if key not in lookups:
+        integration = route.integration
+        texts = (
+            *integration.request_parameters.values(),
+            *integration.request_templates.values(),
+            *route.required_parameters,
+        )
+        names = {one or other for text in texts for one, other in _ASKED[place].findall(text)}
+        lookups[key] = [one for one in sorted(names) if one.lower() not in _EVERY_REQUEST_HAS]
+    return {name: _value_of(name, simulation) for name in lookups[key]}

@@ -57,13 +57,13 @@ class Streams:
     def begin(self) -> None:
         """Take hold of the streams and start their readers. The world must be attached."""
         deployed = self._simulation.deployed
+        if not deployed.streams:
+            return
         feeding = [table for table in deployed.topology.tables if table.kinesis_stream_arn]
         if feeding or any(stream.is_of_table for stream in deployed.streams):
             stream_seams.install_for_tables(seams.here)
         if any(not stream.is_of_table for stream in deployed.streams):
             stream_seams.install_for_kinesis(seams.here)
-        if not deployed.streams:
-            return
         from pytest_storagefirst.simulation.sources.streams import StreamMapping
 
         for mapping in deployed.topology.mappings:
