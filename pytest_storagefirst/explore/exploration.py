@@ -26,6 +26,7 @@ from pytest_storagefirst.explore.search import Draws, search
 from pytest_storagefirst.explore.stages import Unit, site_of
 from pytest_storagefirst.explore.tally import Tallies, Tally
 from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.verdict import OK, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
@@ -211,8 +212,9 @@ class Course:
             play_remembered(exploration, exploration.prepared.template.path)
         singles = list(stages.single_units(exploration, messages, counts))
         faultless = list(stages.first_units(exploration, messages, entries))
-        if not baseline.played.observation.quiet:
-            exploration.note("without any fault work does not come to rest: no fault was tried")
+        observed = baseline.played.observation
+        if why := _why_no_fault(observed):
+            exploration.note(f"without any fault {why}: no fault was tried")
             faultless, singles = faultless[:1], []
         self.conclusion.singles = tuple(unit.name for unit in singles)
         pairing = settings.max_faults > 1 and settings.budget_seconds > 0
@@ -220,6 +222,8 @@ class Course:
         # What pairs are made of is learnt from all single faults, those of other shards too.
         own += [unit for unit in singles if pairing or belongs(unit.name, settings.shard)]
         found = self._work(SINGLES, own, SINGLES_A_CHUNK, "single faults")
+        if why:
+            return
         if self._left() > 0:
             ends = time.time() + ORDERS_SHARE * self._left()
             bases = stages.order_units(exploration, messages, ends)
@@ -290,6 +294,15 @@ class Course:
                 self.conclusion.notes.append(
                     f"{place}: {call} is no [[downstream]], and was answered 200 {{}}"
                 )
+
+
+def _why_no_fault(observed: Observation) -> str:
+    """Why faults would show nothing more, if so: the stack does not do its work without them."""
+    if not observed.quiet:
+        return "work does not come to rest"
+    if any(event.kind == "denied" for event in observed.history):
+        return "a policy forbids what the stack does"
+    return ""
 
 
 def explore(

@@ -138,10 +138,12 @@ def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed
         return any(e.name == place and e.route is not None for e in deployed.entries)
     if point == DELIVERY and any(place == pipe.logical_id for pipe in deployed.topology.pipes):
         return False  # its source's delivery is where these strike
+    if point == DELIVERY and any(
+        place == one.logical_id and one.fifo for one in deployed.topology.topics
+    ):
+        return False  # a FIFO topic neither doubles nor overtakes
     if kind in ("duplicate", "reordered"):
-        topology = deployed.topology
-        ordered = {one.logical_id for one in topology.queues if one.fifo}
-        return place not in ordered | {one.logical_id for one in topology.topics if one.fifo}
+        return place not in {one.logical_id for one in deployed.topology.queues if one.fifo}
     return True
 
 

@@ -295,7 +295,9 @@ def _effected(
     if crossing.service == "kinesis" and simulation.streams.has(said):
         return
     if not hooks.stays_inside(simulation, crossing.point, said):
-        simulation.emit(crossing.point, said, None)
+        # A FIFO topic or queue of another stack takes the same once.
+        once = said.get("MessageDeduplicationId") if isinstance(said, dict) else None
+        simulation.emit(crossing.point, said, once)
 
 
 def _parameters(request: Any, body: Any) -> Any:

@@ -14,6 +14,26 @@ def install() -> None:
     _installed = True
     _refuse_keys_of_another_type()
     _tell_services_apart()
+    _refuse_values_of_no_type()
+
+
+def _refuse_values_of_no_type() -> None:
+    """Page: DynamoDB API reference, AttributeValue: a value has exactly one type."""
+    from moto.dynamodb import responses
+    from moto.dynamodb.exceptions import MockValidationException
+
+    check = responses.validate_put_has_empty_keys
+
+    def checked(*arguments: Any, **named: Any) -> None:
+        try:
+            check(*arguments, **named)
+        except StopIteration:
+            raise MockValidationException(
+                "Supplied AttributeValue is empty, must contain exactly one of the supported "
+                "datatypes"
+            ) from None
+
+    responses.validate_put_has_empty_keys = checked
 
 
 def _tell_services_apart() -> None:

@@ -155,11 +155,11 @@ class Permissions:
         return self._of_mappings[mapping.uuid]
 
     def of_delivery(
-        self, service: str, source_arn: str, target_arn: str, role_arn: str | None
+        self, service: str, source_arn: str, target_arn: str, role_arn: str | None, action: str = ""
     ) -> Refusal | None:
         kind = target_arn.split(":")[2] if target_arn.startswith("arn:") else ""
-        action = _DELIVERING.get(kind)
-        if action is None:
+        action = action or _DELIVERING.get(kind, "")
+        if not action:
             return None
         if role_arn:
             return self._first(role_arn, ((action, target_arn),))
@@ -308,14 +308,16 @@ def may_deliver(
     source_arn: str,
     target_arn: str,
     role_arn: str | None = None,
+    action: str = "",
 ) -> Refusal | None:
     """Why a service may not deliver from a source to its target; None when it may, or nobody knows.
 
     `service_principal` is "s3.amazonaws.com", "sns.amazonaws.com", "events.amazonaws.com", … With
     a role (a rule's target, a pipe, a schedule) the role must allow it; without one the target's
-    own policy must, and its key's where it is encrypted. Pages: S3
+    own policy must, and its key's where it is encrypted. `action` is what it does there, where that
+    is not what services do. Pages: S3
     grant-destinations-permissions-to-s3, SNS subscribe-sqs-queue-to-sns-topic, EventBridge
     eb-use-resource-based.
     """
     permissions: Permissions = permissions_of(simulation.deployed)
-    return permissions.of_delivery(service_principal, source_arn, target_arn, role_arn)
+    return permissions.of_delivery(service_principal, source_arn, target_arn, role_arn, action)

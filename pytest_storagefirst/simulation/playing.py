@@ -98,6 +98,10 @@ def play_on(simulation: Simulation, *, to_expiry: bool = False) -> Played:
         if "during" in simulation.schedule.redrives:
             simulation.redrive()
             simulation.settle_under_faults()
+        for _ in range(schedules.MOST_TICKS):  # faults strike what comes by the clock, too
+            if simulation.strikes.all_exhausted or not schedules.tick(simulation):
+                break
+            simulation.settle_under_faults()
         played = finish(simulation)
     simulation.functions.give_back_clients()
     simulation.executions.give_back_clients()

@@ -78,6 +78,7 @@ class Simulation:
         self.front_key: Hashable = None  # see seams.py
         self.transactions: dict[Hashable, tuple[float, str]] = {}  # see transactions.py
         self.behalf: tuple[str, ...] = ()  # whose messages a service acts for
+        self.published: dict[tuple[str, str], tuple[int, str]] = {}  # to FIFO topics
         self.awaited_ms = 0  # the last moment that something was put off to on purpose
         self.stage = Stage()
         self.functions = Functions(self)

@@ -115,8 +115,8 @@ def _begin(simulation: Simulation, delivery: Delivery) -> None:
 def _struck(simulation: Simulation, delivery: Delivery, kinds: frozenset[str]) -> Fault | None:
     simulation.strikes.cross(delivery.place, "delivery", delivery.parcel.messages)
     strike = simulation.due(delivery.place, "delivery", delivery.parcel.messages, kinds)
-    if strike is None or (strike.fault.kind in ("duplicate", "reordered") and delivery.ordered):
-        return None
+    if strike is None or (delivery.ordered and strike.fault.kind != "target-refused"):
+        return None  # a FIFO topic neither doubles nor overtakes (sns-fifo-topics)
     simulation.strike(strike, delivery.parcel.messages)
     return strike.fault
 

@@ -68,9 +68,17 @@ def _topics(here: Any) -> None:
 
     def accepted(self: Any, message: str, *arguments: Any, **named: Any) -> Any:
         # SNS API reference, Publish: a message is required.
-        if not message and here() is not None:
+        simulation, arn = here(), named.get("arn") or (arguments[0] if arguments else None)
+        if not message and simulation is not None:
             raise InvalidParameterValue("Invalid parameter: Empty message")
-        return publish_to_topic(self, message, *arguments, **named)
+
+        def publish_it() -> str:
+            return str(publish_to_topic(self, message, *arguments, **named))
+
+        if simulation is None or not str(arn).endswith(".fifo"):
+            return publish_it()
+        same = named.get("deduplication_id") or message
+        return topics.once(simulation, (str(arn), same), publish_it)
 
     SNSBackend.publish = accepted  # type: ignore[method-assign]
     Subscription.publish = published  # type: ignore[method-assign]

@@ -12,10 +12,15 @@ if TYPE_CHECKING:
 
 
 def may_deliver(
-    simulation: Simulation, principal: str, source_arn: str, target_arn: str, role_arn: str = ""
+    simulation: Simulation,
+    principal: str,
+    source_arn: str,
+    target_arn: str,
+    role_arn: str = "",
+    action: str = "",
 ) -> Refused | None:
     """Why not; None when it may. A missing permission does not heal by itself."""
     refused = permissions.may_deliver(
-        simulation, principal, source_arn, target_arn, role_arn or None
+        simulation, principal, source_arn, target_arn, role_arn or None, action
     )
     return None if refused is None else Refused(refused.reading, heals=False, denied=True)

@@ -18,7 +18,7 @@ from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation.frontdoor import json_path
 from pytest_storagefirst.simulation.routing import targets
 from pytest_storagefirst.simulation.routing.permissions import may_deliver
-from pytest_storagefirst.stack.topology import Pipe
+from pytest_storagefirst.stack.topology import Pipe, StateMachine
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.functions import Outcome
@@ -143,6 +143,10 @@ def _give(
     if service == "lambda" and how == "REQUEST_RESPONSE":
         _invoke(simulation, pipe, arn, shaped, messages, finish)
         return
+    machine = simulation.deployed.machine_by_arn(arn) if service == "states" else None
+    if machine is not None and machine.kind == "EXPRESS" and _waits(pipe):
+        _run_machine(simulation, pipe, machine, shaped, messages, finish)
+        return
     refused = may_deliver(simulation, PRINCIPAL, pipe.arn, arn, pipe.role_arn)
     if refused is not None:
         simulation.record("denied", messages, pipe.logical_id, refused.why)
@@ -157,6 +161,40 @@ def _give(
         finish(Outcome("failed", error=refused.why))
     else:
         finish(Outcome("succeeded"))
+
+
+def _waits(pipe: Pipe) -> bool:
+    """Whether a pipe waits for its express workflow to end (PipeTargetStateMachineParameters)."""
+    parameters = pipe.target_parameters.get("StepFunctionStateMachineParameters", {})
+    return bool(parameters.get("InvocationType", "REQUEST_RESPONSE") == "REQUEST_RESPONSE")
+
+
+def _run_machine(
+    simulation: Simulation,
+    pipe: Pipe,
+    machine: StateMachine,
+    batch: list[Any],
+    messages: tuple[str, ...],
+    finish: Callable[[Outcome], None],
+) -> None:
+    from pytest_storagefirst.simulation import state_machines
+    from pytest_storagefirst.simulation.functions import Outcome
+
+    def ended(execution: Any) -> None:
+        ok = execution.status == "SUCCEEDED"
+        finish(Outcome("succeeded") if ok else Outcome("failed", error=execution.error))
+
+    action = "states:StartSyncExecution"
+    refused = may_deliver(simulation, PRINCIPAL, pipe.arn, machine.arn, pipe.role_arn, action)
+    if refused is not None:
+        simulation.record("denied", messages, pipe.logical_id, refused.why)
+        finish(Outcome("failed", error=refused.why))
+        return
+    text, source = json.dumps(batch, ensure_ascii=False), f"given by {pipe.logical_id}"
+    try:
+        state_machines.start_sync(simulation, machine, text, messages, source, ended)
+    except state_machines.Refused as error:
+        finish(Outcome("failed", error=error.code))
 
 
 def _whose(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,19 @@ class Notification:
     attributes: dict[str, Any]
     group: str | None
     deduplication: str | None
+
+
+DEDUPLICATION_MS = 300_000  # of a FIFO topic (fifo-message-dedup)
+
+
+def once(simulation: Simulation, key: tuple[str, str], take: Callable[[], str]) -> str:
+    """Publish to a FIFO topic, unless it took the same a moment ago; the message's id."""
+    taken_ms, message_id = simulation.published.get(key, (-DEDUPLICATION_MS - 1, ""))
+    if simulation.now_ms - taken_ms <= DEDUPLICATION_MS:
+        return message_id
+    message_id = take()
+    simulation.published[key] = (simulation.now_ms, message_id)
+    return message_id
 
 
 def publish(simulation: Simulation, subscription: Any, notification: Notification) -> None:
