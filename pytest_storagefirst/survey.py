@@ -19,7 +19,7 @@ from pytest_storagefirst.settings import Settings
 
 SUFFIXES = (".yaml", ".yml", ".json", ".template")
 # A template says what it is: one of these words stands in it.
-MARKS = ("AWSTemplateFormatVersion", "AWS::Serverless", "AWS::")
+MARKS = ("AWSTemplateFormatVersion", "AWS::")
 PATIENCE_SECONDS = 240.0  # beyond the budget: standing up, single faults, orders
 _SKIPPED = frozenset({"node_modules", "__pycache__", "cdk.out", ".aws-sam"})
 
@@ -82,6 +82,7 @@ def explored(path: Path, budget_seconds: float) -> Finding:
     from pytest_storagefirst.errors import StorageFirstError, TemplateError
     from pytest_storagefirst.explore.exploration import explore
     from pytest_storagefirst.explore.prepare import prepare
+    from pytest_storagefirst.report.json import property_as_json
     from pytest_storagefirst.settings_file import load_settings
     from pytest_storagefirst.stack.document import read_document
     from pytest_storagefirst.stack.parameters import invented_parameters
@@ -110,18 +111,7 @@ def explored(path: Path, budget_seconds: float) -> Finding:
         "refused": None,
         "notes": [*notes, *result.notes],
         "seconds": result.seconds,
-        "properties": [
-            {
-                "name": one.name,
-                "verdict": one.verdict,
-                "why": one.why,
-                "runs": one.runs,
-                "faults_tried": one.faults_tried,
-                "lost": list(one.lost),
-                "story": list(one.story),
-            }
-            for one in result.properties
-        ],
+        "properties": [property_as_json(one) for one in result.properties],
     }
 
 

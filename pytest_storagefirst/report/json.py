@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_storagefirst.explore.coverage import NEVER_FIRED, Coverage
 from pytest_storagefirst.explore.outcome import Outcome
+from pytest_storagefirst.explore.result import PropertyResult
 
 VERSION = 1
 
@@ -69,17 +70,24 @@ def _stack(
         "coverage": _coverage(result.coverage) if result else None,
         "properties": [
             {
-                "name": one.name,
-                "verdict": one.verdict,
-                "why": one.why,
-                "runs": one.runs,
-                "faults_tried": one.faults_tried,
-                "lost": list(one.lost),
+                **property_as_json(one),
                 "witness": _witness(outcome.replays.get(one.name), directory),
-                "story": list(one.story),
             }
             for one in outcome.judged(expected)
         ],
+    }
+
+
+def property_as_json(result: PropertyResult) -> dict[str, Any]:
+    """A property's result, without where its witness lies."""
+    return {
+        "name": result.name,
+        "verdict": result.verdict,
+        "why": result.why,
+        "runs": result.runs,
+        "faults_tried": result.faults_tried,
+        "lost": list(result.lost),
+        "story": list(result.story),
     }
 
 

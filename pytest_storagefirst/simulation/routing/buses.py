@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.frontdoor import json_path
-from pytest_storagefirst.simulation.routing import deliveries, targets
+from pytest_storagefirst.simulation.routing import deliveries, input_templates, targets
 from pytest_storagefirst.simulation.sources import event_patterns
 
 if TYPE_CHECKING:
@@ -143,38 +143,11 @@ def shaped(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: str) -
             "aws.events.rule-name": rule_arn.rpartition("/")[2],
         }
     )
-    return _filled(str(transformer.get("InputTemplate") or ""), values)
+    template = str(transformer.get("InputTemplate") or "")
+    return input_templates.filled(template, _VARIABLE, values.__getitem__, nothing="")
 
 
 _VARIABLE = re.compile(r"<([\w.:-]+)>")
-
-
-def _filled(template: str, values: Mapping[str, Any]) -> str:
-    """A template with each <variable> replaced.
-
-    Within quotes a value is part of the text; outside it is JSON of its own (eb-transform-target-
-    input). One whose path names nothing is empty there and null here.
-    """
-    made, at = [], 0
-    for found in _VARIABLE.finditer(template):
-        made.append(template[at : found.start()])
-        at = found.end()
-        name = found[1]
-        if name not in values:
-            made.append(found[0])
-            continue
-        value, quoted = values[name], _in_quotes("".join(made))
-        if not quoted:
-            made.append(json.dumps(value, ensure_ascii=False))
-        elif isinstance(value, str):
-            made.append(json.dumps(value, ensure_ascii=False)[1:-1])
-        elif value is not None:
-            made.append(json.dumps(json.dumps(value, ensure_ascii=False))[1:-1])
-    return "".join([*made, template[at:]])
-
-
-def _in_quotes(text: str) -> bool:
-    return len(re.findall(r'(?<!\\)"', text)) % 2 == 1
 
 
 def targets_of(bus: Any) -> Iterator[Mapping[str, Any]]:

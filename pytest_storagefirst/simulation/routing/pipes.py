@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation.frontdoor import json_path
-from pytest_storagefirst.simulation.routing import targets
+from pytest_storagefirst.simulation.routing import input_templates, targets
 from pytest_storagefirst.simulation.routing.permissions import may_deliver
 from pytest_storagefirst.stack.topology import Pipe, StateMachine
 
@@ -133,7 +133,6 @@ def _give(
     arn, parameters = pipe.target_arn, pipe.target_parameters
     service = arn.split(":")[2]
     how = parameters.get("LambdaFunctionParameters", {}).get("InvocationType", "REQUEST_RESPONSE")
-    strike = None
     simulation.strikes.cross(pipe.logical_id, "delivery", messages)
     strike = simulation.due(pipe.logical_id, "delivery", messages, frozenset({"target-refused"}))
     if strike is not None:
@@ -236,17 +235,10 @@ def _shaped(template: str, record: Any) -> Any:
         return record
     opened = _opened(record)
 
-    def filled(found: re.Match[str]) -> str:
-        name = found[1]
-        value = opened if name == "aws.pipes.event.json" else json_path.read(opened, name)
-        before = template[: found.start()]
-        quoted = len(re.findall(r'(?<!\\)"', before)) % 2 == 1
-        text = json.dumps(value, ensure_ascii=False)
-        if not quoted:
-            return text
-        return text[1:-1] if isinstance(value, str) else text.replace('"', '\\"')
+    def value_of(name: str) -> Any:
+        return opened if name == "aws.pipes.event.json" else json_path.read(opened, name)
 
-    text = _VARIABLE.sub(filled, template)
+    text = input_templates.filled(template, _VARIABLE, value_of, nothing="null")
     try:
         return json.loads(text)
     except ValueError:
