@@ -182,10 +182,13 @@ def _make(environment: Environment, make: Callable[[], Any], what: str, key: Has
         environment.loans.append(loan)
         client._made_as = key
         endpoints.remember(client)
+        signer = client._request_signer
+        signer.is_unread = client.meta.service_model.service_name in endpoints.SERVICES
 
         def hooked() -> None:
             loan.hooked, client._made_as = True, None
             endpoints.forget(client)
+            signer.is_unread = False
 
         _watch(client.meta.events, hooked)
     return made

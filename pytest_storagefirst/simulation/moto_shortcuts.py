@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pytest_storagefirst.simulation import known_puts
+
 MOST_KEPT = 4096  # conditions
 # An item of DynamoDB's is at most 400 KB; one that came in a smaller request is smaller, too.
 SMALL_REQUEST_BYTES = 300_000
@@ -28,6 +30,7 @@ def install() -> None:
     _refuse_in_json_alone()
     _find_backends_at_once()
     _measure_large_items_alone()
+    known_puts.install()
 
 
 @contextmanager

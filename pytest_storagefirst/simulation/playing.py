@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pytest_storagefirst.ledger.effects import Observation
-from pytest_storagefirst.simulation import isolation
 from pytest_storagefirst.simulation.choosing import Recording, scheduler_of
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.routing import schedules
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
+from pytest_storagefirst.simulation.surroundings import held
 
 MORE_BOUNDS = 8
 PUTTING_OFF = frozenset(
@@ -59,7 +59,7 @@ def many(deployed: Deployed) -> Iterator[None]:
 
     Without it each run does that by itself.
     """
-    with deployed.world.attached(), isolation.kept():
+    with held(deployed.world):
         yield
 
 

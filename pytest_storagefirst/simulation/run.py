@@ -28,7 +28,6 @@ from pytest_storagefirst.simulation import (
 from pytest_storagefirst.simulation.choosing import EVERYTHING, scheduler_of
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.functions import Functions, Invocation
-from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
@@ -44,6 +43,7 @@ from pytest_storagefirst.simulation.states_api import answer_states
 from pytest_storagefirst.simulation.storage import Storage
 from pytest_storagefirst.simulation.streams import Streams
 from pytest_storagefirst.simulation.strikes import Strike, Strikes
+from pytest_storagefirst.simulation.surroundings import around
 from pytest_storagefirst.simulation.world import MotoRandom
 
 MOST_STEPS = 200_000
@@ -107,18 +107,16 @@ class Simulation:
         """
         self.hub = greenlet.getcurrent()
         with (
-            isolation.in_utc(),
-            rarely_collected(),
-            self.deployed.world.attached(),
+            around(self.deployed.world),
             isolation.isolated(self, self.schedule.seed),
             wire.intercept(lambda call: third_parties.answer(self, call)),
-            watchdog.watching(self),
         ):
             if self._random_state is not None:
                 random.setstate(self._random_state)
             self.queues.open()
             self.scheduler.start(self.enter)
             seams.activate(self)
+            watched = watchdog.watch(self)
             self.is_running = True
             try:
                 yield
@@ -127,6 +125,7 @@ class Simulation:
                     self._close()
                 finally:
                     self.is_running = False
+                    watchdog.watch(watched)
                     seams.activate(None)
                     self.scheduler.stop()
                     self.queues.close()

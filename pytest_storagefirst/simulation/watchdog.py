@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,13 @@ TICKS = 4
 _signal, _setitimer = signal.signal, getattr(signal, "setitimer", None)
 
 
+_watch: _Watch | None = None
+
+
 @contextmanager
-def watching(simulation: Simulation) -> Iterator[None]:
-    """Within this block a hung handler is left behind, with a SimulationError that says where."""
+def armed() -> Iterator[None]:
+    """Within this block the run that is watched can't hang, where the main thread plays it."""
+    global _watch
     if (
         _setitimer is None
         or threading.current_thread() is not threading.main_thread()
@@ -39,7 +44,8 @@ def watching(simulation: Simulation) -> Iterator[None]:
     ):
         yield
         return
-    _signal(signal.SIGVTALRM, _Watch(simulation))
+    _watch = _Watch()
+    _signal(signal.SIGVTALRM, _watch)
     seconds = PATIENCE_SECONDS / TICKS
     _setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
     try:
@@ -47,6 +53,18 @@ def watching(simulation: Simulation) -> Iterator[None]:
     finally:
         _setitimer(signal.ITIMER_VIRTUAL, 0)
         _signal(signal.SIGVTALRM, signal.SIG_DFL)
+        _watch = None
+
+
+def watch(simulation: Simulation | None) -> Simulation | None:
+    """A hung handler of this run is left behind, with a SimulationError that says where.
+
+    Returns the run that was watched until now.
+    """
+    if _watch is None or get_ident() != _watch.thread:
+        return None
+    outer, _watch.simulation = _watch.simulation, simulation
+    return outer
 
 
 def _observes(frame: Any) -> bool:
@@ -59,14 +77,15 @@ def _observes(frame: Any) -> bool:
 
 
 class _Watch:
-    def __init__(self, simulation: Simulation) -> None:
-        self._simulation = simulation
+    def __init__(self) -> None:
+        self.simulation: Simulation | None = None
+        self.thread = get_ident()
         self._seen: object = None
         self._ticks = 0
 
     def __call__(self, number: int, frame: Any) -> None:
-        simulation = self._simulation
-        if getcurrent() is simulation.hub:
+        simulation = self.simulation
+        if simulation is None or getcurrent() is simulation.hub:
             self._seen = None
             return
         seen = (simulation.current, isolation.is_unwinding(), len(simulation.history))
@@ -78,12 +97,12 @@ class _Watch:
             return
         self._seen = None
         if simulation.current is not None and not simulation.closing:
-            self._end(simulation.current)
+            self._end(simulation, simulation.current)
         # The run is over, and this only a `finally` of what was left behind: leave it again.
         simulation.hub.switch()
 
-    def _end(self, invocation: Any) -> None:
-        simulation, name = self._simulation, invocation.function.logical_id
+    def _end(self, simulation: Simulation, invocation: Any) -> None:
+        name = invocation.function.logical_id
         with suppress(SimulationError):
             refuse(
                 simulation,
