@@ -47,19 +47,19 @@ def take_account(
         for message, fields in (damaged or {}).items()
         if fields
     ]
-    silent = attempted & oracle.silent
+    silent, complete = attempted & oracle.silent, found.complete()
     copies = {message: found.copies(message) for message in found.members}
     duplicated = {m for m, times in copies.items() if times > found.allowed(m)}
     return balance(
         attempted=attempted,
         acknowledged=history.acknowledged,
         rejected=history.rejected,
-        effective=look.settled | found.complete() | (silent & history.settled_by_acknowledgement),
+        effective=look.settled | complete | (silent & history.settled_by_acknowledgement),
         held=attempted & {held.message for held in observation.held},
         duplicated=duplicated,
         redelivered=history.redelivered,
         redriven=history.ids("redriven"),
-        partial=found.partial(),
+        partial=found.partial(complete),
         by_acknowledgement=silent,
         unexpected=(*found.unexpected, *_foreign(observation, history)),
         corrupted=(*found.corrupted, *corrupted),
@@ -145,14 +145,18 @@ class _Found:
             return False
         if message in self.oracle.meeting and not self._shared[message]:
             return False
-        return message in self._repeated or self._counts[message] >= self._need[message]
+        return message in self._repeated or self._is_filled(message)
+
+    def _is_filled(self, message: str) -> bool:
+        counts = self._counts[message]
+        return all(counts[slot] >= need for slot, need in self._need[message].items())
 
     def complete(self) -> frozenset[str]:
         return frozenset(message for message in self.members if self.is_complete(message))
 
-    def partial(self) -> frozenset[str]:
+    def partial(self, complete: frozenset[str]) -> frozenset[str]:
         some = {m for m in self.members if self._counts[m] or self._shared[m]} | self._touched
-        return frozenset(some) - self.complete()
+        return frozenset(some) - complete
 
     def attribute(self, effects: Sequence[Canonical]) -> None:
         shared: list[Canonical] = []
@@ -228,7 +232,7 @@ class _Found:
         settled: set[int] = set()
         for message in self.members:
             mine = [effect for effect in theirs.get(message, ()) if id(effect) not in settled]
-            if not mine or self._counts[message] >= self._need[message]:
+            if not mine or self._is_filled(message):
                 continue
             if everything is None:
                 everything = self._by_message(own)
@@ -289,7 +293,7 @@ class _Found:
 
     def _explain(self, shared: Sequence[Canonical]) -> None:
         members = [m for m in self.members if m in self.oracle.meeting]
-        own = {m for m in members if self._need[m] and self._counts[m] >= self._need[m]}
+        own = {m for m in members if self._need[m] and self._is_filled(m)}
         copies = explanation(
             shared, members, self.oracle, self.history, held=self.held, with_own_effect=own
         )

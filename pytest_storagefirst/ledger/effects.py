@@ -82,6 +82,7 @@ class Canonical:
     tree: Tree
     named: frozenset[str]
     idempotency_key: str | None
+    seen_as: dict[str, str] = field(default_factory=dict, compare=False, repr=False)  # see masks.py
 
 
 def canonical(observation: Observation) -> list[Canonical]:

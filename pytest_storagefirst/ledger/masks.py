@@ -161,6 +161,14 @@ class Slot:
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def seen_through(mask: Mask, effect: Canonical) -> str:
+    """An effect's tree as text, less what the mask hides; of one effect worked out once."""
+    text = effect.seen_as.get(mask.id)
+    if text is None:
+        text = effect.seen_as[mask.id] = dumped(mask.apply(effect.tree))
+    return text
+
+
 def dumped(tree: Tree) -> str:
     """A tree as text; equal trees have equal texts."""
     return _ENCODER.encode(tree)

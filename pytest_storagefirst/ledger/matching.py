@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_storagefirst.ledger.effects import Canonical, Tree
-from pytest_storagefirst.ledger.masks import Mask, Slot, dumped
+from pytest_storagefirst.ledger.masks import Mask, Slot, dumped, seen_through
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Expected:
         for effect in effects:
             chosen = None
             for mask, texts in self._by_place.get((effect.kind, effect.place), ()):
-                slot_id = texts.get(dumped(mask.apply(effect.tree)))
+                slot_id = texts.get(seen_through(mask, effect))
                 if slot_id is None:
                     continue
                 if matched.counts[slot_id] < self.need[slot_id]:

@@ -159,13 +159,21 @@ def pooled(
     try:
         if getattr(session, "hooked_by_handler", True):  # or none of ours
             raise TypeError
-        key = _key(environment, what, (session.region_name, session.profile_name, *args), kwargs)
+        key = _key(environment, what, (_settings(session), *args), kwargs)
     except TypeError:
         return make(session, *args, **kwargs)
     loan = _lend(environment, key)
     if loan is None:
         return _make(environment, partial(make, session, *args, **kwargs), what, key)
     return loan.made
+
+
+def _settings(session: Any) -> Hashable:
+    """What a session has of its own for the clients that it makes: its region and profile."""
+    found: Hashable = vars(session).get("settings")
+    if found is None:
+        found = session.settings = (session.region_name, session.profile_name)
+    return found
 
 
 def _make(environment: Environment, make: Callable[[], Any], what: str, key: Hashable) -> Any:

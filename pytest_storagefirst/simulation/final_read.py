@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 
+_SIMPLE = frozenset({"S", "N", "BOOL"})
+
+
 def observation(simulation: Simulation) -> Observation:
     """All that judging looks at."""
     quiet = not simulation.why_stopped and simulation.scheduler.next_ms() is None
@@ -53,7 +56,10 @@ def _items(simulation: Simulation) -> Iterator[Effect]:
         keys = [key for key in (table.hash_key_attr, table.range_key_attr) if key]
         for item in table.all_items():
             attributes = {
-                attribute: _plain(value.to_json()) for attribute, value in item.attrs.items()
+                attribute: {value.type: value.value}
+                if value.type in _SIMPLE
+                else _plain(value.to_json())
+                for attribute, value in item.attrs.items()
             }
             yield Effect(
                 "item",

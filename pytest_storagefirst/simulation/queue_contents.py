@@ -77,6 +77,8 @@ class QueueContents:
 
         Returns what happened: "released" or "expired", and the message.
         """
+        if not (self.wakes.is_due(now_ms) or self.expiries.is_due(now_ms - retention_ms)):
+            return ()
         happened: list[tuple[str, SimulatedMessage]] = []
         while True:
             wake, oldest = self.wakes.first(), self.expiries.first()

@@ -42,6 +42,10 @@ class Agenda:
         if self._due.pop(key, None) is not None:
             self._compact()
 
+    def is_due(self, now: int) -> bool:
+        """Whether anything may fall due by `now`; a key that was cancelled counts for a while."""
+        return bool(self._heap) and self._heap[0][0] <= now
+
     def first(self) -> tuple[int, str] | None:
         """The earliest time and its key; among equals, the one that was set first."""
         heap = self._heap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.faults.catalogue import is_read_only
@@ -44,6 +44,14 @@ ANSWER_MS = 8  # from the request until the sender has its answer
 _REQUEST_FAULTS = frozenset({"storage-refused", "gateway-throttled", "sender-resends"})
 
 
+class _Said(NamedTuple):
+    """What is sent of one message; `request` is None where no route leads in."""
+
+    send: Send
+    body: Any
+    request: HttpRequest | None
+
+
 class Sender:
     """Sends the messages of a workload. `sending` is whose request is at the front door now."""
 
@@ -61,8 +69,11 @@ class Sender:
                 f"the stack has no entry {send.entry!r}",
                 found=", ".join(entry.name for entry in simulation.deployed.entries) or "none",
             ) from None
-        body = render(send.body, simulation.identities.token(send.message))
-        ids = (send.message,)
+        ids = self.sending = (send.message,)
+        try:
+            said = self._said(entry, send)
+        finally:
+            self.sending = ()
         simulation.strikes.cross(entry.name, "request", ids)
         simulation.record("attempted", ids, entry.name)
         strike = simulation.due(entry.name, "request", ids, _REQUEST_FAULTS)
@@ -70,27 +81,40 @@ class Sender:
         if strike is not None:
             simulation.strike(strike, ids)
         if fault is not None and fault.kind == "sender-resends":
-            self._request(entry, send.message, body, "", told=False)
+            self._request(entry, send.message, said, "", told=False)
             simulation.record("indeterminate", ids, entry.name, "no answer; the sender sends again")
-            return self._request(entry, send.message, body, "", told=True)
+            return self._request(entry, send.message, said, "", told=True)
         if fault is not None and fault.kind == "gateway-throttled":
             reply = throttled(entry.route) if entry.route is not None else HttpReply(429)
             self._tell(entry, send.message, reply, False)
             return reply
         refused = (fault.variant or "throttle") if fault is not None else ""
-        return self._request(entry, send.message, body, refused, told=True)
+        return self._request(entry, send.message, said, refused, told=True)
+
+    def _said(self, entry: Entry, send: Send) -> _Said:
+        """The body of a message and its request, which are the same in each run of one seed."""
+        token = self._simulation.identities.token(send.message)
+        kept = self._simulation.deployed.lookups.setdefault("what is sent", {})
+        found: _Said | None = kept.get((id(send), token))
+        if found is None:
+            body = render(send.body, token)
+            request = self._http_request(entry, body) if entry.route is not None else None
+            if len(kept) >= MOST_KEPT:
+                kept.clear()
+            found = kept[id(send), token] = _Said(send, body, request)
+        return found
 
     def _request(
-        self, entry: Entry, message: str, body: Any, refused: str, *, told: bool
+        self, entry: Entry, message: str, said: _Said, refused: str, *, told: bool
     ) -> HttpReply:
         simulation = self._simulation
         self.sending = (message,)
         try:
-            if entry.route is not None:
-                reply, said_yes = self._through_route(entry, body, refused)
+            if said.request is not None:
+                reply, said_yes = self._through_route(entry, said.request, refused)
             else:
                 token = simulation.identities.token(message)
-                reply = produce(simulation, entry, token, body, refused)
+                reply = produce(simulation, entry, token, said.body, refused)
                 said_yes = reply.status < 300
         finally:
             self.sending = ()
@@ -107,16 +131,12 @@ class Sender:
             kind = "indeterminate"
         self._simulation.record(kind, (message,), entry.name, str(reply.status))
 
-    def _through_route(self, entry: Entry, body: Any, refused: str) -> tuple[HttpReply, bool]:
-        simulation = self._simulation
-        route = entry.route
+    def _http_request(self, entry: Entry, body: Any) -> HttpRequest:
+        simulation, route = self._simulation, entry.route
         assert route is not None
-        path = route.path
-        method = "POST" if route.method == "ANY" else route.method
-        topology = simulation.deployed.topology
-        request = HttpRequest(
-            method,
-            _filled(path, simulation),
+        return HttpRequest(
+            "POST" if route.method == "ANY" else route.method,
+            _filled(route.path, simulation),
             {
                 **_asked_for(route, "header", simulation),
                 "Content-Type": "application/json",
@@ -125,6 +145,13 @@ class Sender:
             _asked_for(route, "querystring", simulation),
             as_text(body),
         )
+
+    def _through_route(
+        self, entry: Entry, request: HttpRequest, refused: str
+    ) -> tuple[HttpReply, bool]:
+        simulation, route = self._simulation, entry.route
+        assert route is not None
+        topology = simulation.deployed.topology
         context = GatewayContext(
             topology.account, topology.region, simulation.identities.new_id(), simulation.wall_ms
         )
@@ -138,6 +165,7 @@ class Sender:
         call = calls.get(key)
         if call is None:
             same_api = [other for other in topology.routes if other.api_id == route.api_id]
+            method = request.method  # a WebSocket route has none
             matched = match_route(same_api, method, request.path) if method else None
             parameters = matched[1] if matched is not None else {}
             if len(calls) >= MOST_KEPT:

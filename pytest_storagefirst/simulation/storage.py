@@ -24,6 +24,7 @@ class Storage:
         self._backend: Any = None
         self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
         self._holds_until_ms: dict[str, int] = {}  # SQS message id -> when what it tells of ends
+        self._places: dict[str, str] = {}  # logical ids by the queues' names
         self.stored_texts: dict[str, list[str]] = {}
         self.groups: dict[tuple[str, str], list[str]] = {}
 
@@ -152,8 +153,12 @@ class Storage:
         return tuple(held)
 
     def _place(self, queue_name: str) -> str:
-        queue = self._simulation.deployed.queue_by_name(queue_name)
-        return queue.logical_id if queue is not None else queue_name
+        place = self._places.get(queue_name)
+        if place is None:
+            queue = self._simulation.deployed.queue_by_name(queue_name)
+            place = queue.logical_id if queue is not None else queue_name
+            self._places[queue_name] = place
+        return place
 
     def _observe(self, kind: str, store: Any, message: Any, detail: str) -> None:
         if kind == "received":

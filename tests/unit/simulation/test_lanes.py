@@ -11,8 +11,9 @@ import pytest
 from boto3.dynamodb.conditions import Attr, Key
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError
+from moto.dynamodb.exceptions import ConditionalCheckFailed
 
-from pytest_storagefirst.simulation import fronts, lanes
+from pytest_storagefirst.simulation import fronts, known_puts, lanes
 
 Outcome = tuple[Any, ...]
 
@@ -357,8 +358,35 @@ def queues(call: Caller) -> None:
     )
 
 
+def puts(call: Caller) -> None:
+    things = boto3.resource("dynamodb").Table("things")
+    item = {"id": "p", "at": 1, "list": [1, {"a": [2]}], "set": {"x"}, "count": 1}
+    for condition in ("attribute_not_exists(id)", "attribute_not_exists(id) OR #c < :three"):
+        more: dict[str, Any] = {"ConditionExpression": condition}
+        if "#c" in condition:
+            more["ExpressionAttributeNames"] = {"#c": "count"}
+            more["ExpressionAttributeValues"] = {":three": 3}
+        for told in ({}, {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}):
+            for _ in range(2):
+                call(things.put_item, Item=item, **more, **told)
+                call(
+                    things.update_item,
+                    Key={"id": "p", "at": 1},
+                    UpdateExpression="SET #l = list_append(#l, :one) ADD #c :step, #s :set",
+                    ExpressionAttributeNames={"#l": "list", "#c": "count", "#s": "set"},
+                    ExpressionAttributeValues={":one": [3], ":step": 1, ":set": {"y"}},
+                )
+            call(things.delete_item, Key={"id": "p", "at": 1})
+    call(things.put_item, Item=item)
+    call(things.get_item, Key={"id": "p", "at": 1})
+    call(things.delete_item, Key={"id": "p", "at": 1})
+    call(things.put_item, Item={**item, "at": 2})
+    call(things.query, KeyConditionExpression=Key("id").eq("p"))
+
+
 SCENARIOS = (
     put_and_get,
+    puts,
     conditions,
     updates,
     errors,
@@ -375,14 +403,15 @@ class Lanes:
 
     Without any of `shortcuts` a call goes botocore's and moto's whole way: "fast" is the lane that
     leaves botocore, "fronts" are requests made for an equal call before, "short" answers skip
-    moto's own reading of the request.
+    moto's own reading of the request, "known" puts have been taken before.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, shortcuts: frozenset[str]) -> None:
         self.fast: list[str] = []
         self.fronts = 0
         self.short = 0
-        originals = lanes.fast, lanes._short_answer, fronts.find
+        self.known = 0
+        originals = lanes.fast, lanes._short_answer, fronts.find, known_puts.put_again
 
         def counted_fast(service: str, operation: str, request: Any, region: str) -> Any:
             if "fast" not in shortcuts:
@@ -402,6 +431,16 @@ class Lanes:
             self.fronts += found is not None
             return found
 
+        def counted_again(*put: Any) -> Any:
+            try:
+                answered = originals[3](*put) if "known" in shortcuts else None
+            except ConditionalCheckFailed:
+                self.known += 1
+                raise
+            self.known += answered is not None
+            return answered
+
+        patch.setattr(known_puts, "put_again", counted_again)
         patch.setattr(lanes, "fast", counted_fast)
         patch.setattr(lanes, "_short_answer", counted_short)
         patch.setattr(fronts, "find", counted_find)
@@ -419,6 +458,42 @@ def outcomes_of(
 
 
 FAST = frozenset({"fast"})
+
+
+def test_a_put_that_is_known_gives_the_same(rig: Any) -> None:
+    known = 0
+    for scenario in SCENARIOS:
+        plain = outcomes_of(rig, scenario, FAST)[:2]  # from here on its puts are known
+        for _ in range(2):
+            *again, seen = outcomes_of(rig, scenario, FAST | {"known"})
+            assert tuple(again) == plain
+            known += seen.known
+    assert known >= 20
+
+
+def test_a_table_that_gets_an_index_forgets_what_it_took(rig: Any) -> None:
+    def handler(event: Any, context: Any) -> None:
+        client, item = boto3.client("dynamodb"), {"id": {"S": "a"}, "sort": {"S": ""}}
+        call = Caller()
+        call(client.put_item, TableName="keys", Item=item)
+        by_sort = {
+            "IndexName": "by-sort",
+            "KeySchema": [{"AttributeName": "sort", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        client.update_table(
+            TableName="keys",
+            AttributeDefinitions=[{"AttributeName": "sort", "AttributeType": "S"}],
+            GlobalSecondaryIndexUpdates=[{"Create": by_sort}],
+        )
+        call(client.put_item, TableName="keys", Item=item)
+        told.append([outcome[0] for outcome in call.outcomes])
+
+    told: list[list[str]] = []
+    stack = rig.with_handlers(Worker=handler)
+    for _ in range(3):
+        assert not stack.play().errors
+    assert told == [["answered", "ClientError"]] * 3
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
