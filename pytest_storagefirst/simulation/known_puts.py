@@ -29,7 +29,7 @@ class _Puts:
     """What a table has taken, by the request's body. A copy of the table has taken the same."""
 
     def __init__(self) -> None:
-        self.by_body: dict[bytes, _Known] = {}
+        self.by_body: dict[bytes, _Known | None] = {}
 
     def __deepcopy__(self, memo: Any) -> _Puts:
         return self
@@ -99,7 +99,10 @@ def remember(table: Any, body: bytes, parameters: Any, answer: Any) -> None:
     if not parameters.keys() <= _PLAIN:
         return
     kept = vars(table).setdefault("known_puts", _Puts()).by_body
-    if len(kept) >= MOST_KEPT:
+    if body not in kept:  # what comes but once, in a backlog, is not worth more
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        kept[body] = None
         return
     from moto.dynamodb.comparisons import get_filter_expression
     from moto.dynamodb.models.dynamo_type import DynamoType

@@ -463,6 +463,7 @@ FAST = frozenset({"fast"})
 def test_a_put_that_is_known_gives_the_same(rig: Any) -> None:
     known = 0
     for scenario in SCENARIOS:
+        outcomes_of(rig, scenario, FAST)
         plain = outcomes_of(rig, scenario, FAST)[:2]  # from here on its puts are known
         for _ in range(2):
             *again, seen = outcomes_of(rig, scenario, FAST | {"known"})
@@ -475,7 +476,8 @@ def test_a_table_that_gets_an_index_forgets_what_it_took(rig: Any) -> None:
     def handler(event: Any, context: Any) -> None:
         client, item = boto3.client("dynamodb"), {"id": {"S": "a"}, "sort": {"S": ""}}
         call = Caller()
-        call(client.put_item, TableName="keys", Item=item)
+        for _ in range(3):
+            call(client.put_item, TableName="keys", Item=item)
         by_sort = {
             "IndexName": "by-sort",
             "KeySchema": [{"AttributeName": "sort", "KeyType": "HASH"}],
@@ -493,7 +495,7 @@ def test_a_table_that_gets_an_index_forgets_what_it_took(rig: Any) -> None:
     stack = rig.with_handlers(Worker=handler)
     for _ in range(3):
         assert not stack.play().errors
-    assert told == [["answered", "ClientError"]] * 3
+    assert told == [[*["answered"] * 3, "ClientError"]] * 3
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
