@@ -155,7 +155,10 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
         circuit=read.table(
             ("circuit",),
             top.get("circuit", {}),
-            ("table", "key", "state", "closed", "open", "half_open"),
+            (
+                *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
+                *("threshold", "recovery_seconds"),
+            ),
         ),
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},

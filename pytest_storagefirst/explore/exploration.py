@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.explore import stages, workload
+from pytest_storagefirst.explore import breakers, stages, workload
 from pytest_storagefirst.explore.bodies import describe_entries, notes_on
 from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
@@ -205,6 +205,7 @@ class Course:
         baseline = exploration.judge.judge(Schedule(messages))
         counts = dict(baseline.played.counts)
         self._note_unlisted(counts)
+        self._look_for_breaker(messages, counts)
         if self._draws and settings.max_faults > 0 and settings.budget_seconds > 0:
             exploration.draws = self._draws_from(messages, counts)
         if self.crew.member == 0:
@@ -217,6 +218,8 @@ class Course:
             exploration.note(f"without any fault {why}: no fault was tried")
             faultless, singles = faultless[:1], []
         self.conclusion.singles = tuple(unit.name for unit in singles)
+        if not why and exploration.judge.deployed.breaker is not None:
+            faultless += stages.circuit_units(exploration, messages, counts)
         pairing = settings.max_faults > 1 and settings.budget_seconds > 0
         own = [unit for unit in faultless if belongs(unit.name, settings.shard)]
         # What pairs are made of is learnt from all single faults, those of other shards too.
@@ -282,6 +285,17 @@ class Course:
             for entry in entries
         )
         return entries
+
+    def _look_for_breaker(
+        self, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+    ) -> None:
+        judge = self.exploration.judge
+        if "circuit" not in judge.names or judge.deployed.breaker is not None:
+            return
+        found = breakers.find(judge, messages, counts)
+        if found is not None:
+            judge.deployed = replace(judge.deployed, breaker=found)
+            self.conclusion.notes.append(f"circuit: its state is in {found.where}")
 
     def _note_unlisted(self, counts: Mapping[tuple[str, str], int]) -> None:
         """HTTP calls that no [[downstream]] describes: what they are answered says nothing."""

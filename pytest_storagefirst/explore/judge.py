@@ -60,6 +60,7 @@ class Judge:
             or any(edge.target in functions for edge in topology.edges),
             ordered=bool(read) or any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
+            breaks=self.deployed.breaker is not None,
         )
 
     def play(

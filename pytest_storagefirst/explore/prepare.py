@@ -14,6 +14,7 @@ from typing import Any
 import time_machine
 
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
+from pytest_storagefirst.explore import breakers
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
@@ -80,7 +81,8 @@ def prepare(
     _check_functions(topology, overrides, settings)
     code = _code(topology, template, overrides, path.parent)
     entries = ways_in(topology, settings, template)
-    deployed = Deployed(world, topology, code, entries, _downstreams(settings))
+    breaker = breakers.named(settings, topology)
+    deployed = Deployed(world, topology, code, entries, _downstreams(settings), breaker)
     _check_consumers(deployed, template, overrides)
     _read_machines(topology, template)
     return Prepared(deployed, template, tuple(template.notes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.explore import content, workload
+from pytest_storagefirst.explore import breakers, content, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
 from pytest_storagefirst.explore.pairs import (
@@ -77,6 +77,14 @@ def single_units(
             str(fault),
             partial(_single, exploration, messages, fault),
         )
+
+
+def circuit_units(
+    exploration: Exploration, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[Unit]:
+    """What a breaker is for, and what may go wrong with it meanwhile."""
+    for name, schedule in breakers.schedules(exploration.judge, messages, counts):
+        yield Unit(name, partial(exploration.try_out, schedule))
 
 
 def order_units(

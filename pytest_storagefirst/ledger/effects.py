@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pytest_storagefirst.ledger.circuit import Circuit
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.history import History
 
@@ -57,6 +58,7 @@ class Observation:
     names: Mapping[str, str] = field(default_factory=dict)
     quiet: bool = True
     why_not_quiet: str = ""
+    circuit: Circuit | None = None  # what was seen of the stack's breaker, where it has one
     faults_required: tuple[str, ...] = ()  # texts of the plan's faults
     faults_fired: tuple[str, ...] = ()
 

@@ -38,6 +38,7 @@ KINDS = {
     "redriven": "moved from a DLQ back (where: DLQ; detail: to where)",
     "faulted": "a fault of the plan struck (where: place; detail: the fault's text)",
     "healed": "all faults ended",
+    "circuit": "a breaker's state changed (where: its table, …; detail: 'CLOSED to OPEN')",
     "noted": "something that the report tells (detail: what)",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.breaking import judge_circuit
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.history import History, seconds, times
 from pytest_storagefirst.ledger.poison import SET_ASIDE, judge_poison
@@ -223,6 +224,12 @@ def _when_ordered(facts: Facts) -> str:
     return "" if facts.ordered else "nothing in the stack promises an order"
 
 
+def _when_breaking(facts: Facts) -> str:
+    if facts.breaks:
+        return ""
+    return "no breaker was found; where there is one, name its state under [circuit]"
+
+
 def _clean_loss(account: Account) -> Verdict:
     return Verdict(OK, account.remark) if account.remark else _OK
 
@@ -253,5 +260,6 @@ _register_all(
         ("redrive-completes", _when_redrivable, judge_redrive, _clean_redrive),
         ("order-preserved", _when_ordered, judge_order, _clean_order),
         ("drains", _when_consumed, judge_rest, lambda _: _OK),
+        ("circuit", _when_breaking, judge_circuit, None),
     )
 )

@@ -22,6 +22,7 @@ class Facts:
     consumed: bool = True  # some function takes messages from storage
     ordered: bool = False  # there are FIFO groups, shards or partition keys
     redrivable: bool = False  # some queue has a dead-letter queue
+    breaks: bool = False  # a circuit breaker's state is kept somewhere
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,8 @@ def aws_call(
             simulation.scheduler.touch(service, operation, request)
             if answered[0].status_code < 300:
                 _effected(simulation, invocation, crossing, request, request["body"])
+                if simulation.circuit is not None:
+                    simulation.circuit.crossed(invocation, service, operation, request["body"])
             simulation.scheduler.pause(AFTER_MS)
             simulation.stop_the_dead(invocation)
             _note_error(simulation, place, crossing, answered)
@@ -263,6 +265,10 @@ def _answer(
         status, headers, answered = simulation.ask(*asked)
     if status < 300:
         _effected(simulation, invocation, crossing, request, body)
+        if simulation.circuit is not None:
+            simulation.circuit.crossed(
+                invocation, crossing.service, crossing.operation, body, stale=kind == "stale"
+            )
         if merge is not None:
             answered = merge(answered)
             # DynamoDB's checksum of what it said; botocore would take the edit for damage.

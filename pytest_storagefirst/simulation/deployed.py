@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pytest_storagefirst.simulation.circuits import Breaker
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
 from pytest_storagefirst.stack.states_language import patience_seconds
@@ -68,6 +69,7 @@ class Deployed:
     code: Mapping[str, Code]  # function's logical id -> its code
     entries: tuple[Entry, ...]
     downstreams: tuple[Downstream, ...] = ()
+    breaker: Breaker | None = None
     lookups: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def entry(self, name: str) -> Entry:

@@ -31,6 +31,7 @@ def observation(simulation: Simulation) -> Observation:
         names=dict(simulation.identities.names),
         quiet=quiet,
         why_not_quiet="" if quiet else simulation.why_stopped or "work was still going round",
+        circuit=simulation.circuit.result() if simulation.circuit is not None else None,
         faults_required=tuple(str(fault) for fault in simulation.strikes.plan),
         faults_fired=simulation.strikes.fired,
     )

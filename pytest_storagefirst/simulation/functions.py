@@ -278,6 +278,8 @@ class Functions:
     def kill(self, invocation: Invocation, why: str) -> None:
         """End the invocation and its environment here and now; nothing of it acts any more."""
         invocation.environment.alive = False
+        if self._simulation.circuit is not None:
+            self._simulation.circuit.died(invocation)
         self._finish(invocation, Outcome("failed", error=why))
         if not self._simulation.scheduler.in_hub():
             self._simulation.abandon()

@@ -25,7 +25,8 @@ PUTTING_OFF = frozenset(
     }
 )
 LONGEST_WAIT_MS = 366 * 86_400_000  # a state machine may run for a year
-SEND_GAP_MS = 10  # between two messages of a workload
+LATE_MS = 900_000  # from rest until what is sent late comes: no breaker waits longer to try again
+BETWEEN_LATE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def finish(simulation: Simulation) -> Played:
         if not schedules.tick(simulation):
             break
         _drain(simulation)
+    _send_late(simulation)
     strikable = dict(simulation.strikes.counts)
     for _ in range(simulation.schedule.redrives.count("after")):
         if not simulation.redrive():
@@ -137,12 +139,21 @@ def finish(simulation: Simulation) -> Played:
 
 
 def _send_all(simulation: Simulation) -> None:
-    for index, send in enumerate(simulation.schedule.workload):
+    for index, send in enumerate(simulation.schedule.in_time):
         if simulation.schedule.one_by_one:
             simulation.send(send)
             _drain(simulation)
         else:
-            simulation.send_at(index * SEND_GAP_MS, send)
+            simulation.send_at(index * simulation.schedule.gap_ms, send)
+
+
+def _send_late(simulation: Simulation) -> None:
+    """Those who come when all is well again, one after the other."""
+    wait_ms = LATE_MS
+    for send in simulation.schedule.workload[len(simulation.schedule.in_time) :]:
+        simulation.send_at(simulation.now_ms + wait_ms, send)
+        _drain(simulation)
+        wait_ms = BETWEEN_LATE_MS
 
 
 def _drain(simulation: Simulation) -> bool:

@@ -15,23 +15,22 @@ from pytest_storagefirst.faults.plan import Plan
 from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.simulation import (
+    answers,
     boundary,
     final_read,
     fronts,
     isolation,
-    lanes,
     seams,
     third_parties,
     watchdog,
     wire,
 )
 from pytest_storagefirst.simulation.choosing import EVERYTHING, scheduler_of
+from pytest_storagefirst.simulation.circuits import CircuitWatch
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.identities import Identities
-from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
-from pytest_storagefirst.simulation.refusals import not_answered
 from pytest_storagefirst.simulation.routing import hooks
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
@@ -39,7 +38,6 @@ from pytest_storagefirst.simulation.sender import Sender
 from pytest_storagefirst.simulation.sources.sqs import SqsMapping
 from pytest_storagefirst.simulation.stage import Stage
 from pytest_storagefirst.simulation.state_machines import Execution, Executions
-from pytest_storagefirst.simulation.states_api import answer_states
 from pytest_storagefirst.simulation.storage import Storage
 from pytest_storagefirst.simulation.streams import Streams
 from pytest_storagefirst.simulation.strikes import Strike, Strikes
@@ -96,6 +94,8 @@ class Simulation:
         self.hub = greenlet.getcurrent()
         self.mappings: list[SqsMapping] = []
         self.sender = Sender(self)
+        breaker = deployed.breaker
+        self.circuit = CircuitWatch(self, breaker) if breaker is not None else None
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -145,6 +145,8 @@ class Simulation:
             if queue is not None and function is not None and may_poll(self, mapping, function):
                 self.mappings.append(SqsMapping(self, mapping, queue, function))
         self.streams.begin()
+        if self.circuit is not None:
+            self.circuit.begin()
 
     def send_at(self, at_ms: int, send: Send) -> None:
         """Send one message when its time has come."""
@@ -346,19 +348,7 @@ class Simulation:
         self, method: str, url: str, headers: Any, body: Any
     ) -> tuple[int, dict[str, str], bytes]:
         """What AWS answers to a raw request, moto standing for AWS."""
-        if self.current is not None and is_invoke(method, url):
-            return answer_invoke(self, url, headers, body)
-        answered = answer_states(self, headers, body)
-        if answered is not None:
-            return answered
-        self.moto_random.enter()
-        try:
-            return lanes.answer(method, url, headers, body)
-        except lanes.NotAnswered as error:
-            place = self.current.function.logical_id if self.current else ""
-            self.record("noted", (), place, "a call that no one answers")
-            self.refuse(not_answered(place, str(error)))
-            raise error from None
+        return answers.answer(self, method, url, headers, body)
 
     def before_write(self, service: str, operation: str, region: str = "") -> None:
         """Called before each call: the next run must find again what this one changes."""
@@ -382,6 +372,15 @@ class Simulation:
         """Within this block tables show what they held before the last write."""
         with self.deployed.world.tables_as(self._previous_tables):
             yield
+
+    @property
+    def pollers(self) -> list[Any]:
+        """All that polls for a mapping, of queues and of streams."""
+        return [*self.mappings, *self.streams.mappings]
+
+    def mapping_of(self, uuid: str) -> Any:
+        """What polls for the mapping of this UUID; None when the stack has none."""
+        return next((one for one in self.pollers if one.mapping.uuid == uuid), None)
 
     def wake(self, queue_name: str) -> None:
         """A queue has changed: its pollers look again."""

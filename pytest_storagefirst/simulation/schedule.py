@@ -9,6 +9,7 @@ from typing import Any
 from pytest_storagefirst.faults.plan import Plan, parse_plan
 
 UNIQUE = "{unique}"
+SEND_GAP_MS = 10  # between two messages of a workload
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Schedule:
     `choices` decide who goes first wherever two invocations could; `concurrency` is how many
     invocations a mapping may have at once and `batch_limit` how many messages it takes at most,
     both within what the stack itself allows. `one_by_one` sends each message when the one before
-    has been dealt with. `redrives` says when dead-lettered messages are moved back: "during" the
-    faults, "after" they ended, once for each mention.
+    has been dealt with, else `gap_ms` lie between two. The last `late` of them are sent when all
+    faults are over and work has come to rest. `redrives` says when dead-lettered messages are moved
+    back: "during" the faults, "after" they ended, once for each mention.
     """
 
     workload: tuple[Send, ...]
@@ -39,6 +41,8 @@ class Schedule:
     batch_limit: int = 0
     one_by_one: bool = False
     redrives: tuple[str, ...] = ("after",)
+    gap_ms: int = SEND_GAP_MS
+    late: int = 0
     template: str = ""  # where the stack comes from, for schedules that Hypothesis drew
 
     def to_json(self) -> dict[str, Any]:
@@ -55,6 +59,8 @@ class Schedule:
             "batch_limit": self.batch_limit,
             "one_by_one": self.one_by_one,
             "redrives": list(self.redrives),
+            "gap_ms": self.gap_ms,
+            "late": self.late,
         }
 
     @staticmethod
@@ -72,7 +78,14 @@ class Schedule:
             batch_limit=int(document["batch_limit"]),
             one_by_one=bool(document["one_by_one"]),
             redrives=tuple(str(moment) for moment in document["redrives"]),
+            gap_ms=int(document.get("gap_ms", SEND_GAP_MS)),
+            late=int(document.get("late", 0)),
         )
+
+    @property
+    def in_time(self) -> tuple[Send, ...]:
+        """What is sent while faults may strike."""
+        return self.workload[: max(1, len(self.workload) - self.late)]
 
     @property
     def messages(self) -> tuple[str, ...]:

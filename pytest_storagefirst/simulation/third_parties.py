@@ -15,6 +15,7 @@ from pytest_storagefirst.simulation.wire import (
     HttpAnswer,
     HttpCall,
     ReadTimeout,
+    WireFault,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,25 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
     simulation.record("called", messages, place, crossing.label)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
+    watch = simulation.circuit
+    if watch is not None:
+        watch.called(invocation, messages)
+    try:
+        reply = _reply(simulation, invocation, call, crossing)
+    except WireFault:
+        if watch is not None:
+            watch.answered(invocation, messages, is_good=False)
+        raise
+    if watch is not None:
+        watch.answered(invocation, messages, is_good=reply.status < 500 and reply.status != 429)
+    return reply
+
+
+def _reply(
+    simulation: Simulation, invocation: Any, call: HttpCall, crossing: boundary.Crossing
+) -> HttpAnswer:
+    point, messages = crossing.point, crossing.messages
+    place = invocation.function.logical_id
     simulation.scheduler.pause(boundary.BEFORE_MS)
     simulation.stop_the_dead(invocation)
     strike = boundary.due(simulation, place, crossing, _KINDS)

@@ -44,7 +44,7 @@ class SqsMapping:
         self, simulation: Simulation, mapping: EventSourceMapping, queue: Queue, function: Function
     ) -> None:
         self._simulation = simulation
-        self._mapping = mapping
+        self.mapping = mapping
         self._queue = queue
         self._function = function
         self._store = simulation.queues.store(queue)
@@ -56,6 +56,7 @@ class SqsMapping:
         self._window_ends_ms = 0
         self._backlog_since_ms: int | None = None
         self.enabled = mapping.enabled
+        self.changing = ""  # "Enabling" or "Disabling", see mappings_api.py
         self.queue_name = queue.name
 
     # When to look.
@@ -88,7 +89,7 @@ class SqsMapping:
         self._timer = None
         if not self.enabled:
             return
-        touch, name = self._simulation.scheduler.touch, self._mapping.logical_id
+        touch, name = self._simulation.scheduler.touch, self.mapping.logical_id
         if self._at_work >= self._concurrency:
             touch("pollers", "take", name)
         while self._at_work < self._concurrency:
@@ -114,14 +115,14 @@ class SqsMapping:
         which the queue itself sees to.
         """
         if not self._grows:
-            return self._mapping.maximum_concurrency or MOST_POLLERS
+            return self.mapping.maximum_concurrency or MOST_POLLERS
         since_ms = self._backlog_since_ms
         minutes = 0 if since_ms is None else (self._simulation.now_ms - since_ms) // MINUTE_MS
         return min(MOST_POLLERS, STANDARD_POLLERS + POLLERS_A_MINUTE * minutes)
 
     @property
     def _grows(self) -> bool:
-        return self._mapping.maximum_concurrency is None and not self._queue.fifo
+        return self.mapping.maximum_concurrency is None and not self._queue.fifo
 
     @property
     def _concurrency(self) -> int:
@@ -130,7 +131,7 @@ class SqsMapping:
     @property
     def _batch_size(self) -> int:
         limit = self._simulation.schedule.batch_limit
-        return min(self._mapping.batch_size, limit) if limit else self._mapping.batch_size
+        return min(self.mapping.batch_size, limit) if limit else self.mapping.batch_size
 
     # What is in a batch.
 
@@ -149,7 +150,7 @@ class SqsMapping:
                 break
             kept = self._filtered(got)
             if kept and not self._gathered:
-                window_ms = self._mapping.batching_window_seconds * 1000
+                window_ms = self.mapping.batching_window_seconds * 1000
                 self._window_ends_ms = simulation.now_ms + window_ms
             self._gathered.extend(kept)
         if not self._gathered:
@@ -284,7 +285,7 @@ class SqsMapping:
 
         def finished(outcome: Outcome) -> None:
             self._at_work -= 1
-            self._simulation.scheduler.touch("pollers", "free", self._mapping.logical_id)
+            self._simulation.scheduler.touch("pollers", "free", self.mapping.logical_id)
             self._acknowledge(batch, outcome, acknowledges)
             if again and outcome.kind == "succeeded":
                 self._redeliver(batch, "duplicate")
@@ -331,7 +332,7 @@ class SqsMapping:
         if outcome.kind != "succeeded":
             return
         failed: frozenset[str] | None = frozenset()
-        if self._mapping.reports_batch_item_failures:
+        if self.mapping.reports_batch_item_failures:
             failed = reported_failures({message.id for message in batch}, outcome.result)
         why = "reported by the handler" if failed else "its response fails the whole batch"
         back = [message for message in batch if failed is None or message.id in failed]

@@ -102,6 +102,11 @@ class Reader:
             return
         self._attempt()
 
+    def look(self) -> None:
+        """The mapping polls again."""
+        if self._timer is None and (self._work or self._unread):
+            self._poll_after(0)
+
     def go_on(self) -> None:
         """An invocation of the mapping has ended: whoever waited for that goes on."""
         if self._waits_for_turn:

@@ -47,8 +47,14 @@ class StreamMapping:
         self.function = function
         self.patterns = sqs_filters.read(mapping.filters, mapping.logical_id)
         self.enabled = mapping.enabled
+        self.changing = ""  # "Enabling" or "Disabling", see mappings_api.py
         self._readers: dict[tuple[str, int], Reader] = {}
         self._at_work = 0
+
+    def wake(self) -> None:
+        """Read on, after a while in which the mapping was disabled."""
+        for reader in self._readers.values():
+            reader.look()
 
     def offer(self, record: Record) -> None:
         """A record has come into the stream."""

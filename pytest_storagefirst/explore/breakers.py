@@ -1,0 +1,212 @@
+"""The stack's circuit breaker: as [circuit] names it, or found by what an outage leaves behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.explore.sweep import faults_once
+from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
+from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
+from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.settings import Settings, nearest
+from pytest_storagefirst.simulation.circuits import Breaker, spelt
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.stack.topology import Topology
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.explore.judge import Judge
+
+# Attributes that a breaker keeps its state under.
+_ATTRIBUTE = re.compile(r"state|status|circuit", re.IGNORECASE)
+_KEYS = {"closed": CLOSED, "open": OPEN, "half_open": HALF_OPEN}
+STORES = ("table", "parameter", "mapping")
+
+# Long enough that any breaker opens, and short enough that none has to let a message go.
+OUTAGE_MS = 300_000
+OUTAGES_MS = (60_000, OUTAGE_MS, 840_000)
+IN_TIME, LATE = 9, 4  # messages: enough to open a breaker, and to close it again
+GAPS_MS = (10, 20_000)  # a burst, and a trickle that goes on while the circuit is open
+AT_ONCE = 3
+_KINDS = (
+    ("http-500", ""),
+    ("refused", "connect-timeout"),
+    ("response-lost", ""),
+    ("http-429", ""),
+    ("brownout", ""),
+)
+MOST_OWN = 4  # crossings of one point of the breaker's own that are each struck
+
+
+def named(settings: Settings, topology: Topology) -> Breaker | None:
+    """The breaker that [circuit] describes; None without it.
+
+    Raises SettingsError where it names what the stack doesn't have.
+    """
+    told = settings.circuit
+    if not told:
+        return None
+    where = settings.where("circuit") or "[circuit]"
+    kinds = [kind for kind in STORES if kind in told]
+    if len(kinds) != 1:
+        raise SettingsError(
+            "a breaker's state is kept in one place",
+            where=where,
+            found=" and ".join(kinds) or "none",
+            expected="exactly one of " + ", ".join(STORES),
+            remedy='write for example table = "LogicalId"',
+        )
+    kind = kinds[0]
+    place, name = _store(kind, str(told[kind]), topology, where)
+    words = {state: told[key] for key, state in _KEYS.items() if key in told}
+    recovery = told.get("recovery_seconds")
+    return Breaker(
+        kind,
+        place,
+        name,
+        key=dict(told.get("key", {})),
+        attribute=str(told.get("state", "state")),
+        words=words,
+        threshold=told.get("threshold"),
+        recovery_ms=None if recovery is None else int(recovery * 1000),
+    )
+
+
+def _store(kind: str, wanted: str, topology: Topology, where: str) -> tuple[str, str]:
+    """The logical id and the own name of what keeps the state."""
+    known: dict[str, tuple[str, str]] = {}
+    if kind == "table":
+        for table in topology.tables:
+            known[table.logical_id] = known[table.name] = table.logical_id, table.name
+    elif kind == "mapping":
+        for mapping in topology.mappings:
+            known[mapping.logical_id] = known[mapping.uuid] = mapping.logical_id, mapping.uuid
+    else:
+        logical = topology.logical_ids.get(wanted, wanted)
+        physical = next((p for p, one in topology.logical_ids.items() if one == wanted), wanted)
+        return logical, physical
+    if wanted not in known:
+        raise SettingsError(
+            f"the stack has no such {kind}",
+            where=where,
+            found=wanted,
+            expected=", ".join(sorted({place for place, _ in known.values()})) or "none at all",
+            remedy=nearest(wanted, known),
+        )
+    return known[wanted]
+
+
+def find(
+    judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Breaker | None:
+    """The breaker that shows when every third party is out; None where none shows."""
+    outages = tuple(
+        Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS) for place, point in _third(counts)
+    )
+    if not outages:
+        return None
+    schedule = Schedule(_workload(messages), outages, gap_ms=1_000, late=LATE)
+    observation, topology = judge.play(schedule).observation, judge.deployed.topology
+    return in_tables(observation, topology) or _in_mappings(observation, topology)
+
+
+def schedules(
+    judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[tuple[str, Schedule]]:
+    """What a breaker is for: third parties fail for a while, messages come, then all is well.
+
+    Then the same with one fault on the breaker's own way in the midst of an outage.
+    """
+    sends = _workload(messages)
+    for place, point in _third(counts):
+        for kind, variant in _KINDS:
+            for for_ms in OUTAGES_MS if kind == "http-500" else (OUTAGE_MS,):
+                outage = Fault(place, point, 1, kind, variant, for_ms=for_ms)
+                for gap_ms in GAPS_MS:
+                    for at_once in (1, AT_ONCE):
+                        yield (
+                            f"circuit: {outage}, {gap_ms} ms apart, {at_once} at once",
+                            _schedule(sends, (outage,), gap_ms, at_once),
+                        )
+        outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
+        for gap_ms in GAPS_MS:
+            out = _schedule(sends, (outage,), gap_ms, 1)
+            for fault in _own_faults(judge, judge.play(out).counts):
+                plan = (outage, fault)
+                name = f"circuit: {outage} and {fault}, {gap_ms} ms apart"
+                yield name, _schedule(sends, plan, gap_ms, AT_ONCE)
+
+
+def _own_faults(judge: Judge, counts: Mapping[tuple[str, str], int]) -> Iterator[Fault]:
+    for (place, point), times in sorted(counts.items()):
+        if sort_of_point(point) == CALL:
+            for number in range(1, min(times, MOST_OWN) + 1):
+                yield from faults_once(judge.deployed, place, point, number)
+
+
+def _schedule(
+    sends: tuple[Send, ...], plan: tuple[Fault, ...], gap_ms: int, at_once: int
+) -> Schedule:
+    return Schedule(
+        sends,
+        plan,
+        gap_ms=gap_ms,
+        late=LATE,
+        concurrency=at_once,
+        batch_limit=1 if at_once > 1 else 0,
+    )
+
+
+def _third(counts: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
+    return sorted(site for site in counts if sort_of_point(site[1]) == HTTP)
+
+
+def _workload(messages: tuple[Send, ...]) -> tuple[Send, ...]:
+    return tuple(
+        replace(messages[number % len(messages)], message=f"m{number + 1}")
+        for number in range(IN_TIME + LATE)
+    )
+
+
+def in_tables(observation: Observation, topology: Topology) -> Breaker | None:
+    """The breaker whose state stands in the one item of a table."""
+    by_place: dict[str, list[Any]] = {}
+    for effect in observation.effects:
+        if effect.kind == "item":
+            by_place.setdefault(effect.place, []).append(effect)
+    found = list(_states(by_place))
+    if len(found) != 1:
+        return None
+    place, attribute, key = found[0]
+    name = next((table.name for table in topology.tables if table.logical_id == place), place)
+    return Breaker("table", place, name, key=key, attribute=attribute)
+
+
+def _states(by_place: Mapping[str, list[Any]]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for place, items in by_place.items():
+        if len(items) != 1:
+            continue
+        item = items[0]
+        for attribute, value in item.value.items():
+            ((kind, inner),) = value.items()
+            if kind == "S" and _ATTRIBUTE.search(attribute) and spelt(inner) is not None:
+                key = {name: next(iter(held.values())) for name, held in item.key.items()}
+                yield place, attribute, key
+                break
+
+
+def _in_mappings(observation: Observation, topology: Topology) -> Breaker | None:
+    """The breaker that switches an event source mapping off."""
+    switched = {
+        event.where
+        for event in observation.history
+        if event.kind == "noted" and event.detail == "disabled"
+    }
+    for mapping in topology.mappings:
+        if mapping.logical_id in switched:
+            return Breaker("mapping", mapping.logical_id, mapping.uuid)
+    return None

@@ -1,0 +1,286 @@
+"""The property `circuit`: does the breaker keep calls off, and messages safe, while it is open?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.circuit import (
+    ANSWERED,
+    CALLED,
+    CLOSED,
+    DIED,
+    HALF_OPEN,
+    OPEN,
+    READ,
+    STATES,
+    WROTE,
+    Circuit,
+    Segment,
+    Step,
+    segments,
+)
+from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.ledger.history import seconds, times
+from pytest_storagefirst.ledger.properties import Context, not_applicable, unless_in_doubt
+from pytest_storagefirst.ledger.verdict import UNKNOWN, VIOLATED, Verdict
+
+# An environment may keep a state that it has read for so long: breakers cache it for seconds.
+CACHE_MS = 60_000
+# No breaker tries again sooner after it opened, where nothing says how long it waits.
+SHORTEST_REST_MS = 1_000
+# After so many failed calls in a row it has to be open, where nothing says how many it takes.
+MOST_FAILURES = 30
+
+Found = tuple[str, tuple[str, ...]]  # what is wrong, and whose messages it concerns
+
+
+def judge_circuit(account: Account, observation: Observation, context: Context) -> Verdict:
+    """While a circuit is open nobody calls but one probe, and no message pays for it.
+
+    It opens when calls fail, closes when they succeed, and does not stay open for good.
+    """
+    circuit = observation.circuit
+    if circuit is None:
+        return not_applicable("no breaker's state is kept in this run")
+    odd = sorted({s.state for s in circuit.steps if s.kind in (WROTE, READ)} - set(STATES))
+    if odd:
+        return Verdict(
+            UNKNOWN,
+            f"{circuit.place} holds the state {odd[0]!r}: name the states under [circuit] "
+            "in storagefirst.toml",
+        )
+    found = [
+        *_transitions(circuit),
+        *_calls(circuit),
+        *_opens(circuit),
+        *_fates(circuit, account, observation, context),
+        *_closes(circuit, account, observation, context),
+    ]
+    if found:
+        notes = {message: what for what, messages in reversed(found) for message in messages}
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return Verdict(VIOLATED, found[0][0] + more, tuple(sorted(notes)), notes)
+    if not circuit.was_open:
+        return not_applicable("the circuit stayed closed in this run")
+    return unless_in_doubt(account)
+
+
+def _transitions(circuit: Circuit) -> Iterator[Found]:
+    """Closed never becomes half open; what opens has seen a failure, what closes a success."""
+    failed, succeeded = 0, 0  # since the last change
+    calling = {step.place for step in circuit.steps if step.kind == CALLED}
+    parts = list(segments(circuit.steps))
+    for number, part in enumerate(parts):
+        step, before = part.wrote, part.before
+        if step is not None and part.state != before:
+            what = f"at {seconds(step.at_ms)} {step.place} turned the circuit"
+            if (before, part.state) == (CLOSED, HALF_OPEN):
+                yield f"{what} from {before} to {part.state}", step.messages
+            if (before, part.state) == (CLOSED, OPEN) and step.place in calling and not failed:
+                yield f"{what} {OPEN}, and no call had failed since it closed", step.messages
+            if part.state == CLOSED and not succeeded and _still_down(parts[number:]):
+                yield (
+                    f"{what} {CLOSED} before any call had succeeded, and the next one failed",
+                    step.messages,
+                )
+            failed = succeeded = 0
+        failed += sum(1 for s in part.steps if s.kind == ANSWERED and not s.is_good)
+        succeeded += sum(1 for s in part.steps if s.kind == ANSWERED and s.is_good)
+
+
+def _still_down(parts: list[Segment]) -> bool:
+    answers = (step for part in parts for step in part.steps if step.kind == ANSWERED)
+    return not next((step.is_good for step in answers), True)
+
+
+def _calls(circuit: Circuit) -> Iterator[Found]:
+    """While open nobody calls; who tries is one, and stops when it has failed."""
+    has_half_open = any(s.kind == WROTE and s.state == HALF_OPEN for s in circuit.steps)
+    rest_ms = circuit.recovery_ms or SHORTEST_REST_MS
+    knows: dict[int, str] = {}  # by environment: the state that it read or wrote last
+    closed_at_ms = 0  # the last moment that the circuit was closed
+    for part in segments(circuit.steps):
+        if part.wrote is not None:
+            knows[part.wrote.environment] = part.state
+        if part.state == CLOSED:
+            for step in part.steps:
+                if step.kind == READ:
+                    knows[step.environment] = step.state
+            closed_at_ms = part.steps[-1].at_ms if part.steps else part.at_ms
+            continue
+        if part.before == CLOSED:
+            closed_at_ms = part.at_ms
+        prober: Step | None = None
+        has_failed = False
+        for step in part.steps:
+            if step.kind == READ:
+                knows[step.environment] = step.state
+            elif step.kind == DIED:
+                knows.pop(step.environment, None)
+                if prober is not None and prober.environment == step.environment:
+                    prober, has_failed = None, False
+            elif step.kind == ANSWERED:
+                if prober is not None and step.environment == prober.environment:
+                    has_failed = not step.is_good
+            elif step.kind == CALLED:
+                known = knows.get(step.environment, CLOSED)
+                if known == CLOSED:
+                    late_ms = step.at_ms - closed_at_ms
+                    if late_ms > CACHE_MS:
+                        yield (
+                            f"at {seconds(step.at_ms)} {step.place} called for "
+                            f"{_named(step)} without a look at the circuit, which had been open "
+                            f"for {seconds(late_ms)} s",
+                            step.messages,
+                        )
+                    continue
+                what = f"at {seconds(step.at_ms)} {step.place} called for {_named(step)}"
+                if part.state == OPEN and has_half_open:
+                    yield (
+                        f"{what} while the circuit was open, without a probe's leave",
+                        (step.messages),
+                    )
+                elif part.state == OPEN and step.at_ms - part.at_ms < rest_ms:
+                    since = seconds(step.at_ms - part.at_ms)
+                    yield f"{what} {since} s after the circuit had opened", step.messages
+                elif prober is None:
+                    prober = step
+                elif prober.environment != step.environment:
+                    yield (
+                        f"{what} while {_named(prober)} was the probe, since "
+                        f"{seconds(prober.at_ms)}: two probes at once",
+                        (*prober.messages, *step.messages),
+                    )
+                elif has_failed:
+                    yield f"{what} though its probe had just failed", step.messages
+
+
+def _opens(circuit: Circuit) -> Iterator[Found]:
+    """It opens within its threshold, and not before."""
+    in_a_row = 0
+    state = CLOSED
+    for step in circuit.steps:
+        if step.kind == WROTE:
+            early = circuit.threshold is not None and in_a_row < circuit.threshold
+            if state == CLOSED and step.state == OPEN and early:
+                yield (
+                    f"it opened at {seconds(step.at_ms)} after {_failures(in_a_row)}, and its "
+                    f"threshold is {circuit.threshold}",
+                    step.messages,
+                )
+            if step.state != CLOSED or state != CLOSED:
+                in_a_row = 0
+            state = step.state
+        elif step.kind == ANSWERED and state == CLOSED:
+            in_a_row = 0 if step.is_good else in_a_row + 1
+            # Each environment may count for itself, and a call or two be under way.
+            if in_a_row == _most_failures(circuit):
+                yield (
+                    f"{_failures(in_a_row)} in a row until {seconds(step.at_ms)}, and the circuit "
+                    "is still closed",
+                    step.messages,
+                )
+
+
+def _most_failures(circuit: Circuit) -> int:
+    if circuit.threshold is None:
+        return MOST_FAILURES
+    environments = {step.environment for step in circuit.steps if step.kind == CALLED}
+    return (circuit.threshold + 1) * max(1, len(environments))
+
+
+def _fates(
+    circuit: Circuit, account: Account, observation: Observation, context: Context
+) -> Iterator[Found]:
+    """No message is acknowledged unprocessed while open, or spends its receives on it."""
+    history = observation.told
+    called = {
+        (step.invocation, message)
+        for step in circuit.steps
+        if step.kind == CALLED
+        for message in step.messages
+    }
+    for message in sorted(account.attempted - context.bad):
+        held_back = [
+            event
+            for _, event in history.of(message, "delivered")
+            if event.invocation
+            and (event.invocation, message) not in called
+            and circuit.state_at(event.at_ms) != CLOSED
+        ]
+        if not held_back:
+            continue
+        last = held_back[-1]
+        if message in account.lost and history.deliveries(message):
+            final = history.last(message, "delivered")
+            if final is not None and final[1] == last:
+                yield (
+                    f"{message} was acknowledged while the circuit was open: {last.where} got it "
+                    f"at {seconds(last.at_ms)}, called nobody and did not keep it",
+                    (message,),
+                )
+                continue
+        dead = history.last(message, "dead-lettered")
+        if dead is None:
+            continue
+        opened_ms = _opened_before(circuit, dead[1].at_ms)
+        if opened_ms is not None and dead[1].at_ms - opened_ms <= circuit.patience_ms:
+            yield (
+                f"{message} went to {dead[1].where} at {seconds(dead[1].at_ms)}: it was received "
+                f"{times(len(held_back))} while the circuit was open, for nothing",
+                (message,),
+            )
+
+
+def _opened_before(circuit: Circuit, at_ms: int) -> int | None:
+    """When the circuit had last left CLOSED; it may have closed again since."""
+    moments = [when for when, before, _ in circuit.transitions if before == CLOSED]
+    return max((when for when in moments if when <= at_ms), default=None)
+
+
+def _closes(
+    circuit: Circuit, account: Account, observation: Observation, context: Context
+) -> Iterator[Found]:
+    """When the downstream is back and messages come, it closes."""
+    history = observation.told
+    healed = history.healed_at
+    if circuit.final_state == CLOSED or healed is None:
+        return
+    healed_ms = history.events[healed].at_ms
+    since = max((when for when, _, _ in circuit.transitions), default=0)
+    waiting = sorted(
+        {h.message for h in observation.held if h.state in ("visible", "in flight", "delayed")}
+        - context.bad
+        - {""}
+    )
+    what = f"the circuit is {circuit.final_state} since {seconds(since)}"
+    if waiting:
+        yield (
+            f"{what}, the faults ended at {seconds(healed_ms)}, and {', '.join(waiting)} "
+            f"{'waits' if len(waiting) == 1 else 'wait'} for good",
+            tuple(waiting),
+        )
+        return
+    came = sorted(
+        {
+            event.messages[0]
+            for event in history.events[healed:]
+            if event.kind == "acknowledged" and event.messages
+        }
+        - context.bad
+    )
+    if came:
+        yield (
+            f"{what}, though the faults ended at {seconds(healed_ms)} and {', '.join(came)} came "
+            "after that",
+            tuple(came),
+        )
+
+
+def _named(step: Step) -> str:
+    return ", ".join(step.messages)
+
+
+def _failures(number: int) -> str:
+    return "1 failed call" if number == 1 else f"{number} failed calls"

@@ -1,0 +1,193 @@
+"""A run's breaker watched: who read its state, who changed it, who called the downstream.
+
+Watched is where a breaker keeps its state: an item of a table, a parameter, or the event source
+mapping that it switches off. What is found goes into the observation; a change of state into the
+history, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_storagefirst.faults.catalogue import is_read_only
+from pytest_storagefirst.ledger import circuit
+from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN, Circuit, Step
+
+if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.run import Simulation
+
+# However a state is written: "half-open", "Open", "HALF_OPEN".
+_WORDS = {"closed": CLOSED, "open": OPEN, "halfopen": HALF_OPEN}
+# Services whose calls may read or change what a breaker keeps.
+_SERVICES = frozenset({"dynamodb", "ssm", "lambda"})
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Where a breaker's state is kept, and its words for each state.
+
+    `place` is the logical id of the table, parameter or mapping; `name` the table's or parameter's
+    own name, or the mapping's UUID. `words` maps a state to what stands there: "OPEN" to "open".
+    A state that is not there is CLOSED.
+    """
+
+    kind: str  # "table" | "parameter" | "mapping"
+    place: str
+    name: str
+    key: Mapping[str, Any] = field(default_factory=dict)
+    attribute: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+    threshold: int | None = None
+    recovery_ms: int | None = None
+
+    @property
+    def where(self) -> str:
+        """Where the state is, for people: "Circuit, attribute state"."""
+        return f"{self.place}, attribute {self.attribute}" if self.attribute else self.place
+
+    def state_of(self, word: Any) -> str:
+        if word is None:
+            return CLOSED
+        said = next((state for state, said in self.words.items() if said == word), None)
+        return said or spelt(word) or str(word)
+
+
+def spelt(word: Any) -> str | None:
+    """The state that a word means, however it is written; None when it means none."""
+    return _WORDS.get(re.sub(r"[^a-z]", "", str(word).lower()))
+
+
+class CircuitWatch:
+    """What a run does with one breaker, step by step."""
+
+    def __init__(self, simulation: Simulation, breaker: Breaker) -> None:
+        self._simulation = simulation
+        self._breaker = breaker
+        self._steps: list[Step] = []
+        self._numbers: dict[int, int] = {}  # of environments
+        self._environments: list[Any] = []  # kept, so that no other gets the same id
+        self._state, self._before = CLOSED, CLOSED
+        self._kept = ""
+
+    def begin(self) -> None:
+        """The run begins: what stands there stood there before it."""
+        self._kept, self._state = self._look()
+
+    def result(self) -> Circuit:
+        breaker = self._breaker
+        return Circuit(breaker.place, tuple(self._steps), breaker.threshold, breaker.recovery_ms)
+
+    def crossed(
+        self, invocation: Any, service: str, operation: str, body: Any, *, stale: bool = False
+    ) -> None:
+        """A call has been answered that may have read or changed the state."""
+        if service not in _SERVICES or not self._names(body):
+            return
+        if is_read_only(operation):
+            state = self._before if stale else self._state
+            self._step(circuit.READ, invocation, invocation.messages, state)
+            return
+        self.look(invocation)
+
+    def look(self, invocation: Any = None) -> None:
+        """Something may have changed the state: look at it."""
+        kept, state = self._look()
+        if kept == self._kept:
+            return
+        self._kept, self._before = kept, self._state
+        messages = invocation.messages if invocation is not None else ()
+        self._step(circuit.WROTE, invocation, messages, state)
+        if state != self._state:
+            self._state = state
+            detail = f"{self._before} to {state}"
+            self._simulation.record("circuit", messages, self._breaker.place, detail)
+
+    def called(self, invocation: Any, messages: tuple[str, ...]) -> None:
+        """A handler calls the downstream for these messages."""
+        if messages:
+            self._step(circuit.CALLED, invocation, messages, self._state)
+
+    def answered(self, invocation: Any, messages: tuple[str, ...], *, is_good: bool) -> None:
+        self._step(circuit.ANSWERED, invocation, messages, self._state, is_good=is_good)
+
+    def died(self, invocation: Any) -> None:
+        """The environment of an invocation has ended amid its work."""
+        self._step(circuit.DIED, invocation, invocation.messages, self._state)
+
+    def _step(
+        self,
+        kind: str,
+        invocation: Any,
+        messages: tuple[str, ...],
+        state: str,
+        *,
+        is_good: bool = False,
+    ) -> None:
+        place, environment, number = "", 0, 0
+        if invocation is not None:
+            place, number = invocation.function.logical_id, invocation.number
+            environment = 0 if invocation.is_execution else self._number(invocation.environment)
+        self._steps.append(
+            Step(
+                self._simulation.now_ms,
+                kind,
+                place,
+                environment,
+                number,
+                messages,
+                state,
+                is_good,
+            )
+        )
+
+    def _number(self, environment: Any) -> int:
+        found = self._numbers.get(id(environment))
+        if found is None:
+            self._environments.append(environment)
+            found = self._numbers[id(environment)] = len(self._environments)
+        return found
+
+    def _names(self, body: Any) -> bool:
+        """Whether a request is about where the state is kept."""
+        text = body if isinstance(body, bytes) else str(body).encode()
+        if self._breaker.kind == "mapping":
+            return True  # its UUID stands in the path
+        return self._breaker.name.encode() in text
+
+    def _look(self) -> tuple[str, str]:
+        """All that is kept, as a text to compare, and the state in it."""
+        breaker, world = self._breaker, self._simulation.deployed.world
+        if breaker.kind == "mapping":
+            mapping = self._simulation.mapping_of(breaker.name)
+            enabled = mapping is None or mapping.enabled
+            return str(enabled), CLOSED if enabled else circuit.OPEN
+        if breaker.kind == "parameter":
+            kept = world.backend("ssm")._parameters.get(breaker.name)
+            value = kept[-1].value if kept else None
+            return repr(value), breaker.state_of(value)
+        table = world.backend("dynamodb").tables.get(breaker.name)
+        item = _item(table, breaker.key)
+        if item is None:
+            return "", CLOSED
+        kept = {name: value.to_regular_json() for name, value in item.attrs.items()}
+        held = item.attrs.get(breaker.attribute)
+        word = held.cast_value if held is not None else None
+        return json.dumps(kept, sort_keys=True, default=str), breaker.state_of(word)
+
+
+def _item(table: Any, key: Mapping[str, Any]) -> Any:
+    """The item of this key, or the only one where no key is given; None for none."""
+    if table is None:
+        return None
+    items = list(table.all_items())
+    for item in items:
+        if all(
+            name in item.attrs and item.attrs[name].cast_value == wanted
+            for name, wanted in key.items()
+        ):
+            return item
+    return None
