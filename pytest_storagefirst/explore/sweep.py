@@ -14,6 +14,10 @@ from pytest_storagefirst.stack.topology import EventSourceMapping, Stream
 MOST_NUMBERS = 12  # crossings of one point that are each tried
 # A target that is down for longer than EventBridge tries (24 hours, eb-rule-retry-policy).
 DELIVERY_OUTAGE_MS = 90_000_000
+# Where a redrive policy allows more, a call fails so often that it shows all that it will, and only
+# whole invocations fail until the messages are set aside.
+MOST_RECEIVES_PLAYED = 20
+_OF_INVOCATIONS = frozenset({"crash", "timeout", "throttled", "init-failed"})
 MOST_PARTIAL = 40  # answers in a row that leave an entry out
 
 # Tried once at every crossing. Throttles and 5xx that last one attempt only are what the AWS SDK's
@@ -178,6 +182,8 @@ def outage_ms(deployed: Deployed, kind: str, place: str = "") -> int:
         if queue is None or function is None:
             continue
         receives = (queue.max_receive_count or 2) + 1
+        if kind not in _OF_INVOCATIONS:
+            receives = min(receives, MOST_RECEIVES_PLAYED)
         each = max(queue.visibility_timeout_seconds, 1) + mapping.batching_window_seconds
         seconds = receives * each + 60
         if queue.dead_letter_arn is None and kind == "refused":

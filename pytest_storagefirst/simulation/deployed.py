@@ -151,6 +151,11 @@ class Deployed:
         )
 
     @cached_property
+    def most_receives(self) -> int:
+        """How often a message may be received before it is set aside."""
+        return max((queue.max_receive_count or 0 for queue in self.topology.queues), default=0)
+
+    @cached_property
     def dead_letter_arns(self) -> frozenset[str]:
         return frozenset(
             queue.dead_letter_arn for queue in self.topology.queues if queue.dead_letter_arn

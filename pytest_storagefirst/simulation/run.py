@@ -49,6 +49,7 @@ STEPS_A_MESSAGE = 1_000
 # A run whose history is longer goes round for ever: an outage of a few messages takes some hundred.
 MOST_EVENTS = 2_000
 EVENTS_A_MESSAGE = 300
+EVENTS_A_RECEIVE = 15  # where a redrive policy allows many receives
 
 # Invocations that could not be ended, as their handlers go on whatever is raised in them. Freeing
 # one would run it once more, outside of any simulation.
@@ -154,7 +155,7 @@ class Simulation:
 
     def send(self, send: Send) -> Any:
         """Send one message through its entry, now. Returns the front door's reply."""
-        self._most_events += EVENTS_A_MESSAGE
+        self._most_events += max(EVENTS_A_MESSAGE, EVENTS_A_RECEIVE * self.deployed.most_receives)
         self._most_steps += STEPS_A_MESSAGE
         self.scheduler.touch(*EVERYTHING)
         return self.sender.send(send)

@@ -27,7 +27,7 @@ class Breaker:
     def admit(self) -> dict[str, Any] | None:
         """None to call; the claim of the one who tries. Raises Open for anyone else."""
         found = self._table.get_item(Key=self._key, ConsistentRead=True).get("Item")
-        if found is None or found["state"] == "CLOSED":
+        if found is None or found.get("state", "CLOSED") == "CLOSED":
             return None
         now = int(time.time())
         if found["until"] > now:
