@@ -68,6 +68,7 @@ class Deployed:
     code: Mapping[str, Code]  # function's logical id -> its code
     entries: tuple[Entry, ...]
     downstreams: tuple[Downstream, ...] = ()
+    absent: tuple[str, ...] = ()  # places of effects at targets that nothing shows to be there
     lookups: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def entry(self, name: str) -> Entry:
