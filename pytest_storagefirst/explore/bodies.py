@@ -92,6 +92,13 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
             )
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
+        if entry.kind == "topic" and entry.attributes is None and entry.store.attributes:
+            invented = ", ".join(f'{key} = "{it}"' for key, it in entry.store.attributes.items())
+            notes.append(
+                f"{entry.name}: its filter policies ask for the attributes {invented}, so they "
+                "were sent; whether its producers send them is not known: give [[entry]] "
+                "attributes = { … }"
+            )
         if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):
             notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
         if not judge.alone(Send("m1", entry.name, entry.body))[0].effects:
