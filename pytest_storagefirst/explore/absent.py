@@ -43,18 +43,26 @@ def notes_on_absent(
 
 
 def places_of(deployed: Deployed, absent: Iterable[Edge], template: Template) -> tuple[str, ...]:
-    """Where what only these get has its effect: of those whose names are written out."""
+    """Where what only these get has its effect: of those whose names are written out.
+
+    A store that hands on to nothing else is on the way there.
+    """
     names = deployed.topology.logical_ids
-    written = [one.target for one in absent if _is_written_out(one.target, template)]
-    return tuple(dict.fromkeys(place_outside(names, arn) for arn in written))
+    written = {one.target for one in absent if _is_written_out(one.target, template)}
+    places = [place_outside(names, one.target) for one in absent if one.target in written]
+    for source in dict.fromkeys(one.source for one in absent):
+        targets = {edge.target for edge in deployed.topology.edges if edge.source == source}
+        places += [named(names, source)] if targets <= written else []
+    return tuple(dict.fromkeys(places))
 
 
 def why_nowhere(deployed: Deployed, effects: Iterable[Effect]) -> str:
     """Why effects of a message alone show nothing: all are at what nothing shows to be there."""
     places = [effect.place for effect in effects]
-    if not places or not set(places) <= set(deployed.absent):
+    outside = [place.rpartition(":")[2] for place in places if " " in place]
+    if not outside or not set(places) <= set(deployed.absent):
         return ""
-    where = ", ".join(dict.fromkeys(place.rpartition(":")[2] for place in places))
+    where = ", ".join(dict.fromkeys(outside))
     return f"what is sent goes to {where} alone, which is not in this template"
 
 

@@ -50,6 +50,31 @@ def explored(tmp_path: Path, *targets: str) -> StackResult:
     return explore(template, Settings(entries=(entry,), budget_seconds=0))
 
 
+BUCKET = """
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      NotificationConfiguration:
+        QueueConfigurations:
+          - {Event: "s3:ObjectCreated:*", Queue: !Sub "arn:aws:sqs:${AWS::Region}:%s:orders"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("account", "found"), [("${AWS::AccountId}", "unknown"), ("999999999999", "ok")]
+)
+def test_a_bucket_is_on_the_way_to_what_it_tells(tmp_path, account, found):
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html"""
+    template = tmp_path / "template.yaml"
+    template.write_text(BUCKET % account, encoding="utf-8")
+    entry = Entry("bucket", "Bucket", {"id": "{unique}"})
+
+    result = explore(template, Settings(entries=(entry,), budget_seconds=0))
+
+    assert verdict(result)[0] == found
+
+
 def verdict(result: StackResult) -> tuple[str, str]:
     return next((p.verdict, p.why) for p in result.properties if p.name == "no-message-loss")
 
