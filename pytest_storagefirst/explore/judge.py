@@ -225,10 +225,12 @@ class Judge:
             first = self.play(schedule)
             other = self.play(replace(schedule, seed=1), OTHER_EPOCH_MS)
             runs = [first.observation, other.observation]
+            pipes = {pipe.logical_id for pipe in self.deployed.topology.pipes}
             for (place, point), _ in sorted(first.counts.items()):
-                if point == "invocation":
-                    throttled = Fault(place, "invocation", 1, "throttled")
-                    runs.append(self.play(replace(schedule, plan=(throttled,), seed=2)).observation)
+                if point == "invocation" or (point == "delivery" and place in pipes):
+                    kind = "throttled" if point == "invocation" else "target-refused"
+                    once = Fault(place, point, 1, kind)
+                    runs.append(self.play(replace(schedule, plan=(once,), seed=2)).observation)
                     break
             self._alone[key] = tuple(runs)
         return self._alone[key]
