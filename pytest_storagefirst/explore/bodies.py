@@ -13,6 +13,7 @@ from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.asked import Asked, watched
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.explore.left_out import why_left_out
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.settings import nearest
 from pytest_storagefirst.simulation.deployed import Downstream, Entry
@@ -91,6 +92,13 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
             )
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
+        if entry.kind == "topic" and entry.attributes is None and entry.store.attributes:
+            invented = ", ".join(f'{key} = "{it}"' for key, it in entry.store.attributes.items())
+            notes.append(
+                f"{entry.name}: its filter policies ask for the attributes {invented}, so they "
+                "were sent; whether its producers send them is not known: give [[entry]] "
+                "attributes = { … }"
+            )
         if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):
             notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
         if not judge.alone(Send("m1", entry.name, entry.body))[0].effects:
@@ -126,7 +134,7 @@ def _on_key(downstream: Downstream, calls: Iterable[Effect]) -> str:
 def _described(judge: Judge, entry: Entry) -> Entry:
     if entry.body is not None:
         played = _played(judge, entry, entry.body)
-        if problem := _why_refused(judge, played):
+        if problem := _why_refused(judge, played, guessed=False):
             raise _refusal(entry, problem, entry.body)
         return entry
     return _Guesses(judge, entry).first_taken()
@@ -227,7 +235,7 @@ def _lacking(error: BaseException) -> str:
 # --- why a stack refuses a message -----------------------------------------------------------
 
 
-def _why_refused(judge: Judge, played: Played) -> str:
+def _why_refused(judge: Judge, played: Played, *, guessed: bool = True) -> str:
     """Why a message that came alone and without faults was not processed; "" when it was.
 
     Raises HandlerError when that has nothing to do with the message: the code can't be imported.
@@ -239,8 +247,9 @@ def _why_refused(judge: Judge, played: Played) -> str:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"
     kinds = {event.kind for event in history}
-    if "filtered" in kinds and "delivered" not in kinds and not played.observation.effects:
-        return "the mapping's filter criteria don't match it, so it was deleted undelivered"
+    nobody = "delivered" not in kinds and not played.observation.effects
+    if nobody and (left_out := why_left_out(judge.deployed, history, guessed=guessed)):
+        return left_out
     failures = [event for event in history if event.kind == "failed"]
     if not failures:
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
     if settings.entries:
         folder = template.path.parent.resolve()
         return tuple(
-            _with_bodies(_chosen(given, topology), given, folder) for given in settings.entries
+            _named_apart(
+                _with_bodies(_chosen(given, topology), given, folder) for given in settings.entries
+            )
         )
     found = tuple(_routes(topology)) or tuple(_sources(topology))
     if not found:
@@ -50,6 +52,20 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
             '            [[entry]]\n            queue = "LogicalId"',
         )
     return found
+
+
+def _named_apart(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries of one name that send in another manner than its first: "Topic", "Topic #2"."""
+    firsts: dict[str, list[Entry]] = {}
+    for entry in entries:
+        alike = firsts.setdefault(entry.name, [])
+        alike.append(entry)
+        same = _manner(entry) == _manner(alike[0])
+        yield entry if same else replace(entry, name=f"{entry.name} #{len(alike)}")
+
+
+def _manner(entry: Entry) -> tuple[Any, ...]:
+    return entry.headers, entry.attributes, entry.group, entry.key
 
 
 def _routes(topology: Topology) -> Iterator[Entry]:
@@ -141,7 +157,13 @@ def _chosen(given: Any, topology: Topology) -> Entry:
     stores = [store for kind, store in _stores(topology) if kind == given.kind]
     for store in stores:
         if given.name in (store.logical_id, store.name):
-            return Entry(given.name, given.body, given.kind, store, chosen=True)
+            entry = Entry(given.name, given.body, given.kind, store, chosen=True)
+            return replace(
+                entry,
+                attributes=given.attributes,
+                group=given.group or entry.group,
+                key=given.key or entry.key,
+            )
     names = [store.logical_id for store in stores]
     raise EntryError(
         f"the stack has no {given.kind} {given.name!r}",

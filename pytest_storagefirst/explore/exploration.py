@@ -16,6 +16,7 @@ from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
 from pytest_storagefirst.explore.interrupt import Progress, silence
 from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen
 from pytest_storagefirst.explore.merging import combine, shard_note
 from pytest_storagefirst.explore.pairs import First, belongs, pairs
 from pytest_storagefirst.explore.prepare import Prepared, prepare
@@ -205,6 +206,7 @@ class Course:
         baseline = exploration.judge.judge(Schedule(messages))
         counts = dict(baseline.played.counts)
         self._note_unlisted(counts)
+        self._note_filters(baseline)
         if self._draws and settings.max_faults > 0 and settings.budget_seconds > 0:
             exploration.draws = self._draws_from(messages, counts)
         if self.crew.member == 0:
@@ -282,6 +284,12 @@ class Course:
             for entry in entries
         )
         return entries
+
+    def _note_filters(self, baseline: Judged) -> None:
+        deployed = self.exploration.judge.deployed
+        history = baseline.played.observation.history
+        self.conclusion.notes += notes_on_filters(deployed, history)
+        self.conclusion.unseen = why_unseen(deployed, history)
 
     def _note_unlisted(self, counts: Mapping[tuple[str, str], int]) -> None:
         """HTTP calls that no [[downstream]] describes: what they are answered says nothing."""

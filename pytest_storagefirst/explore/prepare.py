@@ -14,6 +14,7 @@ from typing import Any
 import time_machine
 
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
+from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
@@ -81,9 +82,12 @@ def prepare(
     code = _code(topology, template, overrides, path.parent)
     entries = ways_in(topology, settings, template)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings))
+    absent = absent_targets(deployed)
+    deployed = replace(deployed, absent=places_of(deployed, absent, template))
     _check_consumers(deployed, template, overrides)
     _read_machines(topology, template)
-    return Prepared(deployed, template, tuple(template.notes))
+    notes = (*template.notes, *notes_on_absent(deployed, absent, template))
+    return Prepared(deployed, template, notes)
 
 
 @contextmanager

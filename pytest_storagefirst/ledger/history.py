@@ -117,12 +117,13 @@ class History:
         """Done with after a successful invocation, or filtered away by the mapping's own criteria.
 
         All that can be said of a message whose handler leaves no effect. A filtered message is
-        deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering).
+        deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering). One
+        that no subscription of a topic lets through is lost, as one that no rule matches.
         Where a policy forbade a call that was made for it, a success says nothing.
         """
         succeeded = self.ids("succeeded") - self.ids("denied")
         done = self.ids("deleted") | self.ids("passed")
-        return (succeeded & done) | self.ids("filtered")
+        return (succeeded & done) | (self.ids("filtered") - self.ids("dropped"))
 
     @property
     def healed_at(self) -> int | None:

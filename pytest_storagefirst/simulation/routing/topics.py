@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 PRINCIPAL = "sns.amazonaws.com"
+MATCHES_NO_FILTER = "no subscription's filter policy lets it through"
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,15 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
     messages = whose(simulation, notification.text + json.dumps(notification.attributes))
     for message in messages:
         simulation.identities.name(message, notification.message_id, f"<{message}.snsMessageId>")
-    matcher = subscription._filter_policy_matcher
-    if matcher is not None and not matcher.matches(notification.attributes, notification.text):
+    if not _lets_through(subscription, notification):
         target = targets.name_of(simulation, subscription.endpoint)
         simulation.record("filtered", messages, place, f"the subscription of {target}")
+        others = simulation.deployed.world.backend("sns").subscriptions.values()
+        all_of_it = [one for one in others if one.topic.arn == topic_arn]
+        if subscription is all_of_it[-1] and not any(
+            _lets_through(one, notification) for one in all_of_it
+        ):
+            simulation.record("dropped", messages, place, MATCHES_NO_FILTER)
         return
     arn = subscription.endpoint
     document = _document(simulation, subscription, notification)
@@ -76,6 +82,11 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
             ordered=topic_arn.endswith(".fifo"),
         ),
     )
+
+
+def _lets_through(subscription: Any, notification: Notification) -> bool:
+    matcher = subscription._filter_policy_matcher
+    return matcher is None or bool(matcher.matches(notification.attributes, notification.text))
 
 
 def _dead_letter_arn(subscription: Any) -> str | None:
