@@ -92,11 +92,13 @@ def order_units(
 
 def _orders(exploration: Exploration, messages: tuple[Send, ...], base: Base, ends: float) -> None:
     found = races(exploration.judge, messages, bases=[base], most=MOST_ORDERS)
-    for judged in found:
-        exploration.take(judged)
-        if time.time() > ends:
-            break
-    exploration.orders_left += found.left
+    try:
+        for judged in found:
+            exploration.take(judged)
+            if time.time() > ends:
+                break
+    finally:
+        exploration.orders_left += found.left
 
 
 def pair_unit(exploration: Exploration, messages: tuple[Send, ...], pair: Pair) -> Unit:

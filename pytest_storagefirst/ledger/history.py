@@ -103,10 +103,18 @@ class History:
 
     @cached_property
     def denials(self) -> tuple[str, ...]:
-        """Which policies are missing, each once: what a stack can't do is no evidence for it."""
+        """Which policies are missing, each once: what a stack can't do is no evidence for it.
+
+        Of the keys of one bucket, the paths of one resource, the first stands for all.
+        """
         if "denied" not in self._counts:
             return ()
-        return tuple(dict.fromkeys(e.detail for e in self.events if e.kind == "denied"))
+        first: dict[str, str] = {}
+        for event in self.events:
+            if event.kind == "denied":
+                who, on, what = event.detail.partition(" on ")
+                first.setdefault(who + on + what.partition("/")[0], event.detail)
+        return tuple(first.values())
 
     def deliveries(self, message: str) -> int:
         """How often the function that got it most got it: the links of a chain don't add up."""

@@ -102,12 +102,17 @@ def _content(raw: bytes) -> Any:
 
 
 def _messages(simulation: Simulation) -> Iterator[Effect]:
-    """What waits in queues that nothing in the stack reads and no redrive policy feeds."""
+    """What waits in queues that nothing in the stack reads and no redrive policy feeds.
+
+    What a service put there because it could not deliver it is held, and no effect.
+    """
     deployed = simulation.deployed
     for queue in deployed.topology.queues:
         if deployed.mappings_of(queue) or queue.arn in deployed.dead_letter_arns:
             continue
         for message in simulation.queues.store(queue).stored_messages:
+            if simulation.queues.is_given_up(message):
+                continue
             yield Effect("message", queue.logical_id, None, _content(message.body.encode()))
 
 
