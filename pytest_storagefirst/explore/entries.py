@@ -42,14 +42,42 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
         raise EntryError(
             "the stack has no way into storage",
             where=str(template.path),
-            found=", ".join(route.name for route in topology.routes)
-            or "no API route, and nothing that a function, rule, subscription or pipe reads",
+            found="; ".join(
+                filter(
+                    None,
+                    (
+                        ", ".join(route.name for route in topology.routes)
+                        or "no API route, and nothing that a function, rule, subscription or pipe "
+                        "reads",
+                        _not_simulated(topology),
+                    ),
+                )
+            ),
             expected="an API route with a service integration, or a queue, topic, bucket, bus, "
             "stream or table that feeds something",
             remedy="name one in storagefirst.toml:\n"
             '            [[entry]]\n            queue = "LogicalId"',
         )
     return found
+
+
+# Types through which messages come in, or are stored, and that play no part in a simulation.
+_NOT_SIMULATED = (
+    "AWS::AmazonMQ::Broker",
+    "AWS::AppSync::Api",
+    "AWS::AppSync::GraphQLApi",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::KinesisFirehose::DeliveryStream",
+    "AWS::Lambda::Url",
+    "AWS::MSK::Cluster",
+    "AWS::SES::ReceiptRule",
+    "AWS::Transfer::Server",
+)
+
+
+def _not_simulated(topology: Topology) -> str:
+    found = [one for one in topology.inert if one.partition("(")[2].rstrip(")") in _NOT_SIMULATED]
+    return f"{', '.join(found)}: not simulated" if found else ""
 
 
 def _routes(topology: Topology) -> Iterator[Entry]:

@@ -52,6 +52,7 @@ class Judge:
         self.runs = 0
         # Asked before each run that a judgement needs beside the one that it judges.
         self.is_over: Callable[[], bool] = lambda: False
+        self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None

@@ -182,7 +182,9 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
 
 def _is_for_nobody(history: Iterable[Event]) -> bool:
     """Whether filters and patterns chose to leave a message out, so that no handler refused it."""
-    left_out = [e for e in history if e.kind == "filtered" or e.detail == buses.MATCHES_NO_RULE]
+    left_out = [
+        e for e in history if e.kind == "filtered" or e.detail.startswith(buses.MATCHES_NO_RULE)
+    ]
     return bool(left_out) and not any(event.kind == "delivered" for event in history)
 
 

@@ -166,6 +166,8 @@ class History:
         position, event = ended
         if event.kind == "expired":
             return f"its retention in {event.where} ended at {_at(event)}, and nothing took it over"
+        if event.kind == "filtered" and event.detail:
+            return f"{event.where} did not deliver it at {_at(event)}: {event.detail}"
         if event.kind == "filtered":
             return f"the filter of {event.where}'s mapping dropped it at {_at(event)}"
         if event.kind == "dropped":

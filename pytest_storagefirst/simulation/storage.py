@@ -157,7 +157,7 @@ class Storage:
                 if until_ms <= self._simulation.now_ms:
                     continue
                 for message_id in self.ids_of([message]) or ("",):
-                    held.append(Held(message_id, queue.logical_id, state, until_ms))
+                    held.append(Held(message_id, queue.logical_id, state, until_ms, message.body))
         return tuple(held)
 
     def _place(self, queue_name: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.routing import deliveries, targets
+from pytest_storagefirst.simulation.sources.mismatches import why_not
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -57,7 +58,9 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
     matcher = subscription._filter_policy_matcher
     if matcher is not None and not matcher.matches(notification.attributes, notification.text):
         target = targets.name_of(simulation, subscription.endpoint)
-        simulation.record("filtered", messages, place, f"the subscription of {target}")
+        why = _why_filtered(subscription, notification)
+        told = f"the filter policy of {target}'s subscription does not match ({why})"
+        simulation.record("filtered", messages, place, told)
         return
     arn = subscription.endpoint
     document = _document(simulation, subscription, notification)
@@ -76,6 +79,21 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
             ordered=topic_arn.endswith(".fifo"),
         ),
     )
+
+
+def _why_filtered(subscription: Any, notification: Notification) -> str:
+    """Which field, or attribute, the filter policy turned the message away for."""
+    written = subscription.attributes.get("FilterPolicy") or "{}"
+    policy = json.loads(written) if isinstance(written, str) else written
+    if subscription.attributes.get("FilterPolicyScope") == "MessageBody":
+        try:
+            body = json.loads(notification.text)
+        except ValueError:
+            return "the body is no JSON"
+        return why_not(policy, body) or "FilterPolicyScope is MessageBody"
+    values = {name: value["Value"] for name, value in notification.attributes.items()}
+    why = why_not(policy, values).replace("there is no ", "there is no message attribute ")
+    return why or "FilterPolicyScope is MessageAttributes"
 
 
 def _dead_letter_arn(subscription: Any) -> str | None:

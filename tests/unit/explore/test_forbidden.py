@@ -1,4 +1,4 @@
-"""What a policy keeps from being done is held where it lies, and the policy is named as the cause."""
+"""What a policy keeps from being done is held where it lies, and the policy is said to be why."""
 
 from __future__ import annotations
 
