@@ -14,6 +14,7 @@ from pytest_storagefirst.explore.asked import Asked, watched
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.refused_bodies import refusal
+from pytest_storagefirst.explore.telling_apart import all_alike, refuse_alike
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.settings import nearest
 from pytest_storagefirst.simulation.deployed import Downstream, Entry
@@ -97,7 +98,7 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
             )
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
-        if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):
+        if all_alike(entry, entry.body):
             notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
         if not judge.alone(Send("m1", entry.name, entry.body))[0].effects:
             notes.append(
@@ -132,6 +133,8 @@ def _on_key(downstream: Downstream, calls: Iterable[Effect]) -> str:
 def _described(judge: Judge, entry: Entry) -> Entry:
     if entry.body is not None:
         played = _played(judge, entry, entry.body)
+        if played.observation.told.acknowledged:
+            refuse_alike(entry, entry.body)
         if problem := _why_refused(judge, played):
             with watched(TOKEN, entry.body) as asked:
                 _played(judge, entry, entry.body)
@@ -169,6 +172,7 @@ class _Guesses:
         if problem:
             played = _played(self._judge, self._entry, body)
             raise refusal(self._judge.deployed, self._entry, problem, body, played)
+        refuse_alike(self._entry, body)
         return replace(self._entry, body=body)
 
     def _followed(self, body: Any) -> tuple[Any, str]:

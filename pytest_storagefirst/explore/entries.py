@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
     if settings.entries:
         folder = template.path.parent.resolve()
         return tuple(
-            _with_bodies(_chosen(given, topology), given, folder) for given in settings.entries
+            _with_bodies(_chosen(given, topology, template), given, folder)
+            for given in settings.entries
         )
     found = tuple(_routes(topology)) or tuple(_sources(topology))
     if not found:
@@ -163,7 +164,7 @@ def _from_aws(patterns: tuple[str, ...]) -> bool:
     return all('"aws.' in pattern for pattern in patterns)
 
 
-def _chosen(given: Any, topology: Topology) -> Entry:
+def _chosen(given: Any, topology: Topology, template: Template) -> Entry:
     if given.kind == "route":
         return _chosen_route(given, topology)
     stores = [store for kind, store in _stores(topology) if kind == given.kind]
@@ -171,12 +172,38 @@ def _chosen(given: Any, topology: Topology) -> Entry:
         if given.name in (store.logical_id, store.name):
             return Entry(given.name, given.body, given.kind, store, chosen=True)
     names = [store.logical_id for store in stores]
+    _refuse_kind(given, topology, template)
     raise EntryError(
         f"the stack has no {given.kind} {given.name!r}",
         where=given.where,
         found=", ".join(names) or f"no {given.kind} at all",
         expected="one of these",
         remedy=nearest(given.name, names),
+    )
+
+
+def _refuse_kind(given: Any, topology: Topology, template: Template) -> None:
+    """Raises EntryError where what is named is there, and is something else."""
+    for kind, store in _stores(topology):
+        if given.name in (store.logical_id, store.name):
+            raise EntryError(
+                f"{given.name} is no {given.kind}",
+                where=given.where,
+                found=f'{given.kind} = "{given.name}"; it is a {kind}',
+                expected=f'{kind} = "{given.name}"',
+                remedy=f'write {kind} = "{given.name}"',
+            )
+    resource = (template.body.get("Resources") or {}).get(given.name)
+    if not isinstance(resource, Mapping):
+        return
+    ways = [f'{one.kind} = "{one.name}"' for one in (*_routes(topology), *_sources(topology))]
+    raise EntryError(
+        f"{given.name} can't be an entry",
+        where=given.where,
+        found=f"{given.name} is of type {resource.get('Type')}",
+        expected="a queue, topic, bucket, bus, stream, table or rule, or an API's route, that "
+        "messages are written to",
+        remedy=f"write {ways[0]}" if ways else "name what feeds it",
     )
 
 

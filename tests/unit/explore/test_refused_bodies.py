@@ -243,3 +243,27 @@ def test_why_a_pattern_does_not_match(pattern, event, why):
 def test_a_body_is_written_as_toml():
     body = {"id": "{unique}", "a b": [1, True], "detail-type": {"x": "é"}, "none": None}
     assert toml(body) == '{ id = "{unique}", "a b" = [1, true], detail-type = { x = "é" } }'
+
+
+@pytest.mark.parametrize(
+    ("entry", "lines"),
+    [
+        (
+            'queue = "Table"',
+            ("storagefirst.toml:1: Table is no queue", "it is a table", 'write table = "Table"'),
+        ),
+        (
+            'queue = "Worker"',
+            (
+                "storagefirst.toml:1: Worker can't be an entry",
+                "Worker is of type AWS::Lambda::Function",
+                'write topic = "News"',
+            ),
+        ),
+        ('queue = "Ordres"', ("the stack has no queue 'Ordres'", 'write "Orders"')),
+    ],
+)
+def test_an_entry_of_another_kind_is_told_what_it_is(workshop, entry, lines):
+    text = told(workshop, TOPIC % "RawMessageDelivery: true", f"[[entry]]\n{entry}\n")
+    for line in lines:
+        assert line in text
