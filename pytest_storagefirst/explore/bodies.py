@@ -100,7 +100,8 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
         if all_alike(entry, entry.body):
             notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
-        if not judge.alone(Send("m1", entry.name, entry.body))[0].effects:
+        alone = judge.alone(Send("m1", entry.name, entry.body))[0]
+        if not alone.effects and not alone.told.denials:
             notes.append(
                 f"{entry.name}: a message leaves no effect that can be seen, so whether it was "
                 "processed is judged by its acknowledgement alone"
