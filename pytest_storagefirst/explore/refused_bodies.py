@@ -142,7 +142,7 @@ def _proposal(deployed: Deployed, entry: Entry, body: Any, wanted: Sequence[Path
         proposed = _as_the_model_has_it(entry, body)
     elif entry.kind == "bus" and isinstance(body, dict) and "source" in body:
         proposed = {**body, "detail": {"id": UNIQUE}} if "detail" not in body else None
-    elif entry.kind == "topic" and isinstance(body, dict):
+    elif entry.kind in ("queue", "topic") and isinstance(body, dict):
         proposed = _let_through(deployed, entry, body)
     if proposed is None and wanted:
         proposed = workload.extended(body, list(wanted))
@@ -170,11 +170,7 @@ def _as_the_model_has_it(entry: Entry, body: Any) -> Any:
 def _let_through(deployed: Deployed, entry: Entry, body: Any) -> Any:
     """The body with the first value that each filter policy on bodies wants."""
     proposed = copy.deepcopy(body)
-    for subscription in _subscriptions(deployed, entry.store.arn):
-        if subscription.attributes.get("FilterPolicyScope") != "MessageBody":
-            continue
-        written = subscription.attributes.get("FilterPolicy") or "{}"
-        policy = json.loads(written) if isinstance(written, str) else written
+    for policy in _policies(deployed, entry):
         found = mismatches.mismatch(policy, proposed)
         while found is not None:
             path, options, _ = found
@@ -184,9 +180,24 @@ def _let_through(deployed: Deployed, entry: Entry, body: Any) -> Any:
             holder = proposed
             for name in path[:-1]:
                 holder = holder.setdefault(name, {})
+                if not isinstance(holder, dict):
+                    return None
             holder[path[-1]] = wanted
             found = mismatches.mismatch(policy, proposed)
     return proposed if proposed != body else None
+
+
+def _policies(deployed: Deployed, entry: Entry) -> Iterator[Any]:
+    """What the bodies of an entry are filtered by, where that is said of bodies."""
+    if entry.kind == "queue":
+        for mapping in deployed.mappings_of(entry.store)[:1]:
+            for text in mapping.filters[:1]:
+                yield event_patterns.read(text).get("body", {})
+        return
+    for subscription in _subscriptions(deployed, entry.store.arn):
+        if subscription.attributes.get("FilterPolicyScope") == "MessageBody":
+            written = subscription.attributes.get("FilterPolicy") or "{}"
+            yield json.loads(written) if isinstance(written, str) else written
 
 
 def toml(value: Any) -> str:

@@ -267,3 +267,13 @@ def test_an_entry_of_another_kind_is_told_what_it_is(workshop, entry, lines):
     text = told(workshop, TOPIC % "RawMessageDelivery: true", f"[[entry]]\n{entry}\n")
     for line in lines:
         assert line in text
+
+
+def test_a_filter_of_a_mapping_says_which_field_and_what_to_write(workshop):
+    criteria = """FunctionResponseTypes: [ReportBatchItemFailures],
+                 FilterCriteria: {Filters: [{Pattern: '{"body": {"kind": ["order"]}}'}]}"""
+    template = (HEAD + WORKER).replace("FunctionResponseTypes: [ReportBatchItemFailures]", criteria)
+    text = told(workshop, template, given('queue = "Orders"', '{ id = "{unique}", kind = "x" }'))
+
+    assert 'body.kind is "x", and wanted is ["order"]' in text
+    assert 'body = { id = "{unique}", kind = "order" }' in text
