@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -15,7 +16,7 @@ from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
 from pytest_storagefirst.explore.interrupt import Progress, silence
-from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
 from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen
 from pytest_storagefirst.explore.merging import combine, shard_note
 from pytest_storagefirst.explore.pairs import First, belongs, pairs
@@ -150,7 +151,8 @@ class Exploration:
         """A chunk of work, and what it came to as JSON."""
         for unit in units:
             self._counts_in = belongs(unit.name, self.settings.shard)
-            unit.run()
+            with suppress(OutOfTime):
+                unit.run()
         self._counts_in = True
         firsts, self.firsts = self.firsts, []
         return {"part": self.part().to_json(), "firsts": [first.to_json() for first in firsts]}
@@ -191,6 +193,7 @@ class Course:
             self.crew.leave()
 
     def _result(self, *, waits: bool) -> StackResult:
+        self.exploration.judge.is_over = lambda: False
         kept = self.crew.all_kept(REST, waits=waits)
         chunks = [
             value["part"] for stage in (SINGLES, ORDERS, PAIRS) for value in self.crew.done(stage)
@@ -226,6 +229,7 @@ class Course:
         found = self._work(SINGLES, own, SINGLES_A_CHUNK, "single faults")
         if why:
             return
+        exploration.judge.is_over = lambda: self._left() <= 0
         if self._left() > 0:
             ends = time.time() + ORDERS_SHARE * self._left()
             bases = stages.order_units(exploration, messages, ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_storagefirst.explore.absent import why_nowhere
@@ -30,6 +30,10 @@ OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
 MOST_CONFIRMED = 8  # messages that a large run accuses and that are then seen alone
 
 
+class OutOfTime(Exception):
+    """The budget ended amid a judgement: its run says nothing, and is not counted."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """One run and what is said of it."""
@@ -47,6 +51,9 @@ class Judge:
         self.deployed = deployed
         self.names = tuple(names) or tuple(registered())
         self.runs = 0
+        # Asked before each run that a judgement needs beside the one that it judges.
+        self.is_over: Callable[[], bool] = lambda: False
+        self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
@@ -70,7 +77,10 @@ class Judge:
         return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
 
     def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
-        """Play a schedule and judge it by all properties. `bad` are its bad messages."""
+        """Play a schedule and judge it by all properties. `bad` are its bad messages.
+
+        Raises OutOfTime where `is_over` says so before it is judged.
+        """
         played = self.play(schedule, to_expiry=bool(bad) or self._outlasts_retention(schedule))
         return self.judge_played(schedule, played, bad)
 
@@ -210,6 +220,8 @@ class Judge:
         def sequential(ids: tuple[str, ...], variant: int = 0) -> Observation | None:
             if variant > 1:
                 return None
+            if self.is_over():
+                raise OutOfTime
             schedule = Schedule(
                 tuple(sends[message] for message in ids), seed=variant, one_by_one=True
             )

@@ -33,11 +33,13 @@ def why_left_out(deployed: Deployed, history: Iterable[Event], *, guessed: bool)
 
 def _asks_for_more(deployed: Deployed, event: Event) -> bool:
     """Whether what a guess lacks may be why a bus or a topic dropped it."""
-    if event.detail == topics.MATCHES_NO_FILTER:
+    if event.detail.startswith(topics.MATCHES_NO_FILTER):
         return True
     found = [bus for bus in deployed.topology.buses if bus.logical_id == event.where]
     patterns = [json.loads(text) for bus in found for text in bus.patterns]
-    return event.detail == buses.MATCHES_NO_RULE and any("detail" in one for one in patterns)
+    return event.detail.startswith(buses.MATCHES_NO_RULE) and any(
+        "detail" in one for one in patterns
+    )
 
 
 def notes_on_filters(deployed: Deployed, history: Iterable[Event]) -> Iterator[str]:
@@ -65,7 +67,7 @@ def why_unseen(deployed: Deployed, history: Iterable[Event]) -> str:
             continue
         readers = [_reader(deployed, one.logical_id) for one in _mappings(deployed, event.where)]
         if readers and reached.isdisjoint(readers):
-            return f"the filter of {event.detail} drops all that was sent to {event.where}"
+            return f"the filter of {_by(event)} drops all that was sent to {event.where}"
     return ""
 
 
@@ -76,7 +78,12 @@ def _reached(history: Iterable[Event]) -> frozenset[str]:
 
 def _filters(history: Iterable[Event]) -> dict[tuple[str, str], None]:
     filtered = (event for event in history if event.kind == "filtered")
-    return dict.fromkeys((event.where, event.detail) for event in filtered)
+    return dict.fromkeys((event.where, _by(event)) for event in filtered)
+
+
+def _by(event: Event) -> str:
+    """Whose filter it was, without why."""
+    return event.detail.partition(" (")[0]
 
 
 def _mappings(deployed: Deployed, place: str) -> Iterator[EventSourceMapping]:

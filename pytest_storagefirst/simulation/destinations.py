@@ -65,6 +65,7 @@ def deliver(
                 text,
                 messages,
                 until_ms=until_ms,
+                given_up=bool(failed),
                 group_id=group if queue.fifo else None,
                 deduplication_id=deduplication if queue.fifo else None,
             )
