@@ -9,6 +9,7 @@ import pytest
 from pytest_storagefirst.collect import note_expected
 from pytest_storagefirst.conclusion import conclude, show
 from pytest_storagefirst.failures import hide_our_frames, place_skip
+from pytest_storagefirst.told_once import note_text, tell_once
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -22,13 +23,16 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     if call.excinfo is not None:
         hide_our_frames(call.excinfo)
-    return place_skip(item, (yield))
+    return note_text(item, call, place_skip(item, (yield)))
 
 
 @pytest.hookimpl(trylast=True)  # when xdist's workers have ended: interrupted ones still write
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         conclude(session.config)
+        terminal = session.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            tell_once(terminal.stats.get("failed", []))
 
 
 def pytest_terminal_summary(

@@ -20,8 +20,10 @@ class Entry:
     """A way in that the user named: `kind` is one of `ENTRY_KINDS`, `name` a route or a logical id.
 
     In `body` the text "{unique}" stands for each message's own id. `strategy` is "module:name" of a
-    Hypothesis strategy of bodies. `headers` are of a route's request. `where` says which line of
-    which file it comes from.
+    Hypothesis strategy of bodies. `headers` are of a route's request, `attributes` of a topic's or
+    queue's message (None: those that filter policies ask for), `group` is its MessageGroupId where
+    that is FIFO, `key` a stream's partition key. `where` says which line of which file it comes
+    from.
     """
 
     kind: str
@@ -29,6 +31,9 @@ class Entry:
     body: Any = None
     strategy: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | float] | None = None
+    group: str = ""
+    key: str = ""
     where: str = ""
 
 

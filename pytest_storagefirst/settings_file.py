@@ -182,7 +182,8 @@ def _properties(read: _Reader, value: Any) -> tuple[str, ...]:
 
 
 def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
-    table = read.table(path, value, (*ENTRY_KINDS, "body", "strategy", "headers"))
+    valid = (*ENTRY_KINDS, "body", "strategy", "headers", *_MANNERS)
+    table = read.table(path, value, valid)
     where = read.document.where(*path)
     kinds = [kind for kind in ENTRY_KINDS if kind in table]
     if len(kinds) != 1:
@@ -201,6 +202,11 @@ def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
             'a method and a path, as in "POST /orders"',
             'write "METHOD /path"',
         )
+    for manner, fitting in _MANNERS.items():
+        if manner in table and kinds[0] not in fitting:
+            raise read.wrong(
+                (*path, manner), table[manner], f"none: it is for a {' or '.join(fitting)}"
+            )
     return Entry(
         kind=kinds[0],
         name=name,
@@ -212,8 +218,20 @@ def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
             key: read.text((*path, "headers", key), value)
             for key, value in read.table((*path, "headers"), table.get("headers", {})).items()
         },
+        attributes={
+            key: read.attribute((*path, "attributes", key), value)
+            for key, value in read.table((*path, "attributes"), table["attributes"]).items()
+        }
+        if "attributes" in table
+        else None,
+        group=read.text((*path, "group"), table["group"]) if "group" in table else "",
+        key=read.text((*path, "key"), table["key"]) if "key" in table else "",
         where=where,
     )
+
+
+# How a producer sends beside the body, and to what it can.
+_MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key": ("stream",)}
 
 
 def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
@@ -313,6 +331,11 @@ class _Reader:
     def text(self, path: tuple[str | int, ...], value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise self.wrong(path, value, "a text that is not empty")
+        return value
+
+    def attribute(self, path: tuple[str | int, ...], value: Any) -> str | int | float:
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+            raise self.wrong(path, value, "a text that is not empty, or a number")
         return value
 
     def boolean(self, path: tuple[str | int, ...], value: Any) -> bool:

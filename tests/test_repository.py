@@ -28,7 +28,7 @@ FLOORS = (
     ("report",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey"),
-    ("collect", "conclusion", "failures"),
+    ("collect", "conclusion", "failures", "told_once"),
     ("fixtures", "active", "plugin", "cli", ""),
 )
 

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.errors import EntryError, HandlerError, StorageFirstError
+from pytest_storagefirst.errors import EntryError, HandlerError
 from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.asked import Asked, watched
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.explore.left_out import why_left_out
+from pytest_storagefirst.explore.refused_bodies import refusal
+from pytest_storagefirst.explore.telling_apart import all_alike, refuse_alike
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.settings import nearest
 from pytest_storagefirst.simulation.deployed import Downstream, Entry
@@ -20,6 +23,7 @@ from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.identities import TOKEN
 from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
+from pytest_storagefirst.simulation.unfollowed import NOT_SIMULATED
 from pytest_storagefirst.stack.states_language import read_paths
 
 MOST_TRIES = 60  # plays while a body is looked for; each takes a few milliseconds
@@ -63,6 +67,8 @@ def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, .
                 if entry.chosen or len(entries) == 1:
                     raise
                 refusals.append(error)
+                if error.problem.endswith(NOT_SIMULATED):
+                    judge.left_out[entry.name] = error.problem
     finally:
         judge.deployed = given
     if refusals and not described:
@@ -75,7 +81,9 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
     notes = []
     names = [entry.name for entry in described]
     for entry in given:
-        if entry.name not in names:
+        if entry.name in judge.left_out:
+            notes.append(f"{entry.name}: {judge.left_out[entry.name]}, so it was not tried")
+        elif entry.name not in names:
             notes.append(
                 f"{entry.name}: refuses every body that could be guessed, so it was not tried; "
                 f'write [[entry]] and below it {entry.kind} = "{entry.name}" and body = {{ … }}'
@@ -91,9 +99,17 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
             )
         if before.body is None:
             notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
-        if UNIQUE not in sent and not (entry.route is not None and "{" in entry.route.path):
+        if entry.kind == "topic" and entry.attributes is None and entry.store.attributes:
+            invented = ", ".join(f'{key} = "{it}"' for key, it in entry.store.attributes.items())
+            notes.append(
+                f"{entry.name}: its filter policies ask for the attributes {invented}, so they "
+                "were sent; whether its producers send them is not known: give [[entry]] "
+                "attributes = { … }"
+            )
+        if all_alike(entry, entry.body):
             notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
-        if not judge.alone(Send("m1", entry.name, entry.body))[0].effects:
+        alone = judge.alone(Send("m1", entry.name, entry.body))[0]
+        if not alone.effects and not alone.told.denials:
             notes.append(
                 f"{entry.name}: a message leaves no effect that can be seen, so whether it was "
                 "processed is judged by its acknowledgement alone"
@@ -126,8 +142,12 @@ def _on_key(downstream: Downstream, calls: Iterable[Effect]) -> str:
 def _described(judge: Judge, entry: Entry) -> Entry:
     if entry.body is not None:
         played = _played(judge, entry, entry.body)
-        if problem := _why_refused(judge, played):
-            raise _refusal(entry, problem, entry.body)
+        if played.observation.told.acknowledged:
+            refuse_alike(entry, entry.body)
+        if problem := _why_refused(judge, played, guessed=False):
+            with watched(TOKEN, entry.body) as asked:
+                _played(judge, entry, entry.body)
+            raise refusal(judge.deployed, entry, problem, entry.body, played, asked.demanded)
         return entry
     return _Guesses(judge, entry).first_taken()
 
@@ -159,7 +179,9 @@ class _Guesses:
                     body, problem = tried, ""
                     break
         if problem:
-            raise _refusal(self._entry, problem, body)
+            played = _played(self._judge, self._entry, body)
+            raise refusal(self._judge.deployed, self._entry, problem, body, played)
+        refuse_alike(self._entry, body)
         return replace(self._entry, body=body)
 
     def _followed(self, body: Any) -> tuple[Any, str]:
@@ -227,7 +249,7 @@ def _lacking(error: BaseException) -> str:
 # --- why a stack refuses a message -----------------------------------------------------------
 
 
-def _why_refused(judge: Judge, played: Played) -> str:
+def _why_refused(judge: Judge, played: Played, *, guessed: bool = True) -> str:
     """Why a message that came alone and without faults was not processed; "" when it was.
 
     Raises HandlerError when that has nothing to do with the message: the code can't be imported.
@@ -239,8 +261,9 @@ def _why_refused(judge: Judge, played: Played) -> str:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"
     kinds = {event.kind for event in history}
-    if "filtered" in kinds and "delivered" not in kinds and not played.observation.effects:
-        return "the mapping's filter criteria don't match it, so it was deleted undelivered"
+    nobody = "delivered" not in kinds and not played.observation.effects
+    if nobody and (left_out := why_left_out(judge.deployed, history, guessed=guessed)):
+        return left_out
     failures = [event for event in history if event.kind == "failed"]
     if not failures:
         return ""
@@ -258,18 +281,6 @@ def _why_refused(judge: Judge, played: Played) -> str:
     if last.detail == "Runtime.ExitError":
         return f"{last.where} left with sys.exit(), which ends the environment and fails the batch"
     return f"{last.where} failed: {last.detail}"
-
-
-def _refusal(entry: Entry, problem: str, body: Any) -> StorageFirstError:
-    return EntryError(
-        "the stack refuses this message even without faults, so nothing can be learnt from it",
-        where=entry.name,
-        found=f"{problem}; sent {workload.as_sent(body)}",
-        expected="a body that the stack processes",
-        remedy="write it in storagefirst.toml, with {unique} where a message's own id goes:\n"
-        f'            [[entry]]\n            {entry.kind} = "{entry.name}"\n'
-        '            body = { … = "{unique}" }',
-    )
 
 
 def _import_failure(code: Code, error: BaseException | None) -> HandlerError:

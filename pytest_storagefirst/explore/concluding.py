@@ -25,13 +25,15 @@ NOTHING_HERE = "no run of this shard is about it"
 class Conclusion:
     """What the runs alone don't say: gathered on the way, used once at the end.
 
-    `shows_nothing` says that the body was guessed and leaves no effect. `singles` are the texts of
+    `shows_nothing` says that the body was guessed and leaves no effect, `unseen` why else a run
+    without faults shows nothing. `singles` are the texts of
     all single faults, `pairs` what of them was planned.
     """
 
     def __init__(self, judge: Judge, prepared: Prepared, settings: Settings) -> None:
         self.notes: list[str] = list(prepared.notes)
         self.shows_nothing = False
+        self.unseen = ""
         self.singles: tuple[str, ...] = ()
         self.pairs = Pairs((), ())
         self._judge = judge
@@ -66,6 +68,8 @@ class Conclusion:
             if self._shard[1] > 1:
                 return _silenced(one, NOT_APPLICABLE, NOTHING_HERE)
             return _silenced(one, UNKNOWN, "no run shows anything: there was none")
+        if one.verdict == OK and self.unseen:
+            return _silenced(one, UNKNOWN, self.unseen)
         if one.verdict == OK and self.shows_nothing:
             why = (
                 "the body was guessed and leaves no effect, so nothing was shown: give one that "

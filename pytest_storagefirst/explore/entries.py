@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,21 +35,66 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
     if settings.entries:
         folder = template.path.parent.resolve()
         return tuple(
-            _with_bodies(_chosen(given, topology), given, folder) for given in settings.entries
+            _named_apart(
+                _with_bodies(_chosen(given, topology, template), given, folder)
+                for given in settings.entries
+            )
         )
     found = tuple(_routes(topology)) or tuple(_sources(topology))
     if not found:
         raise EntryError(
             "the stack has no way into storage",
             where=str(template.path),
-            found=", ".join(route.name for route in topology.routes)
-            or "no API route, and nothing that a function, rule, subscription or pipe reads",
+            found="; ".join(
+                filter(
+                    None,
+                    (
+                        ", ".join(route.name for route in topology.routes)
+                        or "no API route, and nothing that a function, rule, subscription or pipe "
+                        "reads",
+                        _not_simulated(topology),
+                    ),
+                )
+            ),
             expected="an API route with a service integration, or a queue, topic, bucket, bus, "
             "stream or table that feeds something",
             remedy="name one in storagefirst.toml:\n"
             '            [[entry]]\n            queue = "LogicalId"',
         )
     return found
+
+
+def _named_apart(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries of one name that send in another manner than its first: "Topic", "Topic #2"."""
+    firsts: dict[str, list[Entry]] = {}
+    for entry in entries:
+        alike = firsts.setdefault(entry.name, [])
+        alike.append(entry)
+        same = _manner(entry) == _manner(alike[0])
+        yield entry if same else replace(entry, name=f"{entry.name} #{len(alike)}")
+
+
+def _manner(entry: Entry) -> tuple[Any, ...]:
+    return entry.headers, entry.attributes, entry.group, entry.key
+
+
+# Types through which messages come in, or are stored, and that play no part in a simulation.
+_NOT_SIMULATED = (
+    "AWS::AmazonMQ::Broker",
+    "AWS::AppSync::Api",
+    "AWS::AppSync::GraphQLApi",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::KinesisFirehose::DeliveryStream",
+    "AWS::Lambda::Url",
+    "AWS::MSK::Cluster",
+    "AWS::SES::ReceiptRule",
+    "AWS::Transfer::Server",
+)
+
+
+def _not_simulated(topology: Topology) -> str:
+    found = [one for one in topology.inert if one.partition("(")[2].rstrip(")") in _NOT_SIMULATED]
+    return f"{', '.join(found)}: not simulated" if found else ""
 
 
 def _routes(topology: Topology) -> Iterator[Entry]:
@@ -135,20 +180,52 @@ def _from_aws(patterns: tuple[str, ...]) -> bool:
     return all('"aws.' in pattern for pattern in patterns)
 
 
-def _chosen(given: Any, topology: Topology) -> Entry:
+def _chosen(given: Any, topology: Topology, template: Template) -> Entry:
     if given.kind == "route":
         return _chosen_route(given, topology)
     stores = [store for kind, store in _stores(topology) if kind == given.kind]
     for store in stores:
         if given.name in (store.logical_id, store.name):
-            return Entry(given.name, given.body, given.kind, store, chosen=True)
+            entry = Entry(given.name, given.body, given.kind, store, chosen=True)
+            return replace(
+                entry,
+                attributes=given.attributes,
+                group=given.group or entry.group,
+                key=given.key or entry.key,
+            )
     names = [store.logical_id for store in stores]
+    _refuse_kind(given, topology, template)
     raise EntryError(
         f"the stack has no {given.kind} {given.name!r}",
         where=given.where,
         found=", ".join(names) or f"no {given.kind} at all",
         expected="one of these",
         remedy=nearest(given.name, names),
+    )
+
+
+def _refuse_kind(given: Any, topology: Topology, template: Template) -> None:
+    """Raises EntryError where what is named is there, and is something else."""
+    for kind, store in _stores(topology):
+        if given.name in (store.logical_id, store.name):
+            raise EntryError(
+                f"{given.name} is no {given.kind}",
+                where=given.where,
+                found=f'{given.kind} = "{given.name}"; it is a {kind}',
+                expected=f'{kind} = "{given.name}"',
+                remedy=f'write {kind} = "{given.name}"',
+            )
+    resource = (template.body.get("Resources") or {}).get(given.name)
+    if not isinstance(resource, Mapping):
+        return
+    ways = [f'{one.kind} = "{one.name}"' for one in (*_routes(topology), *_sources(topology))]
+    raise EntryError(
+        f"{given.name} can't be an entry",
+        where=given.where,
+        found=f"{given.name} is of type {resource.get('Type')}",
+        expected="a queue, topic, bucket, bus, stream, table or rule, or an API's route, that "
+        "messages are written to",
+        remedy=f"write {ways[0]}" if ways else "name what feeds it",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -15,7 +16,8 @@ from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
 from pytest_storagefirst.explore.interrupt import Progress, silence
-from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
+from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen
 from pytest_storagefirst.explore.merging import combine, shard_note
 from pytest_storagefirst.explore.pairs import First, belongs, pairs
 from pytest_storagefirst.explore.prepare import Prepared, prepare
@@ -149,7 +151,8 @@ class Exploration:
         """A chunk of work, and what it came to as JSON."""
         for unit in units:
             self._counts_in = belongs(unit.name, self.settings.shard)
-            unit.run()
+            with suppress(OutOfTime):
+                unit.run()
         self._counts_in = True
         firsts, self.firsts = self.firsts, []
         return {"part": self.part().to_json(), "firsts": [first.to_json() for first in firsts]}
@@ -190,6 +193,7 @@ class Course:
             self.crew.leave()
 
     def _result(self, *, waits: bool) -> StackResult:
+        self.exploration.judge.is_over = lambda: False
         kept = self.crew.all_kept(REST, waits=waits)
         chunks = [
             value["part"] for stage in (SINGLES, ORDERS, PAIRS) for value in self.crew.done(stage)
@@ -206,6 +210,7 @@ class Course:
         counts = dict(baseline.played.counts)
         self._note_unlisted(counts)
         self._look_for_breaker(messages, counts)
+        self._note_filters(baseline)
         if self._draws and settings.max_faults > 0 and settings.budget_seconds > 0:
             exploration.draws = self._draws_from(messages, counts)
         if self.crew.member == 0:
@@ -227,6 +232,7 @@ class Course:
         found = self._work(SINGLES, own, SINGLES_A_CHUNK, "single faults")
         if why:
             return
+        exploration.judge.is_over = lambda: self._left() <= 0
         if self._left() > 0:
             ends = time.time() + ORDERS_SHARE * self._left()
             bases = stages.order_units(exploration, messages, ends)
@@ -296,6 +302,12 @@ class Course:
         if found is not None:
             judge.deployed = replace(judge.deployed, breaker=found)
             self.conclusion.notes.append(f"circuit: its state is in {found.where}")
+
+    def _note_filters(self, baseline: Judged) -> None:
+        deployed = self.exploration.judge.deployed
+        history = baseline.played.observation.history
+        self.conclusion.notes += notes_on_filters(deployed, history)
+        self.conclusion.unseen = why_unseen(deployed, history)
 
     def _note_unlisted(self, counts: Mapping[tuple[str, str], int]) -> None:
         """HTTP calls that no [[downstream]] describes: what they are answered says nothing."""

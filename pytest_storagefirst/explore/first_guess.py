@@ -28,7 +28,15 @@ def first_guess(entry: Entry) -> Any:
             body = {**body, **wanted} if _takes_more(json.loads(schema)) else wanted
     wants = [tuple(path.split(".")) for path in _mapped(entry.route)]
     extended = workload.extended(body, wants) if isinstance(body, dict) else None
-    return body if extended is None else extended
+    return _with_id(body if extended is None else extended)
+
+
+def _with_id(body: Any) -> Any:
+    """The body with an id in its first text, where a model that takes no other field has none."""
+    if not isinstance(body, dict) or UNIQUE in json.dumps(body):
+        return body
+    texts = [name for name, value in body.items() if value == "text"]
+    return {**body, texts[0]: UNIQUE} if texts else body
 
 
 def _mapped(route: Route) -> Iterator[str]:

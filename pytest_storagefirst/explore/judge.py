@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_storagefirst.explore.absent import why_nowhere
 from pytest_storagefirst.explore.crowds import FEW_MESSAGES, crowd
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.accounting import Account
@@ -15,7 +16,7 @@ from pytest_storagefirst.ledger.crowd import Crowd
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.oracle import Oracle, Sequential
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
-from pytest_storagefirst.ledger.verdict import Verdict
+from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, Verdict
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.routing.deliveries import DELIVERS_AGAIN
@@ -27,6 +28,10 @@ OTHER_EPOCH_MS = EPOCH_MS + 397 * 86_400_000 + 12_345_678
 
 
 MOST_CONFIRMED = 8  # messages that a large run accuses and that are then seen alone
+
+
+class OutOfTime(Exception):
+    """The budget ended amid a judgement: its run says nothing, and is not counted."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class Judge:
         self.deployed = deployed
         self.names = tuple(names) or tuple(registered())
         self.runs = 0
+        # Asked before each run that a judgement needs beside the one that it judges.
+        self.is_over: Callable[[], bool] = lambda: False
+        self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
@@ -70,7 +78,10 @@ class Judge:
         return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
 
     def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
-        """Play a schedule and judge it by all properties. `bad` are its bad messages."""
+        """Play a schedule and judge it by all properties. `bad` are its bad messages.
+
+        Raises OutOfTime where `is_over` says so before it is judged.
+        """
         played = self.play(schedule, to_expiry=bool(bad) or self._outlasts_retention(schedule))
         return self.judge_played(schedule, played, bad)
 
@@ -97,9 +108,19 @@ class Judge:
             verdict = crashed("the account", error)
             return Judged(schedule, played, None, dict.fromkeys(self.names, verdict))
         context = self._context(schedule, played, bad)
-        return Judged(
-            schedule, played, account, judge_all(account, observation, context, self.names)
-        )
+        verdicts = judge_all(account, observation, context, self.names)
+        if why := self._why_nowhere(schedule):
+            shown = Verdict(UNKNOWN, why)
+            verdicts = {n: shown if v.value == OK else v for n, v in verdicts.items()}
+        return Judged(schedule, played, account, verdicts)
+
+    def _why_nowhere(self, schedule: Schedule) -> str:
+        """Why a run shows nothing: some message goes to what the stack does not have, alone."""
+        if not self.deployed.absent:
+            return ""
+        by_entry = {send.entry: send for send in reversed(schedule.workload)}
+        alone = (self.alone(send)[0].effects for send in by_entry.values())
+        return next(filter(None, (why_nowhere(self.deployed, one) for one in alone)), "")
 
     def _allowed(self, schedule: Schedule, observation: Observation) -> dict[str, int]:
         """How often an effect may stand: twice where the sender itself asked twice.
@@ -200,6 +221,8 @@ class Judge:
         def sequential(ids: tuple[str, ...], variant: int = 0) -> Observation | None:
             if variant > 1:
                 return None
+            if self.is_over():
+                raise OutOfTime
             schedule = Schedule(
                 tuple(sends[message] for message in ids), seed=variant, one_by_one=True
             )
@@ -215,10 +238,12 @@ class Judge:
             first = self.play(schedule)
             other = self.play(replace(schedule, seed=1), OTHER_EPOCH_MS)
             runs = [first.observation, other.observation]
+            pipes = {pipe.logical_id for pipe in self.deployed.topology.pipes}
             for (place, point), _ in sorted(first.counts.items()):
-                if point == "invocation":
-                    throttled = Fault(place, "invocation", 1, "throttled")
-                    runs.append(self.play(replace(schedule, plan=(throttled,), seed=2)).observation)
+                if point == "invocation" or (point == "delivery" and place in pipes):
+                    kind = "throttled" if point == "invocation" else "target-refused"
+                    once = Fault(place, point, 1, kind)
+                    runs.append(self.play(replace(schedule, plan=(once,), seed=2)).observation)
                     break
             self._alone[key] = tuple(runs)
         return self._alone[key]

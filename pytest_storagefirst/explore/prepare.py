@@ -15,6 +15,7 @@ import time_machine
 
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
 from pytest_storagefirst.explore import breakers
+from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
@@ -83,9 +84,12 @@ def prepare(
     entries = ways_in(topology, settings, template)
     breaker = breakers.named(settings, topology)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings), breaker)
+    absent = absent_targets(deployed)
+    deployed = replace(deployed, absent=places_of(deployed, absent, template))
     _check_consumers(deployed, template, overrides)
     _read_machines(topology, template)
-    return Prepared(deployed, template, tuple(template.notes))
+    notes = (*template.notes, *notes_on_absent(deployed, absent, template))
+    return Prepared(deployed, template, notes)
 
 
 @contextmanager

@@ -10,7 +10,13 @@ from pytest_storagefirst.explore.content import play_for_content
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import ReplayResult
-from pytest_storagefirst.explore.witness import Witness, find_template, read_witness, told
+from pytest_storagefirst.explore.witness import (
+    Witness,
+    find_template,
+    named,
+    read_witness,
+    told,
+)
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
@@ -35,13 +41,13 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
     verdict = judged.verdicts[witness.property_name]
     observation = judged.played.observation
     unfired = sorted(set(observation.faults_required) - set(observation.faults_fired))
-    value, why = verdict.value, verdict.why
+    value, why = verdict.value, named(verdict.why, judged)
     if value != VIOLATED and unfired:
         value = UNKNOWN
         why = f"the fault “{unfired[0]}” does not strike any more: {AGAIN}"
     elif value == NOT_APPLICABLE:
         value = UNKNOWN
-        why = f"this schedule does not show it any more ({verdict.why}): {AGAIN}"
+        why = f"this schedule does not show it any more ({why}): {AGAIN}"
     return ReplayResult(
         witness.template.as_posix(),
         witness.property_name,

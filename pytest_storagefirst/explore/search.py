@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_storagefirst.explore.body_strategies import some_bodies
 from pytest_storagefirst.explore.drawing import draw_schedule, one_of
 from pytest_storagefirst.explore.ground import Crossings, Ground
-from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.explore.judge import Judged, OutOfTime
 from pytest_storagefirst.explore.mutation import Neighbourhood
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -91,7 +91,10 @@ def search(exploration: Exploration, draws: Draws, ends: Callable[[], bool]) -> 
         schedule = None if ends() else draws.fresh()
         if schedule is None:
             return count
-        judged = exploration.judge.judge(schedule)
+        try:
+            judged = exploration.judge.judge(schedule)
+        except OutOfTime:
+            return count
         draws.learn(judged)
         exploration.take(judged)
     return MOST_RUNS

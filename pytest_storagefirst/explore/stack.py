@@ -31,6 +31,7 @@ from pytest_storagefirst.simulation.door import at_the_door
 from pytest_storagefirst.simulation.frontdoor import HttpReply
 from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.playing import finish
+from pytest_storagefirst.simulation.routing.schedules import run_with_schedules
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
@@ -141,15 +142,16 @@ class Stack:
             self._simulation.inject(plan)
 
     def run(self, seconds: float | None = None) -> bool:
-        """Run until nothing is left to do, or for so long in virtual time; True when quiet."""
+        """Run until nothing is left to do, or for so long in virtual time; True when quiet.
+
+        Without `seconds`, what recurs by the clock (scheduled rules, recurring schedules) comes
+        three times, each time when all else is done, as it does in an exploration.
+        """
         _check_seconds(seconds)
         with self._going_on():
-            bound_ms = (
-                self._simulation.deployed.drain_bound_ms
-                if seconds is None
-                else round(seconds * 1000)
-            )
-            return self._simulation.settle(bound_ms)
+            if seconds is not None:
+                return self._simulation.settle(round(seconds * 1000))
+            return run_with_schedules(self._simulation)
 
     def redrive(self) -> bool:
         """Move what lies in dead-letter queues back; False when nothing lies there."""

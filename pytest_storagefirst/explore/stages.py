@@ -100,11 +100,13 @@ def order_units(
 
 def _orders(exploration: Exploration, messages: tuple[Send, ...], base: Base, ends: float) -> None:
     found = races(exploration.judge, messages, bases=[base], most=MOST_ORDERS)
-    for judged in found:
-        exploration.take(judged)
-        if time.time() > ends:
-            break
-    exploration.orders_left += found.left
+    try:
+        for judged in found:
+            exploration.take(judged)
+            if time.time() > ends:
+                break
+    finally:
+        exploration.orders_left += found.left
 
 
 def pair_unit(exploration: Exploration, messages: tuple[Send, ...], pair: Pair) -> Unit:
@@ -188,7 +190,9 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
 
 def _is_for_nobody(history: Iterable[Event]) -> bool:
     """Whether filters and patterns chose to leave a message out, so that no handler refused it."""
-    left_out = [e for e in history if e.kind == "filtered" or e.detail == buses.MATCHES_NO_RULE]
+    left_out = [
+        e for e in history if e.kind == "filtered" or e.detail.startswith(buses.MATCHES_NO_RULE)
+    ]
     return bool(left_out) and not any(event.kind == "delivered" for event in history)
 
 

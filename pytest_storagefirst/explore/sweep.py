@@ -18,7 +18,7 @@ DELIVERY_OUTAGE_MS = 90_000_000
 # whole invocations fail until the messages are set aside.
 MOST_RECEIVES_PLAYED = 20
 _OF_INVOCATIONS = frozenset({"crash", "timeout", "throttled", "init-failed"})
-MOST_PARTIAL = 40  # answers in a row that leave an entry out
+MOST_IN_A_ROW = 40  # answers that leave an entry out, or cancel a transaction
 
 # Tried once at every crossing. Throttles and 5xx that last one attempt only are what the AWS SDK's
 # retries are for, so a refusal is tried as the one kind that it does not retry.
@@ -29,6 +29,7 @@ _ONCE: dict[str, tuple[tuple[str, str], ...]] = {
         ("slow", ""),
         ("partial", ""),
         ("stale", ""),
+        ("conflict", ""),
         ("crash-before", ""),
         ("crash-after", ""),
     ),
@@ -71,6 +72,7 @@ _LASTING: dict[str, tuple[tuple[str, str], ...]] = {
         ("refused", "throttle"),
         ("response-lost", ""),
         ("partial", ""),
+        ("conflict", ""),
         ("crash-before", ""),
         ("crash-after", ""),
     ),
@@ -107,10 +109,10 @@ def faults_lasting(deployed: Deployed, place: str, point: str, number: int) -> I
     for kind, variant in _LASTING[catalogue.sort_of_point(point)]:
         if not _applies(kind, variant, point, place, deployed):
             continue
-        if kind == "partial":
+        if kind in ("partial", "conflict"):
             # Callers send the rest again at once, boto3's batch_writer without any pause: by time,
             # that is thousands of calls. By count it outlasts those who try a few times.
-            yield Fault(place, point, number, kind, variant, times=MOST_PARTIAL)
+            yield Fault(place, point, number, kind, variant, times=MOST_IN_A_ROW)
         else:
             for_ms = outage_ms(deployed, kind, place)
             if kind == "target-refused":
@@ -135,6 +137,8 @@ def _applies(kind: str, variant: str, point: str, place: str, deployed: Deployed
         return point in catalogue.BATCH_WRITES
     if kind == "stale":
         return point in catalogue.EVENTUALLY_CONSISTENT_READS
+    if kind == "conflict":
+        return point in catalogue.TRANSACTIONS
     if kind in ("response-lost", "crash-after") and "." in point and not point.startswith("http"):
         # A lost answer to a read is a refused one; a crash after it, a crash before what follows.
         return not catalogue.is_read_only(operation)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_storagefirst.explore.judge import Judged, shows_nothing
 from pytest_storagefirst.explore.result import PropertyResult
-from pytest_storagefirst.explore.witness import told, witness_document
+from pytest_storagefirst.explore.witness import named, told, witness_document
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.simulation.schedule import Schedule
 
@@ -122,7 +122,7 @@ def with_story(
     return PropertyResult(
         counted.name,
         counted.verdict,
-        verdict.why,
+        named(verdict.why, judged),
         counted.runs,
         counted.faults_tried,
         lost=verdict.messages,

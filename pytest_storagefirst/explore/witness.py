@@ -15,7 +15,7 @@ from pytest_storagefirst.explore.workload import as_sent
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import Verdict
-from pytest_storagefirst.report.narrative import story
+from pytest_storagefirst.report.narrative import renamed, story
 from pytest_storagefirst.simulation.schedule import Schedule
 
 FORMAT = "storagefirst-replay"
@@ -41,6 +41,11 @@ def told(judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()) ->
         [str(fault) for fault in judged.schedule.plan],
         judged.account,
     )
+
+
+def named(why: str, judged: Judged) -> str:
+    """A verdict's reason with the names of messages where its run has their ids."""
+    return renamed(why, judged.played.observation.names)
 
 
 def _concerning(

@@ -53,6 +53,12 @@ _KINDS = (
         "stale", (CALL,), "an eventually consistent read shows the state before the last write"
     ),
     FaultKind(
+        "conflict",
+        (CALL,),
+        "a DynamoDB transaction is cancelled: another one is under way on an item of it",
+        lasts=True,
+    ),
+    FaultKind(
         "crash-before",
         (CALL, HTTP),
         "the execution environment dies just before the call",
@@ -166,6 +172,13 @@ BATCH_WRITES = {
     "s3.DeleteObjects",
 }
 
+# Each with the field of its request that lists what it is about.
+TRANSACTIONS = {
+    "dynamodb.ExecuteTransaction": "TransactStatements",
+    "dynamodb.TransactGetItems": "TransactItems",
+    "dynamodb.TransactWriteItems": "TransactItems",
+}
+
 EVENTUALLY_CONSISTENT_READS = {
     "dynamodb.GetItem",
     "dynamodb.Query",
@@ -176,7 +189,9 @@ EVENTUALLY_CONSISTENT_READS = {
 
 # Of those that strike calls and deliveries: a state machine is no environment that could die, and
 # an execution that could start twice is delivered in no other way.
-_OF_MACHINES = frozenset({"refused", "response-lost", "slow", "partial", "stale", "duplicate"})
+_OF_MACHINES = frozenset(
+    {"refused", "response-lost", "slow", "partial", "stale", "conflict", "duplicate"}
+)
 
 
 def strikes_machines(kind: str) -> bool:

@@ -12,7 +12,7 @@ from pytest_storagefirst.ledger.effects import Canonical, Observation
 from pytest_storagefirst.ledger.history import History
 from pytest_storagefirst.ledger.masks import shape
 from pytest_storagefirst.ledger.matching import Expected, gathered
-from pytest_storagefirst.ledger.meeting import MOST_EXPLAINED, explanation
+from pytest_storagefirst.ledger.meeting import MOST_EXPLAINED, Undecided, explanation
 from pytest_storagefirst.ledger.oracle import Oracle, Shapes
 from pytest_storagefirst.ledger.sums import counted
 
@@ -73,12 +73,24 @@ def take_account(
 
 def _doubts(observation: Observation, history: History) -> Iterator[str]:
     yield from history.denials
+    if history.denials:
+        yield from _held_in(observation, history)
     if not history.acknowledged:
         yield "no message was acknowledged, so none could be lost"
     for fault in sorted(set(observation.faults_required) - set(observation.faults_fired)):
         yield f"the fault “{fault}” never struck"
     if not observation.quiet:
         yield f"the run did not come to rest: {observation.why_not_quiet or 'it hit its bound'}"
+
+
+def _held_in(observation: Observation, history: History) -> Iterator[str]:
+    """Where what could not be done is kept."""
+    places: dict[str, list[str]] = {}
+    for held in observation.held:
+        if held.message in history.attempted - set(places.get(held.where, ())):
+            places.setdefault(held.where, []).append(held.message)
+    for where, messages in places.items():
+        yield f"{', '.join(messages)} {'is' if len(messages) == 1 else 'are'} held in {where}"
 
 
 def _foreign(observation: Observation, history: History) -> Iterator[Finding]:
@@ -294,9 +306,16 @@ class _Found:
     def _explain(self, shared: Sequence[Canonical]) -> None:
         members = [m for m in self.members if m in self.oracle.meeting]
         own = {m for m in members if self._need[m] and self._is_filled(m)}
-        copies = explanation(
-            shared, members, self.oracle, self.history, held=self.held, with_own_effect=own
-        )
+        undecided = bool(self.history.denials)
+        copies = None
+        # Where a policy forbids a call, work stops half-way: what was left says nothing of whose.
+        if not undecided:
+            try:
+                copies = explanation(
+                    shared, members, self.oracle, self.history, held=self.held, with_own_effect=own
+                )
+            except Undecided:
+                undecided = True
         if copies is None:
             shares = {
                 m: [s for s in self.oracle.alone[m] if self.oracle.is_home(s)] for m in members
@@ -311,6 +330,12 @@ class _Found:
             self.doubts.append(
                 f"{len(members)} messages meet in {places}, too many to tell what each left there"
             )
+        elif undecided:
+            if not self.history.denials:  # a doubt by themselves
+                self.doubts.append(
+                    f"{', '.join(members)} meet in {places}, and what each of them left there was "
+                    "not found out within the time that one run is given"
+                )
         else:
             self.corrupted.append(
                 Finding(f"{places}: no way of processing these messages leaves what stands there")

@@ -40,6 +40,7 @@ class Held:
     # "failed execution" | "under way"
     state: str
     until_ms: int  # virtual time at which its retention ends
+    text: str = field(default="", compare=False)  # as it lies there, where it lies in a queue
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ KINDS = {
     "stored": "it entered a queue (where: queue; detail: message id in the history's names)",
     "deduplicated": "a FIFO queue dropped it as a duplicate (where: queue)",
     "delivered": "a handler got it (where: function; detail: 'receive N, invocation N')",
-    "filtered": "the mapping's filter criteria did not match; deleted (where: queue)",
+    "filtered": "a filter did not match; deleted (where: queue, stream, topic; detail: whose)",
     "called": "a handler called out (where: function; detail: 'service.Operation #n')",
     "effected": "a call changed the world outside (where: function; detail: as for called)",
     "errored": "a call failed in the handler's sight (where: function; detail: 'site: error code')",

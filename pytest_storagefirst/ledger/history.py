@@ -103,10 +103,18 @@ class History:
 
     @cached_property
     def denials(self) -> tuple[str, ...]:
-        """Which policies are missing, each once: what a stack can't do is no evidence for it."""
+        """Which policies are missing, each once: what a stack can't do is no evidence for it.
+
+        Of the keys of one bucket, the paths of one resource, the first stands for all.
+        """
         if "denied" not in self._counts:
             return ()
-        return tuple(dict.fromkeys(e.detail for e in self.events if e.kind == "denied"))
+        first: dict[str, str] = {}
+        for event in self.events:
+            if event.kind == "denied":
+                who, on, what = event.detail.partition(" on ")
+                first.setdefault(who + on + what.partition("/")[0], event.detail)
+        return tuple(first.values())
 
     def deliveries(self, message: str) -> int:
         """How often the function that got it most got it: the links of a chain don't add up."""
@@ -117,12 +125,13 @@ class History:
         """Done with after a successful invocation, or filtered away by the mapping's own criteria.
 
         All that can be said of a message whose handler leaves no effect. A filtered message is
-        deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering).
+        deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering). One
+        that no subscription of a topic lets through is lost, as one that no rule matches.
         Where a policy forbade a call that was made for it, a success says nothing.
         """
         succeeded = self.ids("succeeded") - self.ids("denied")
         done = self.ids("deleted") | self.ids("passed")
-        return (succeeded & done) | self.ids("filtered")
+        return (succeeded & done) | (self.ids("filtered") - self.ids("dropped"))
 
     @property
     def healed_at(self) -> int | None:
@@ -159,7 +168,8 @@ class History:
         if event.kind == "expired":
             return f"its retention in {event.where} ended at {_at(event)}, and nothing took it over"
         if event.kind == "filtered":
-            return f"the filter of {event.where}'s mapping dropped it at {_at(event)}"
+            by = event.detail or f"{event.where}'s mapping"
+            return f"the filter of {by} dropped it at {_at(event)}, in {event.where}"
         if event.kind == "dropped":
             return f"{event.where} dropped it at {_at(event)} ({event.detail})"
         if event.kind == "skipped":

@@ -144,7 +144,7 @@ def judge_rest(account: Account, observation: Observation, context: Context) -> 
     good = [held for held in waiting if held.message not in context.bad]
     history = observation.told
     if observation.faults_fired and history.healed_at is None:
-        return Verdict(UNKNOWN, "the faults of this run were never healed")
+        return Verdict(UNKNOWN, _ended_under_faults(observation))
     if waiting and not good:
         return not_applicable("what does not come to rest is a bad message: see poison-isolated")
     notes = {h.message: f"{h.message} is still {h.state} in {h.where}" for h in good if h.message}
@@ -159,6 +159,17 @@ def judge_rest(account: Account, observation: Observation, context: Context) -> 
     if account.doubts:
         return Verdict(UNKNOWN, "; ".join(account.doubts))
     return _OK
+
+
+def _ended_under_faults(observation: Observation) -> str:
+    """Nobody knows what comes to rest after a fault whose end a run has not lived to see."""
+    why = observation.why_not_quiet or "it was ended before"
+    faults = ", ".join(f"“{fault}”" for fault in observation.faults_fired)
+    return (
+        f"the run was ended while {faults} lasted ({why}), so what comes to rest after that was "
+        "not seen: let fewer tries come while it lasts, by a wait between them (a longer "
+        "visibility timeout, a back-off) or an end to them (maxReceiveCount, MaximumRetryAttempts)"
+    )
 
 
 def _took_effect_at(message: str, history: History, steps: int) -> int | None:

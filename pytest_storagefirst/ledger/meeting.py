@@ -16,6 +16,12 @@ _MOST_EXPLANATIONS = 120
 _MOST_DEVIATING = 3  # messages that did not fare as their history suggests
 # Of more messages than that, not every way of processing them can be tried.
 MOST_EXPLAINED = 40
+# Events of the runs that one explanation is looked for in: some seconds where handlers are slow.
+MOST_EVENTS = 50_000
+
+
+class Undecided(Exception):
+    """What stands where messages meet is not explained by as many runs as may be looked at."""
 
 
 def explanation(
@@ -33,6 +39,7 @@ def explanation(
     A state in which all is right but for effects that stand too often (an emission repeated) is
     explained by those whose effects they are; one that holds only more than it should, by traces
     of messages that were begun and not finished.
+    Raises Undecided where that takes more than `MOST_EVENTS`.
     """
     hint = [m for event in history.events if event.kind == "effected" for m in event.messages]
     likelihoods = [
@@ -44,10 +51,14 @@ def explanation(
     explanations = list(_explanations(members, likelihoods))
     unsettled = frozenset(held) | (frozenset(members) - history.acknowledged)
     # States are runs of the simulation: none is asked for before it is needed.
+    looked_at: dict[tuple[str, ...], int] = {}
     for fits in (_is_exact, _is_surplus, _is_unfinished):
         for copies in explanations:
             for order in oracle.orders(copies.elements(), hint):
+                if sum(looked_at.values()) > MOST_EVENTS:
+                    raise Undecided
                 state = oracle.shared_state(order)
+                looked_at[order] = oracle.cost(order)
                 left_out = frozenset(members) - copies.keys()
                 begun = left_out if left_out <= unsettled else frozenset[str]()
                 if fits(state, shared, begun):

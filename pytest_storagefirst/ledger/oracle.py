@@ -95,6 +95,7 @@ class Oracle:
         self.steps = dict(steps)
         self._sequential = sequential
         self._states: dict[tuple[str, ...], tuple[Slot, ...]] = {}
+        self._costs: dict[tuple[str, ...], int] = {}
         self._side_by_side: dict[tuple[str, ...], Expected] = {}
         self._shared: dict[tuple[str, ...], Expected] = {}
         self._repeated: dict[tuple[str, ...], Expected] = {}
@@ -220,7 +221,15 @@ class Oracle:
         if order not in self._states:
             runs = [] if not order or self._sequential is None else self._runs(order)
             self._states[order] = _learn(runs, self._hints()) if runs else ()
+            self._costs[order] = sum(len(run.history) for run in runs)
         return self._states[order]
+
+    def cost(self, order: tuple[str, ...]) -> int:
+        """How many events the runs had that showed what stands after this order.
+
+        A measure of the time that they took which is the same on every machine.
+        """
+        return self._costs.get(order, 0)
 
     def _runs(self, order: tuple[str, ...]) -> list[Observation]:
         assert self._sequential is not None

@@ -70,7 +70,7 @@ def story(
     told = [
         _Told(
             event.at_ms,
-            _renamed(_phrase(event, apart.get(event.invocation, "")), names),
+            renamed(_phrase(event, apart.get(event.invocation, "")), names),
             event.kind in _BEGINNINGS,
         )
         for event in events
@@ -86,7 +86,7 @@ def story(
     if account is not None:
         lines.append(_ledger(account))
     lines.append(
-        _renamed(f"{verdict.value}: {verdict.why}" if verdict.why else verdict.value, names)
+        renamed(f"{verdict.value}: {verdict.why}" if verdict.why else verdict.value, names)
     )
     return tuple(lines)
 
@@ -251,7 +251,8 @@ def _listing(messages: Sequence[str]) -> str:
     return " ".join(messages)
 
 
-def _renamed(text: str, names: Mapping[str, str]) -> str:
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """A text with names ("<m1>") in the place of ids that the test or the system gave."""
     for identifier in sorted(names, key=len, reverse=True):
         if identifier:
             text = text.replace(identifier, names[identifier])

@@ -85,12 +85,14 @@ def _continue(simulation: Any, event: Event, outcome: Outcome) -> None:
 def _give_up(simulation: Any, event: Event, outcome: Outcome, condition: str) -> None:
     function = event.function
     failed = f"{function.logical_id}'s invocation"
+    kept = False
     if function.on_failure_arn:
         record = _record(simulation, event, outcome, condition)
-        _deliver(simulation, event, function.on_failure_arn, record, failed)
+        kept = _deliver(simulation, event, function.on_failure_arn, record, failed)
     if function.dead_letter_arn:
-        _deliver(simulation, event, function.dead_letter_arn, json.dumps(event.payload), failed)
-    if not function.on_failure_arn and not function.dead_letter_arn:
+        letter = json.dumps(event.payload)
+        kept = _deliver(simulation, event, function.dead_letter_arn, letter, failed) or kept
+    if not kept:
         simulation.record(
             "dropped", event.messages, function.logical_id, "Lambda gives up, and nothing keeps it"
         )
@@ -117,5 +119,10 @@ def _record(simulation: Any, event: Event, outcome: Outcome, condition: str) -> 
     )
 
 
-def _deliver(simulation: Any, event: Event, arn: str, text: str, failed: str = "") -> None:
-    destinations.deliver(simulation, arn, text, event.messages, event.function.logical_id, failed)
+def _deliver(simulation: Any, event: Event, arn: str, text: str, failed: str = "") -> bool:
+    """Send it, if the function's role lets Lambda; returns whether it does."""
+    function, messages = event.function, event.messages
+    if not destinations.may_send(simulation, function, arn, messages):
+        return False
+    destinations.deliver(simulation, arn, text, messages, function.logical_id, failed)
+    return True

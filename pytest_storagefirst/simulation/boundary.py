@@ -16,7 +16,7 @@ from greenlet import getcurrent
 from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.simulation import lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
-from pytest_storagefirst.simulation.refusals import denial, lost_answer, refusal
+from pytest_storagefirst.simulation.refusals import cancelled, denial, lost_answer, refusal
 from pytest_storagefirst.simulation.routing import hooks
 
 BEFORE_MS = 2  # from the call until its effect
@@ -60,7 +60,7 @@ MOVES_ON = frozenset(
 # Calls that moto has no answer to, and that leave the stack: AWS's own answer.
 TAKEN = {"iot-data.Publish": b"{}"}
 
-_ATTEMPT_FAULTS = frozenset({"refused", "response-lost", "slow", "partial", "stale"})
+_ATTEMPT_FAULTS = frozenset({"refused", "response-lost", "slow", "partial", "stale", "conflict"})
 CRASHES_BEFORE = frozenset({"crash-before"})
 CRASHES_AFTER = frozenset({"crash-after"})
 
@@ -223,6 +223,8 @@ def attempt(simulation: Any, request: Any) -> Any:
 def _can_strike(fault: Any, crossing: Crossing, request: Any) -> bool:
     if fault.kind == "partial":
         return crossing.point in catalogue.BATCH_WRITES
+    if fault.kind == "conflict":
+        return crossing.point in catalogue.TRANSACTIONS
     if fault.kind == "stale":
         return crossing.point in catalogue.EVENTUALLY_CONSISTENT_READS and (
             b'"ConsistentRead": true' not in _bytes(request.body)
@@ -245,6 +247,9 @@ def _answer(
         place = invocation.function.logical_id
         simulation.record("denied", crossing.messages, place, crossing.denied.reading)
         return denial(crossing.service, crossing.denied.code, crossing.denied.message)
+    if kind == "conflict":
+        asked = json.loads(_bytes(request.body))[catalogue.TRANSACTIONS[crossing.point]]
+        return cancelled(len(asked))
     if crossing.point in TAKEN:
         _effected(simulation, invocation, crossing, request, request.body)
         return 200, {}, TAKEN[crossing.point]

@@ -27,7 +27,7 @@ class Entry:
 
     `kind` is "route", "queue", "topic", "bucket", "bus", "stream", "table" or "rule" (of AWS IoT),
     `store` what the topology knows of it. `bodies` is a Hypothesis strategy of further bodies,
-    where the user gave one.
+    where the user gave one. `attributes` None are those that a topic's filter policies ask for.
     """
 
     name: str
@@ -35,6 +35,8 @@ class Entry:
     kind: str = "route"
     store: Any = None
     group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue or topic
+    key: str = "{unique}"  # PartitionKey of direct sends to a stream
+    attributes: Mapping[str, str | int | float] | None = None  # of messages to a queue or topic
     bodies: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     chosen: bool = False  # by the user, who is told if it does not work
@@ -70,6 +72,7 @@ class Deployed:
     entries: tuple[Entry, ...]
     downstreams: tuple[Downstream, ...] = ()
     breaker: Breaker | None = None
+    absent: tuple[str, ...] = ()  # places of effects at targets that nothing shows to be there
     lookups: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def entry(self, name: str) -> Entry:

@@ -6,6 +6,29 @@ from typing import Any
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation.behalf import on_behalf_of
+from pytest_storagefirst.simulation.permissions import may_deliver
+from pytest_storagefirst.stack.topology import Function
+
+_PRINCIPAL = "lambda.amazonaws.com"
+
+
+def may_send(
+    simulation: Any, function: Function, arn: str, messages: tuple[str, ...], key: str = ""
+) -> bool:
+    """Whether Lambda may send a function's events or records there; the history says why not.
+
+    It does so with the function's role: sqs:SendMessage, sns:Publish, lambda:InvokeFunction,
+    events:PutEvents, or s3:PutObject of `key`. What it may not send it deletes (Lambda developer
+    guide: invocation-async-retain-records; monitoring-metrics-types, DeadLetterErrors and
+    DestinationDeliveryFailures).
+    """
+    if not function.role_arn:
+        return True
+    target, action = (f"{arn}/{key}", "s3:PutObject") if key else (arn, "")
+    refused = may_deliver(simulation, _PRINCIPAL, function.arn, target, function.role_arn, action)
+    if refused is not None:
+        simulation.record("denied", messages, function.logical_id, refused.reading)
+    return refused is None
 
 
 def deliver(
@@ -42,6 +65,7 @@ def deliver(
                 text,
                 messages,
                 until_ms=until_ms,
+                given_up=bool(failed),
                 group_id=group if queue.fifo else None,
                 deduplication_id=deduplication if queue.fifo else None,
             )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Effect, Observation
+from pytest_storagefirst.simulation.going_round import going_round
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -30,11 +31,17 @@ def observation(simulation: Simulation) -> Observation:
         ),
         names=dict(simulation.identities.names),
         quiet=quiet,
-        why_not_quiet="" if quiet else simulation.why_stopped or "work was still going round",
+        why_not_quiet="" if quiet else _why_not_quiet(simulation),
         circuit=simulation.circuit.result() if simulation.circuit is not None else None,
         faults_required=tuple(str(fault) for fault in simulation.strikes.plan),
         faults_fired=simulation.strikes.fired,
     )
+
+
+def _why_not_quiet(simulation: Simulation) -> str:
+    why = simulation.why_stopped or "work was still going on when all of its time was over"
+    round_ = going_round(simulation.history)
+    return f"{why}: {round_}" if round_ else why
 
 
 def effects(simulation: Simulation) -> tuple[Effect, ...]:
@@ -109,12 +116,17 @@ def _content(raw: bytes) -> Any:
 
 
 def _messages(simulation: Simulation) -> Iterator[Effect]:
-    """What waits in queues that nothing in the stack reads and no redrive policy feeds."""
+    """What waits in queues that nothing in the stack reads and no redrive policy feeds.
+
+    What a service put there because it could not deliver it is held, and no effect.
+    """
     deployed = simulation.deployed
     for queue in deployed.topology.queues:
         if deployed.mappings_of(queue) or queue.arn in deployed.dead_letter_arns:
             continue
         for message in simulation.queues.store(queue).stored_messages:
+            if simulation.queues.is_given_up(message):
+                continue
             yield Effect("message", queue.logical_id, None, _content(message.body.encode()))
 
 

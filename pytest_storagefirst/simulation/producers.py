@@ -6,7 +6,7 @@ Each writes as its SDK would; what the service answers is what the producer is t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from pytest_storagefirst.simulation.door import wholly
 from pytest_storagefirst.simulation.frontdoor import HttpReply
 from pytest_storagefirst.simulation.refusals import refusal
 from pytest_storagefirst.simulation.routing import topic_rules
-from pytest_storagefirst.simulation.schedule import as_text
+from pytest_storagefirst.simulation.schedule import UNIQUE, as_text
 from pytest_storagefirst.stack.discovery_routing import example, sample
 
 if TYPE_CHECKING:
@@ -70,23 +70,36 @@ def _to_queue(entry: Entry, token: str, body: Any) -> Call:
     queue = entry.store
     parameters = {"QueueUrl": queue.url, "MessageBody": as_text(body)}
     if queue.fifo:
-        parameters["MessageGroupId"] = entry.group
+        parameters["MessageGroupId"] = entry.group.replace(UNIQUE, token)
         if not queue.content_based_deduplication:
             parameters["MessageDeduplicationId"] = token
-    return "sqs", "send_message", parameters
+    return "sqs", "send_message", parameters | _attributes(entry.attributes, token)
 
 
 def _to_topic(entry: Entry, token: str, body: Any) -> Call:
     topic = entry.store
     parameters: dict[str, Any] = {"TopicArn": topic.arn, "Message": as_text(body)}
-    if topic.attributes:
-        parameters["MessageAttributes"] = {
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in topic.attributes.items()
-        }
+    given = topic.attributes if entry.attributes is None else entry.attributes
+    parameters |= _attributes(given, token)
     if topic.fifo:
-        parameters |= {"MessageGroupId": entry.group, "MessageDeduplicationId": token}
+        group = entry.group.replace(UNIQUE, token)
+        parameters |= {"MessageGroupId": group, "MessageDeduplicationId": token}
     return "sns", "publish", parameters
+
+
+def _attributes(given: Mapping[str, str | int | float] | None, token: str) -> dict[str, Any]:
+    """Message attributes as SQS and SNS take them; numbers are of the type Number."""
+    if not given:
+        return {}
+    return {
+        "MessageAttributes": {
+            name: {
+                "DataType": "String" if isinstance(value, str) else "Number",
+                "StringValue": str(value).replace(UNIQUE, token),
+            }
+            for name, value in given.items()
+        }
+    }
 
 
 def _to_bucket(entry: Entry, token: str, body: Any) -> Call:
@@ -116,8 +129,8 @@ def _to_bus(entry: Entry, token: str, body: Any) -> Call:
 
 
 def _to_stream(entry: Entry, token: str, body: Any) -> Call:
-    name = entry.store.name
-    parameters = {"StreamName": name, "Data": as_text(body).encode(), "PartitionKey": token}
+    name, key = entry.store.name, entry.key.replace(UNIQUE, token)
+    parameters = {"StreamName": name, "Data": as_text(body).encode(), "PartitionKey": key}
     return "kinesis", "put_record", parameters
 
 

@@ -28,6 +28,26 @@ def denial(service: str, code: str, message: str) -> tuple[int, dict[str, str], 
     return _worded(service, status, code or own, message)
 
 
+def cancelled(count: int) -> tuple[int, dict[str, str], bytes]:
+    """DynamoDB's answer to a transaction of `count` items, the first of which another one holds.
+
+    The SDK does not try it again by itself. Page: DynamoDB API reference, TransactWriteItems.
+    """
+    reasons = [{"Code": "None"}] * count
+    reasons[0] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
+    code = "TransactionCanceledException"
+    message = (
+        "Transaction cancelled, please refer cancellation reasons for specific reasons "
+        f"[{', '.join(one['Code'] for one in reasons)}]"
+    )
+    said = {"__type": code, "CancellationReasons": reasons, "Message": message}
+    return 400, _json_headers(code), json.dumps(said).encode()
+
+
+def _json_headers(code: str) -> dict[str, str]:
+    return {"Content-Type": "application/x-amz-json-1.0", "x-amzn-ErrorType": code}
+
+
 def _code(service: str, variant: str) -> tuple[int, str]:
     return _REFUSALS.get(service, {}).get(variant) or _REFUSALS["*"][variant]
 
@@ -44,10 +64,9 @@ def _worded(
             else f"<ErrorResponse><Error>{inner}</Error></ErrorResponse>"
         )
         return status, {"Content-Type": "text/xml"}, body.encode()
-    headers = {"Content-Type": "application/x-amz-json-1.0", "x-amzn-ErrorType": code}
     return (
         status,
-        headers,
+        _json_headers(code),
         json.dumps({"__type": code, "message": message, "Message": message}).encode(),
     )
 

@@ -198,7 +198,7 @@ class Simulation:
     def _step(self, steps: int) -> int:
         self.scheduler.step()
         if steps >= self._most_steps:
-            self.stop(f"more than {self._most_steps} steps")
+            self.stop(f"it took more than {self._most_steps} steps")
         return steps + 1
 
     def stop(self, why: str) -> None:
@@ -313,7 +313,7 @@ class Simulation:
         number = by.number if by is not None and by.function.logical_id == where else 0
         self.history.append(Event(self.scheduler.now_ms, kind, messages, where, detail, number))
         if len(self.history) > self._most_events:
-            self.stop(f"more than {self._most_events} events")
+            self.stop(f"it did more than {self._most_events} things")
 
     def due(
         self,

@@ -33,6 +33,7 @@ from pytest_storagefirst.simulation.producers import produce
 from pytest_storagefirst.simulation.refusals import denial, refusal
 from pytest_storagefirst.simulation.routing.hooks import stays_inside
 from pytest_storagefirst.simulation.schedule import Send, as_text, render
+from pytest_storagefirst.simulation.unfollowed import unfollowed
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -232,7 +233,10 @@ class Sender:
                 version = "1.1" if call.service in ("events", "kinesis") else "1.0"
                 told["Content-Type"] = f"application/x-amz-json-{version}"
             content = content.encode() if isinstance(content, str) else content
-        return self._ask(call.method, call.url, told, content)
+        reply = self._ask(call.method, call.url, told, content)
+        if (error := unfollowed(call, reply, place)) is not None:
+            simulation.refuse(error)
+        return reply
 
     def _ask(self, method: str, url: str, headers: Any, body: Any) -> HttpReply:
         try:

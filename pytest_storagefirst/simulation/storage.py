@@ -23,6 +23,7 @@ class Storage:
         self._simulation = simulation
         self._backend: Any = None
         self._message_of: dict[str, tuple[str, ...]] = {}  # SQS message id -> ids of the test
+        self._given_up: set[str] = set()  # SQS message ids of what a service could not deliver
         self._holds_until_ms: dict[str, int] = {}  # SQS message id -> when what it tells of ends
         self._places: dict[str, str] = {}  # logical ids by the queues' names
         self.stored_texts: dict[str, list[str]] = {}
@@ -107,17 +108,25 @@ class Storage:
         messages: tuple[str, ...],
         *,
         until_ms: int | None = None,
+        given_up: bool = False,
         **more: Any,
     ) -> None:
         """Put a message of a service's own into a queue, on behalf of the test's messages.
 
-        From `until_ms` on it holds nothing of them: what it tells of is gone. `more` are moto's
+        From `until_ms` on it holds nothing of them: what it tells of is gone. With `given_up` it is
+        there because it could not be delivered elsewhere. `more` are moto's
         words for what a message has beside its text. Raises moto's SQSException.
         """
         with on_behalf_of(self._simulation, messages):
             sent = self._backend.send_message(queue.name, text, **more)
         if until_ms is not None:
             self._holds_until_ms[sent.id] = until_ms
+        if given_up:
+            self._given_up.add(sent.id)
+
+    def is_given_up(self, message: Any) -> bool:
+        """Whether a service put a message there that it could not deliver: it is held, not done."""
+        return message.id in self._given_up
 
     def ask(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """What SQS answers to a SendMessage in this region; None where moto must answer."""
@@ -149,7 +158,7 @@ class Storage:
                 if until_ms <= self._simulation.now_ms:
                     continue
                 for message_id in self.ids_of([message]) or ("",):
-                    held.append(Held(message_id, queue.logical_id, state, until_ms))
+                    held.append(Held(message_id, queue.logical_id, state, until_ms, message.body))
         return tuple(held)
 
     def _place(self, queue_name: str) -> str:

@@ -62,10 +62,12 @@ def check(logical_id: str, definition: str) -> None:
         raise _refused(logical_id, "", f"the definition is no JSON: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("States"), dict):
         raise _refused(logical_id, "", "the definition has no States")
+    if document.get("QueryLanguage") == "JSONata":
+        raise _jsonata(logical_id, "")
     for name, state, scope in _scopes(document):
         _check_state(logical_id, name, state, scope)
-        if (state.get("QueryLanguage") or document.get("QueryLanguage")) == "JSONata":
-            raise _refused(logical_id, name, "JSONata can't be evaluated here", "JSONPath")
+        if state.get("QueryLanguage") == "JSONata":
+            raise _jsonata(logical_id, name)
 
 
 def _check_state(
@@ -110,6 +112,16 @@ def _check_call(logical_id: str, name: str, service: str, action: str) -> None:
     model = botocore.loaders.Loader().load_service_model(known, "service-2")
     if action.lower() not in {operation.lower() for operation in model["operations"]}:
         raise _refused(logical_id, name, f"{service} has no operation {action!r}")
+
+
+def _jsonata(logical_id: str, state: str) -> TemplateError:
+    return _refused(
+        logical_id,
+        state,
+        f"QueryLanguage: JSONata of {'this state' if state else 'the whole state machine'}, which "
+        "can't be evaluated here",
+        "QueryLanguage: JSONPath, with Parameters and ResultPath in place of Arguments and Output",
+    )
 
 
 def _refused(logical_id: str, state: str, found: str, expected: str = "") -> TemplateError:

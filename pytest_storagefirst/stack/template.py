@@ -8,7 +8,7 @@ translated; what is left in `Template.body` are resources in dependency order wi
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ class Template:
     """What `load_template` made of a file.
 
     `inert` names the resources that stand in the stack and play no part, `notes` what had to be
-    invented, `external` the values that stand for what another stack holds, `lines` where each
-    resource is written.
+    invented, `external` the values that stand for what another stack holds, `given` those of the
+    parameters, `lines` where each resource is written.
     """
 
     path: Path
@@ -48,6 +48,7 @@ class Template:
     inert: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
     account: str = DEFAULT_ACCOUNT
     region: str = DEFAULT_REGION
@@ -155,11 +156,17 @@ def _load(
         ),
         notes=tuple(notes),
         external=tuple(sorted(resolver.invented)),
+        given=tuple(sorted(set(map(str, _flat(resolver.parameters.values()))))),
         lines=document.lines,
         account=account,
         region=region,
         stack_name=stack_name,
     )
+
+
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        yield from value if isinstance(value, list) else [value]
 
 
 def _section(value: Any, document: Document, name: str) -> dict[str, Any]:

@@ -95,7 +95,15 @@ def sent(tmp_path: Path) -> Callable[..., Played]:
 
 
 def kept(played: Played, place: str) -> list[Any]:
-    return [e.value for e in played.observation.effects if e.place == place]
+    done = [e.value for e in played.observation.effects if e.place == place]
+    return done or [_read(held.text) for held in played.observation.held if held.where == place]
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def told(played: Played, kind: str) -> Iterator[str]:

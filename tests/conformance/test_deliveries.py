@@ -108,7 +108,15 @@ def rule(pattern: Any, **target: Any) -> str:
 
 def kept(played: Played, place: str = "Queue") -> list[Any]:
     """What lies in a queue at the end."""
-    return [e.value for e in played.observation.effects if e.place == place]
+    done = [e.value for e in played.observation.effects if e.place == place]
+    return done or [_read(held.text) for held in played.observation.held if held.where == place]
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def told(played: Played, kind: str) -> Iterator[str]:
@@ -212,7 +220,9 @@ def test_28_an_event_that_matches_no_rule_is_gone(stand_up):
 
     assert "acknowledged" in {event.kind for event in played.observation.history}
     assert kept(played) == []
-    assert "no rule matches it" in told(played, "dropped")
+    assert list(told(played, "dropped")) == [
+        'no rule matches it: for Rule, source is "warehouse", and wanted is ["shop"]'
+    ]
 
 
 def test_28_put_events_answers_200_with_failed_entries(stand_up):

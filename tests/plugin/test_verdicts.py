@@ -316,3 +316,19 @@ def test_a_replay_file_that_is_missing(project):
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--storagefirst-replay: *witness.json is no file; expected*"])
+
+
+@WORKERS
+def test_what_several_properties_share_is_printed_once(project, workers):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"refuse": True}})
+
+    result = project.run(workers, "template.yaml", "--junitxml=out.xml")
+
+    result.assert_outcomes(failed=6)
+    lines = [line.strip() for line in result.outlines]
+    assert lines.count("do:       write some") == 1
+    assert sum(": as told above, of " in line for line in lines) == 5
+    assert sum(line.startswith("FAILED template.yaml::") for line in lines) == 6
+    junit = (project.path / "out.xml").read_text()
+    assert junit.count("write some") >= 6  # who reads one test's result alone finds it whole

@@ -23,6 +23,8 @@ body = { orderId = "{unique}", lines = [{ sku = "x", amount = 12 }] }
 [[entry]]
 queue = "OrdersQueue"
 strategy = "tests.strategies:orders"
+attributes = { kind = "order", weight = 3 }
+group = "{unique}"
 
 [[downstream]]
 url = "https://payments.example/charge"
@@ -71,6 +73,8 @@ def test_all_that_the_design_shows(load):
             kind="queue",
             name="OrdersQueue",
             strategy="tests.strategies:orders",
+            attributes={"kind": "order", "weight": 3},
+            group="{unique}",
             where="storagefirst.toml:9",
         ),
     )
@@ -80,9 +84,9 @@ def test_all_that_the_design_shows(load):
             method="POST",
             reply=Reply(status=201, json={"ok": True}, headers={"x-a": "b"}),
             idempotency="chargeId",
-            where="storagefirst.toml:13",
+            where="storagefirst.toml:15",
         ),
-        Downstream(url="https://mail.example", where="storagefirst.toml:19"),
+        Downstream(url="https://mail.example", where="storagefirst.toml:21"),
     )
     assert settings.functions == {"Worker": "tests.doubles:worker"}
     assert settings.circuit == {
@@ -91,7 +95,7 @@ def test_all_that_the_design_shows(load):
         "half_open": "HALF_OPEN",
     }
     assert settings.where("parameters.Stage") == "storagefirst.toml:1"
-    assert settings.where("functions.Worker") == "storagefirst.toml:22"
+    assert settings.where("functions.Worker") == "storagefirst.toml:24"
     assert settings.where("parameters.Other") == ""
     assert pickle.loads(pickle.dumps(settings)) == settings
 
@@ -150,6 +154,10 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
         ("[[entry]]\nqueue = ''", 2, "''", "a text that is not empty"),
         ("[[entry]]\nqueue = 'Q'\nstrategy = 'orders'", 3, "'orders'", '"module:name"'),
         ("[[entry]]\nqueue = 'Q'\nbody = { at = 2026-01-01 }", 3, "datetime.date", "quote it"),
+        ("[[entry]]\ntopic = 'T'\nattributes = { a = true }", 3, "True", "or a number"),
+        ("[[entry]]\nbus = 'B'\nattributes = {}", 3, "{}", "none: it is for a topic or queue"),
+        ("[[entry]]\nqueue = 'Q'\nkey = 'k'", 3, "'k'", "none: it is for a stream"),
+        ("[[entry]]\nqueue = 'Q'\ngroups = 'k'", 3, "groups", 'write "group"'),
         ("[[downstream]]\nmethod = 'GET'", 1, "keys method", 'url = "https://…"'),
         ("[[downstream]]\nurl = 'payments'", 2, "'payments'", "an http:// or https:// URL"),
         ("[[downstream]]\nurl = 'http://a'\nreply = { status = 99 }", 3, "99", "100 to 599"),

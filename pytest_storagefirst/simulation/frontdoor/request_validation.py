@@ -52,6 +52,24 @@ def _present(place: str, request: HttpRequest, path_parameters: Mapping[str, str
     return bool((path_parameters if kind == "path" else request.query).get(name))
 
 
+def misfits(route: Route, request: HttpRequest) -> tuple[str, ...]:
+    """Which fields of a body its model does not take, each as one clause; () where it passes."""
+    schema = route.request_models.get(media_type(header(request.headers, "Content-Type")))
+    if not route.request_validator or schema is None or _fits(schema, request.body):
+        return ()
+    try:
+        document = json.loads(request.body)
+    except ValueError:
+        return ("the body is no JSON",)
+    errors = sorted(
+        _validator(schema).iter_errors(document), key=lambda one: list(map(str, one.path))
+    )
+    return tuple(
+        f"{'.'.join(map(str, one.path))}: {one.message}" if one.path else one.message
+        for one in errors
+    )
+
+
 def _fits(schema_text: str, body: str) -> bool:
     import referencing.exceptions
 

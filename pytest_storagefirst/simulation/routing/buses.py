@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.frontdoor import json_path
 from pytest_storagefirst.simulation.routing import deliveries, input_templates, targets
-from pytest_storagefirst.simulation.sources import event_patterns
+from pytest_storagefirst.simulation.sources import event_patterns, mismatches
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -67,9 +67,25 @@ def route(
     matching = [rule for rule in bus.rules.values() if _matches(rule, text)]
     handed = [(rule, target) for rule in matching for target in rule.targets]
     if not handed:
-        simulation.record("dropped", messages, place, MATCHES_NO_RULE)
+        simulation.record(
+            "dropped", messages, place, MATCHES_NO_RULE + _nearest(simulation, bus, event)
+        )
     for rule, target in handed:
         _deliver(simulation, place, rule, target, event, messages)
+
+
+def _nearest(simulation: Simulation, bus: Any, event: dict[str, Any]) -> str:
+    """Of the rule that wants most of what the event has, what else it wants."""
+    told = []
+    for rule in bus.rules.values():
+        written = rule.event_pattern.dump()
+        if rule.state == "ENABLED" and written:
+            pattern = json.loads(written)
+            found = mismatches.mismatch(pattern, event)
+            depth = list(pattern).index(found[0][0]) if found is not None else -1
+            name = targets.name_of(simulation, rule.arn)
+            told.append((-depth, name, mismatches.why_not(pattern, event)))
+    return f": for {min(told)[1]}, {min(told)[2]}" if told else ""
 
 
 def _matches(rule: Any, text: str) -> bool:

@@ -64,6 +64,17 @@ def tick(simulation: Simulation) -> bool:
     return True
 
 
+def run_with_schedules(simulation: Simulation) -> bool:
+    """Run until nothing is left to do, what recurs coming a few times; True when quiet."""
+    bound_ms = simulation.deployed.drain_bound_ms
+    quiet = simulation.settle(bound_ms)
+    for _ in range(MOST_TICKS):
+        if not quiet or not tick(simulation):
+            break
+        quiet = simulation.settle(bound_ms)
+    return quiet
+
+
 def _event(simulation: Simulation, schedule: RecurringSchedule) -> dict[str, Any]:
     topology = simulation.deployed.topology
     rule = ":events:" in schedule.arn

@@ -46,7 +46,11 @@ class Parcel:
 
 def name_of(simulation: Simulation, arn: str) -> str:
     """A target as the history calls it: by logical id where the stack has it."""
-    names = simulation.deployed.topology.logical_ids
+    return named(simulation.deployed.topology.logical_ids, arn)
+
+
+def named(names: Mapping[str, str], arn: str) -> str:
+    """The same with the stack's own logical ids."""
     found = names.get(arn) or names.get(":".join(arn.split(":")[:7]))
     if found is None and ":event-bus/" in arn:
         return arn.rpartition("/")[2]
@@ -64,8 +68,14 @@ def hand_over(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | Non
         taken = kind(simulation, arn, parcel)
         if taken is not _ELSEWHERE:
             return taken
-    emit(simulation, f"{service or arn} {name_of(simulation, arn)}", parcel)
+    emit(simulation, place_outside(simulation.deployed.topology.logical_ids, arn), parcel)
     return None
+
+
+def place_outside(names: Mapping[str, str], arn: str) -> str:
+    """Where what is given to a target that is not followed has its effect."""
+    service = arn.split(":")[2] if arn.startswith("arn:") else ""
+    return f"{service or arn} {named(names, arn)}"
 
 
 _ELSEWHERE = Refused("it is not in this stack")

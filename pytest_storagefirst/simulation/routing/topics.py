@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.behalf import now_text, whose
 from pytest_storagefirst.simulation.routing import deliveries, targets
+from pytest_storagefirst.simulation.sources.mismatches import why_not
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 PRINCIPAL = "sns.amazonaws.com"
+MATCHES_NO_FILTER = "no subscription's filter policy lets it through"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,17 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
     messages = whose(simulation, notification.text + json.dumps(notification.attributes))
     for message in messages:
         simulation.identities.name(message, notification.message_id, f"<{message}.snsMessageId>")
-    matcher = subscription._filter_policy_matcher
-    if matcher is not None and not matcher.matches(notification.attributes, notification.text):
+    if not _lets_through(subscription, notification):
         target = targets.name_of(simulation, subscription.endpoint)
-        simulation.record("filtered", messages, place, f"the subscription of {target}")
+        why = _why_filtered(subscription, notification)
+        told = f"the subscription of {target} ({why})"
+        simulation.record("filtered", messages, place, told)
+        others = simulation.deployed.world.backend("sns").subscriptions.values()
+        all_of_it = [one for one in others if one.topic.arn == topic_arn]
+        if subscription is all_of_it[-1] and not any(
+            _lets_through(one, notification) for one in all_of_it
+        ):
+            simulation.record("dropped", messages, place, f"{MATCHES_NO_FILTER}: {told}")
         return
     arn = subscription.endpoint
     document = _document(simulation, subscription, notification)
@@ -76,6 +85,26 @@ def publish(simulation: Simulation, subscription: Any, notification: Notificatio
             ordered=topic_arn.endswith(".fifo"),
         ),
     )
+
+
+def _lets_through(subscription: Any, notification: Notification) -> bool:
+    matcher = subscription._filter_policy_matcher
+    return matcher is None or bool(matcher.matches(notification.attributes, notification.text))
+
+
+def _why_filtered(subscription: Any, notification: Notification) -> str:
+    """Which field, or attribute, the filter policy turned the message away for."""
+    written = subscription.attributes.get("FilterPolicy") or "{}"
+    policy = json.loads(written) if isinstance(written, str) else written
+    if subscription.attributes.get("FilterPolicyScope") == "MessageBody":
+        try:
+            body = json.loads(notification.text)
+        except ValueError:
+            return "the body is no JSON"
+        return why_not(policy, body) or "FilterPolicyScope is MessageBody"
+    values = {name: value["Value"] for name, value in notification.attributes.items()}
+    why = why_not(policy, values).replace("there is no ", "there is no message attribute ")
+    return why or "FilterPolicyScope is MessageAttributes"
 
 
 def _dead_letter_arn(subscription: Any) -> str | None:

@@ -41,14 +41,18 @@ def give_up(
         why = f"{condition}, and {mapping.logical_id} has no failure destination"
         simulation.record("skipped", ids, stream.logical_id, why)
         return
+    folder = f"aws/lambda/{mapping.uuid}/{records[0].shard_id}" if ":s3:" in arn else ""
+    if not destinations.may_send(simulation, function, arn, ids, folder and f"{folder}/record"):
+        why = f"{condition}, and Lambda may not send it to {mapping.logical_id}'s destination"
+        simulation.record("skipped", ids, stream.logical_id, why)
+        return
     document = _document(simulation, function, records, outcome, condition, attempts)
     until_ms = min(record.expires_ms for record in records)
     failed = stream.logical_id
-    if ":s3:" in arn:
+    if folder:
+        key = _key(simulation, folder)
         document["payload"] = json.dumps(event_of(records, simulation, function))
-        destinations.put_object(
-            simulation, arn, _key(simulation, mapping, records), json.dumps(document), ids, failed
-        )
+        destinations.put_object(simulation, arn, key, json.dumps(document), ids, failed)
         until_ms = FOR_GOOD_MS
     elif ":sns:" in arn:
         destinations.deliver(simulation, arn, json.dumps(document), ids, failed, failed)
@@ -121,10 +125,8 @@ def _time(simulation: Simulation, at_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _key(simulation: Simulation, mapping: EventSourceMapping, records: Sequence[Record]) -> str:
+def _key(simulation: Simulation, folder: str) -> str:
     """aws/lambda/<ESM-UUID>/<shardID>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<Random UUID>"""
     moment = datetime.fromtimestamp(simulation.wall_ms / 1000, UTC)
-    return (
-        f"aws/lambda/{mapping.uuid}/{records[0].shard_id}/{moment:%Y/%m/%d}/"
-        f"{moment:%Y-%m-%dT%H.%M.%S}-{simulation.identities.new_id()}"
-    )
+    name = f"{moment:%Y-%m-%dT%H.%M.%S}-{simulation.identities.new_id()}"
+    return f"{folder}/{moment:%Y/%m/%d}/{name}"

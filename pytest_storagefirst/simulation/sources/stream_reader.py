@@ -166,7 +166,8 @@ class Reader:
                 kept.append(record)
             else:
                 place = owner.stream.logical_id
-                owner.simulation.record("filtered", record.messages, place)
+                by = owner.mapping.logical_id
+                owner.simulation.record("filtered", record.messages, place, by)
         self._unread = kept
 
     # Delivery.

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from pytest_storagefirst.errors import EntryError, HandlerError
 from pytest_storagefirst.explore.bodies import describe_entries, notes_on
+from pytest_storagefirst.explore.first_guess import first_guess
+from pytest_storagefirst.explore.telling_apart import all_alike
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.schedule import UNIQUE
+from pytest_storagefirst.stack.topology import Integration, Route
 
 QUEUE = '[[entry]]\nqueue = "Orders"\n'
 
@@ -132,13 +140,57 @@ def test_what_qualifies_the_verdicts_is_noted(workshop):
     assert judge.deployed.entries == given
 
 
-def test_a_body_without_an_id_is_noted(workshop):
-    judge = workshop.judge(workshop.write(toml=QUEUE + 'body = { id = "1" }\n'))
-    entries = judge.deployed.entries
+@pytest.mark.parametrize(
+    ("body", "proposed"),
+    [
+        ('{ orderId = "1", n = 2 }', '{ orderId = "{unique}", n = 2 }'),
+        ("{ n = 2 }", '{ n = 2, id = "{unique}" }'),
+        ("5", '{ id = "{unique}" }'),
+        ('"text"', '"{unique}"'),
+    ],
+)
+def test_a_body_without_an_id_is_refused(workshop, body, proposed):
+    with pytest.raises(EntryError) as raised:
+        workshop.judge(workshop.write(toml=QUEUE + f"body = {body}\n"))
 
-    (note,) = notes_on(judge, entries, entries)
+    assert "Orders: the body holds no {unique}, so all messages look the same" in str(raised.value)
+    assert f"found:    body = {body}" in str(raised.value)
+    assert str(raised.value).endswith(f"            body = {proposed}")
 
-    assert "holds no {unique}" in note
+
+def test_a_body_may_lack_an_id_that_stands_beside_it(workshop):
+    store = SimpleNamespace(key_names=("pk",))
+    assert not all_alike(Entry("Table", None, "table", store), {"n": 1})
+    assert all_alike(Entry("Table", None, "table", store), {"pk": "a"})
+    assert not all_alike(Entry("Bucket", None, "bucket"), {"n": 1})
+    assert all_alike(Entry("Topic", None, "topic"), {"n": 1})
+    for path, template, alike in (
+        ("/orders", {}, True),
+        ("/orders/{id}", {}, False),
+        ("/orders", {"x": "$input.params().header.get('key')"}, False),
+    ):
+        integration = Integration("AWS", request_templates=template)
+        route = Route("Api", "a", "REST", "POST", path, "prod", integration)
+        assert all_alike(Entry(route.name, None, "route", route), {"n": 1}) is alike
+
+
+def test_a_guess_from_a_closed_model_holds_an_id(workshop):
+    schema = {
+        "type": "object",
+        "properties": {"text": {"type": "string"}},
+        "additionalProperties": False,
+    }
+    route = Route(
+        "Api",
+        "a",
+        "REST",
+        "POST",
+        "/",
+        "prod",
+        Integration("AWS"),
+        request_models={"application/json": json.dumps(schema)},
+    )
+    assert first_guess(Entry(route.name, None, "route", route)) == {"text": UNIQUE}
 
 
 CHARGES = """

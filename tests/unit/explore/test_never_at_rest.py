@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pytest_storagefirst.explore.exploration import explore
+from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation import run
+from pytest_storagefirst.simulation.going_round import going_round
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -47,3 +50,43 @@ def test_no_fault_is_tried_on_work_that_never_ends(
     assert {one.name: one.verdict for one in result.properties}["drains"] == "violated"
     assert not result.coverage.cells
     assert any("no fault was tried" in note for note in result.notes)
+
+
+def test_what_kept_going_round_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MOST_EVENTS", 200)
+    monkeypatch.setattr(run, "EVENTS_A_MESSAGE", 20)
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE, encoding="utf-8")
+    entry = Entry("queue", "Queue", {"id": "{unique}"})
+
+    result = explore(template, Settings(entries=(entry,), properties=("drains",), budget_seconds=0))
+
+    assert re.fullmatch(
+        r"work does not come to rest: it did more than \d+ things: Worker (got m\d \d+ times in "
+        r"the last half of the run|was invoked again and again, for one message or another)",
+        result.properties[0].why,
+    )
+
+
+def event(kind: str, where: str, detail: str = "", messages: tuple[str, ...] = ("m1",)) -> Event:
+    return Event(0, kind, messages, where, detail)
+
+
+@pytest.mark.parametrize(
+    ("history", "told"),
+    [
+        ([event("delivered", "Worker")] * 40, "Worker got m1 20 times in the last half of the run"),
+        (
+            [event("called", "Worker", f"sqs.SendMessage #{n}") for n in range(40)],
+            "Worker called sqs.SendMessage 20 times in the last half of the run",
+        ),
+        (
+            [event("delivered", "Worker", messages=(f"m{n}",)) for n in range(40)],
+            "Worker was invoked again and again, for one message or another",
+        ),
+        ([event("delivered", "Worker")] * 4, ""),
+        ([], ""),
+    ],
+)
+def test_what_goes_round_is_what_comes_most_often(history: list[Event], told: str) -> None:
+    assert going_round(history) == told

@@ -359,3 +359,54 @@ def test_a_fault_of_a_schedule_that_finds_nothing_says_nothing_against_the_stack
     (found,) = judge(schedule, ("no-message-loss",), Settings())
 
     assert (found.verdict, found.faults_tried) == ("ok", 0)
+
+
+POLLED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Mail: {Type: AWS::SQS::Queue}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+  Poller:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: app.handler
+      CodeUri: .
+      Policies: [AdministratorAccess]
+      Environment: {Variables: {TABLE: !Ref Table, MAIL: !Ref Mail}}
+      Events:
+        Often: {Type: %s, Properties: {%s: rate(5 minutes)}}
+"""
+POLLS = """
+import json, os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+sqs = boto3.client("sqs")
+
+def handler(event, context):
+    got = sqs.receive_message(QueueUrl=os.environ["MAIL"], MaxNumberOfMessages=10)
+    for message in got.get("Messages", ()):
+        table.put_item(Item={"id": json.loads(message["Body"])["id"]})
+        sqs.delete_message(QueueUrl=os.environ["MAIL"], ReceiptHandle=message["ReceiptHandle"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("Schedule", "Schedule"), ("ScheduleV2", "ScheduleExpression")]
+)
+def test_what_recurs_by_the_clock_comes_in_a_run_by_hand(workshop, kind, name):
+    toml = '[[entry]]\nqueue = "Mail"\nbody = { id = "{unique}" }\n'
+    template = workshop.write(POLLS, toml, POLLED % (kind, name))
+    settings = load_settings(template, Settings())
+    with open_stack(template, settings) as stack:
+        stack.send(body={"id": "o-1"})
+        stack.run(seconds=60)
+        assert not stack.effects("Table")  # so long and no longer: nothing comes of itself
+
+        assert stack.run()
+        assert stack.table("Table").item(id="o-1") == {"id": "o-1"}
+        stack.verify("no-message-loss", "drains")

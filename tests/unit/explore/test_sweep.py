@@ -43,6 +43,17 @@ def test_only_a_batch_succeeds_in_part_and_only_an_eventual_read_is_stale(sound)
     assert not [text for text in found if "stale" in text]
 
 
+def test_only_a_transaction_is_cancelled_for_another_one(sound):
+    found = texts(
+        sound.deployed, ("Worker", "dynamodb.TransactWriteItems"), ("Worker", "dynamodb.PutItem")
+    )
+
+    assert [text for text in found if "conflict" in text] == [
+        "Worker: dynamodb.TransactWriteItems #1: conflict",
+        "Worker: dynamodb.TransactWriteItems #1: conflict 40 times",
+    ]
+
+
 def test_a_third_party(sound):
     found = texts(sound.deployed, ("Worker", "http POST https://a.b/c"))
 

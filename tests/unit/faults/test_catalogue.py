@@ -31,10 +31,11 @@ def test_the_sort_of_a_point(point, sort):
     assert catalogue.sort_of_point(point) == sort
 
 
-def test_batch_writes_and_stale_reads_are_operations_that_botocore_knows():
+def test_batch_writes_transactions_and_stale_reads_are_operations_that_botocore_knows():
     from botocore.session import Session
 
     session = Session()
-    for name in catalogue.BATCH_WRITES | catalogue.EVENTUALLY_CONSISTENT_READS:
+    listed = catalogue.BATCH_WRITES | catalogue.EVENTUALLY_CONSISTENT_READS
+    for name in listed | set(catalogue.TRANSACTIONS):
         service, _, operation = name.partition(".")
         assert operation in session.get_service_model(service).operation_names

@@ -328,3 +328,20 @@ def test_a_lost_message_that_is_also_found_elsewhere_is_named_once(story):
     verdict = judge_loss(account(effective="m1", corrupted=found), story().observe(), NONE)
     assert verdict.messages == ("m2", "m1")
     assert "(and 1 more)" in verdict.why
+
+
+def test_a_run_that_ends_under_its_faults_says_what_to_do(story):
+    told = story().accept("m1").fail("m1")
+    observed = told.observe(
+        faults_fired=("Worker: dynamodb.PutItem #1: refused for 3600 s",),
+        quiet=False,
+        why_not_quiet="it did more than 2000 things: Worker got m1 400 times",
+    )
+    verdict = judge_rest(account("m1", "", held="m1"), observed, NONE)
+
+    assert verdict.value == UNKNOWN
+    assert verdict.why.startswith(
+        "the run was ended while “Worker: dynamodb.PutItem #1: refused for 3600 s” lasted "
+        "(it did more than 2000 things: Worker got m1 400 times), so what comes to rest"
+    )
+    assert "maxReceiveCount" in verdict.why

@@ -646,7 +646,7 @@ def test_too_many_events_end_the_run(rig: Any) -> None:
 
     played = rig.with_handlers(Worker=worker).play()
     assert not played.observation.quiet
-    assert "events" in played.observation.why_not_quiet
+    assert "it did more than" in played.observation.why_not_quiet
 
 
 def test_a_handler_that_calls_for_ever_ends_the_run(rig: Any, kinds: Any) -> None:
@@ -657,6 +657,6 @@ def test_a_handler_that_calls_for_ever_ends_the_run(rig: Any, kinds: Any) -> Non
     stack = rig.with_handlers(Worker=worker).with_function("Worker", timeout_seconds=900)
     played = stack.play()
     assert not played.observation.quiet
-    assert "events" in played.observation.why_not_quiet
+    assert "it did more than" in played.observation.why_not_quiet
     assert kinds(played).count("delivered") == 1
     assert len(played.observation.history) < 3_000

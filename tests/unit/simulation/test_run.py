@@ -119,6 +119,9 @@ def test_every_kind_of_the_catalogue_is_told_when_it_strikes(rig: Any) -> None:
         client.batch_write_item(RequestItems=requests_)
         client.get_item(TableName="keys", Key={"id": {"S": "a"}})
         requests.post("https://pay.example/charge", json={}, timeout=5)
+        client.transact_get_items(
+            TransactItems=[{"Get": {"TableName": "keys", "Key": {"id": {"S": "a"}}}}]
+        )
 
     stack = rig.with_handlers(Worker=worker)
     points = {
@@ -135,6 +138,8 @@ def test_every_kind_of_the_catalogue_is_told_when_it_strikes(rig: Any) -> None:
                 continue  # tests/unit/simulation/routing
             if kind.name == "stale":
                 point = "dynamodb.GetItem"
+            if kind.name == "conflict":
+                point = "dynamodb.TransactGetItems"
             for variant in kind.variants or ("",):
                 fault = Fault(place, point, 1, kind.name, variant)
                 played = stack.play(str(fault))

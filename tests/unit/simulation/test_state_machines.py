@@ -462,7 +462,6 @@ def test_a_slow_answer_comes_after_the_tasks_timeout(deployed):
         ("{}", "", "no States"),
         (states(One={"Type": "Pass", "Next": "Tow"}, Two={"Type": "Succeed"}), "One", "'Tow'"),
         ({**DONE, "StartAt": "Begin"}, "Done", "'Begin'"),
-        ({**DONE, "QueryLanguage": "JSONata"}, "Done", "JSONata"),
         (states(Run=task("arn:aws:states:::ecs:runTask.sync")), "Run", "ecs"),
         (states(Act=task("arn:aws:states:us-east-1:1:activity:x")), "Act", "activity"),
         (states(Do=task("arn:aws:states:::aws-sdk:nosuch:doIt")), "Do", "no service"),
@@ -520,3 +519,25 @@ def test_patience_counts_waits_and_retries_up_to_what_an_execution_may_last(depl
     steady = json.dumps(states(Put=put(Retry=often)))
     assert patience_seconds(replace(machine, definition=steady)) == MOST_ATTEMPTS
     assert patience_seconds(replace(machine, definition=text, kind="EXPRESS")) == 300
+
+
+def test_jsonata_of_a_whole_machine_accuses_no_state() -> None:
+    machine = {"QueryLanguage": "JSONata", "StartAt": "One", "States": {"One": {"Type": "Succeed"}}}
+    with pytest.raises(TemplateError) as raised:
+        check("Flow", json.dumps(machine))
+
+    assert raised.value.where == "Flow"
+    assert "JSONata of the whole state machine" in raised.value.found
+    assert "QueryLanguage: JSONPath" in raised.value.expected
+
+
+def test_jsonata_of_one_state_names_that_state() -> None:
+    states = {
+        "One": {"Type": "Pass", "Next": "Two"},
+        "Two": {"Type": "Pass", "QueryLanguage": "JSONata", "Next": "Three"},
+        "Three": {"Type": "Succeed"},
+    }
+    with pytest.raises(TemplateError) as raised:
+        check("Flow", json.dumps({"StartAt": "One", "States": states}))
+
+    assert raised.value.where == "Flow, state 'Two'"
