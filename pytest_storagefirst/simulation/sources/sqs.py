@@ -191,7 +191,7 @@ class SqsMapping:
                 kept.append(message)
                 continue
             ids = self._simulation.queues.ids_of([message])
-            by, place = self._mapping.logical_id, self._queue.logical_id
+            by, place = self.mapping.logical_id, self._queue.logical_id
             self._simulation.record("filtered", ids, place, by)
             self._delete([message])
         return kept

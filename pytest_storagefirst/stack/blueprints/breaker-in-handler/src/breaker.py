@@ -7,6 +7,7 @@ HALF_OPEN: who turned the circuit tries, alone, until LEASE_SECONDS are over.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 THRESHOLD = 3  # failures in a row that open the circuit
@@ -41,7 +42,7 @@ class Breaker:
         if claim is not None:
             self._change({"state": "CLOSED", "until": 0, "failures": 0}, claim)
             return
-        try:
+        with suppress(self._refused):  # there was nothing to forget
             self._table.update_item(
                 Key=self._key,
                 UpdateExpression="SET failures = :none",
@@ -49,8 +50,6 @@ class Breaker:
                 ExpressionAttributeNames={"#state": "state"},
                 ExpressionAttributeValues={":none": 0, ":open": "OPEN"},
             )
-        except self._refused:
-            pass  # there was nothing to forget
 
     def failed(self, claim: dict[str, Any] | None) -> None:
         now = int(time.time())
