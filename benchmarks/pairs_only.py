@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-MESSAGES = 8
+MESSAGES = 12
 
 
 def pytest_configure(config: pytest.Config) -> None:
