@@ -157,7 +157,7 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
             top.get("circuit", {}),
             (
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds"),
+                *("threshold", "recovery_seconds", "successes"),
             ),
         ),
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),

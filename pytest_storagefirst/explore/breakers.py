@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore.sweep import faults_once
-from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
+from pytest_storagefirst.faults.catalogue import HTTP, sort_of_point
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation.circuits import Breaker, spelt
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -29,7 +30,7 @@ STORES = ("table", "parameter", "mapping")
 # Long enough that any breaker opens, and short enough that none has to let a message go.
 OUTAGE_MS = 300_000
 OUTAGES_MS = (60_000, OUTAGE_MS, 840_000)
-IN_TIME, LATE = 9, 4  # messages: enough to open a breaker, and to close it again
+IN_TIME, LATE = 9, 6  # messages: enough to open a breaker, and to close it again
 GAPS_MS = (10, 20_000)  # a burst, and a trickle that goes on while the circuit is open
 AT_ONCE = 3
 _KINDS = (
@@ -39,7 +40,7 @@ _KINDS = (
     ("http-429", ""),
     ("brownout", ""),
 )
-MOST_OWN = 4  # crossings of one point of the breaker's own that are each struck
+CALLS_BEFORE, CALLS_AFTER = 3, 2  # of a change of state, that are each struck
 
 
 def named(settings: Settings, topology: Topology) -> Breaker | None:
@@ -73,6 +74,7 @@ def named(settings: Settings, topology: Topology) -> Breaker | None:
         words=words,
         threshold=told.get("threshold"),
         recovery_ms=None if recovery is None else int(recovery * 1000),
+        successes=told.get("successes"),
     )
 
 
@@ -133,19 +135,40 @@ def schedules(
                             _schedule(sends, (outage,), gap_ms, at_once),
                         )
         outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
-        for gap_ms in GAPS_MS:
-            out = _schedule(sends, (outage,), gap_ms, 1)
-            for fault in _own_faults(judge, judge.play(out).counts):
-                plan = (outage, fault)
-                name = f"circuit: {outage} and {fault}, {gap_ms} ms apart"
-                yield name, _schedule(sends, plan, gap_ms, AT_ONCE)
+        out = _schedule(sends, (outage,), GAPS_MS[-1], 1)
+        for fault in _own_faults(judge, judge.play(out).observation.history):
+            name = f"circuit: {outage} and {fault}"
+            yield name, _schedule(sends, (outage, fault), GAPS_MS[-1], AT_ONCE)
 
 
-def _own_faults(judge: Judge, counts: Mapping[tuple[str, str], int]) -> Iterator[Fault]:
-    for (place, point), times in sorted(counts.items()):
-        if sort_of_point(point) == CALL:
-            for number in range(1, min(times, MOST_OWN) + 1):
-                yield from faults_once(judge.deployed, place, point, number)
+def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:
+    """What may go wrong with the calls round each change of the breaker's state."""
+    for where, label in _round_changes(history):
+        point, _, number = label.rpartition(" #")
+        yield from faults_once(judge.deployed, where, point, int(number))
+
+
+def _round_changes(history: Sequence[Event]) -> dict[tuple[str, str], None]:
+    """The calls by which, before which and after which the state changed, each once.
+
+    Of changes from one state to the same other one the first is taken, and the last.
+    """
+    changes: dict[str, list[int]] = {}
+    for at, event in enumerate(history):
+        if event.kind == "circuit":
+            changes.setdefault(event.detail, []).append(at)
+    found: dict[tuple[str, str], None] = {}
+    for moments in changes.values():
+        for at in dict.fromkeys((moments[0], moments[-1])):
+            before = [event for event in history[:at] if _is_call(event)][-CALLS_BEFORE:]
+            after = [event for event in history[at:] if _is_call(event)][:CALLS_AFTER]
+            found.update(((event.where, event.detail), None) for event in (*before, *after))
+    return found
+
+
+def _is_call(event: Event) -> bool:
+    point, _, number = event.detail.rpartition(" #")
+    return event.kind == "called" and bool(point) and number.isdigit()
 
 
 def _schedule(

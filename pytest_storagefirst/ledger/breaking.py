@@ -32,6 +32,9 @@ SHORTEST_REST_MS = 1_000
 # After so many failed calls in a row it has to be open, where nothing says how many it takes.
 MOST_FAILURES = 30
 
+# So many probes in a row close it, where nothing says how many it takes.
+MOST_SUCCESSES = 6
+
 Found = tuple[str, tuple[str, ...]]  # what is wrong, and whose messages it concerns
 
 
@@ -158,22 +161,23 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
 
 def _opens(circuit: Circuit) -> Iterator[Found]:
     """It opens within its threshold, and not before."""
-    in_a_row = 0
+    in_a_row = failures = 0  # since it closed
     state = CLOSED
     for step in circuit.steps:
         if step.kind == WROTE:
-            early = circuit.threshold is not None and in_a_row < circuit.threshold
+            early = circuit.threshold is not None and failures < circuit.threshold
             if state == CLOSED and step.state == OPEN and early:
                 yield (
-                    f"it opened at {seconds(step.at_ms)} after {_failures(in_a_row)}, and its "
+                    f"it opened at {seconds(step.at_ms)} after {_failures(failures)}, and its "
                     f"threshold is {circuit.threshold}",
                     step.messages,
                 )
             if step.state != CLOSED or state != CLOSED:
-                in_a_row = 0
+                in_a_row = failures = 0
             state = step.state
         elif step.kind == ANSWERED and state == CLOSED:
             in_a_row = 0 if step.is_good else in_a_row + 1
+            failures += not step.is_good
             # Each environment may count for itself, and a call or two be under way.
             if in_a_row == _most_failures(circuit):
                 yield (
@@ -247,6 +251,9 @@ def _closes(
     healed = history.healed_at
     if circuit.final_state == CLOSED or healed is None:
         return
+    answers = [step.is_good for step in circuit.steps if step.kind == ANSWERED]
+    good = next((at for at, one in enumerate(reversed(answers)) if not one), len(answers))
+    tries = circuit.final_state == HALF_OPEN and 0 < good < (circuit.successes or MOST_SUCCESSES)
     healed_ms = history.events[healed].at_ms
     since = max((when for when, _, _ in circuit.transitions), default=0)
     waiting = sorted(
@@ -270,7 +277,7 @@ def _closes(
         }
         - context.bad
     )
-    if came:
+    if came and not tries:
         yield (
             f"{what}, though the faults ended at {seconds(healed_ms)} and {', '.join(came)} came "
             "after that",

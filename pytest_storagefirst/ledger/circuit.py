@@ -44,8 +44,8 @@ class Step(NamedTuple):
 class Circuit:
     """All that a run showed of one breaker: `place` is where its state is kept.
 
-    `threshold` is after how many failed calls in a row it has to open, where that is known;
-    `recovery_ms` how long it stays open before it tries; `patience_ms` how long an outage it must
+    `threshold` is after how many failed calls it has to open, where that is known; `recovery_ms` how
+    long it stays open before it tries; `successes` how many probes close it; `patience_ms` how long an outage it must
     bear without a message going to a dead-letter queue for it.
     """
 
@@ -53,6 +53,7 @@ class Circuit:
     steps: tuple[Step, ...]
     threshold: int | None = None
     recovery_ms: int | None = None
+    successes: int | None = None
     patience_ms: int = 900_000
 
     @property

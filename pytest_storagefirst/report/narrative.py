@@ -42,6 +42,7 @@ _PHRASES = {
     "redriven": "{messages} redriven from {where} to {bare}",
     "faulted": "FAULT  {bare}",
     "healed": "all faults end",
+    "circuit": "CIRCUIT  {where}: {bare}",
     "noted": "{prefix}{bare}",
 }
 _COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)")

@@ -43,6 +43,7 @@ class Breaker:
     words: Mapping[str, str] = field(default_factory=dict)
     threshold: int | None = None
     recovery_ms: int | None = None
+    successes: int | None = None
 
     @property
     def where(self) -> str:
@@ -78,8 +79,10 @@ class CircuitWatch:
         self._kept, self._state = self._look()
 
     def result(self) -> Circuit:
-        breaker = self._breaker
-        return Circuit(breaker.place, tuple(self._steps), breaker.threshold, breaker.recovery_ms)
+        breaker, steps = self._breaker, tuple(self._steps)
+        return Circuit(
+            breaker.place, steps, breaker.threshold, breaker.recovery_ms, breaker.successes
+        )
 
     def crossed(
         self, invocation: Any, service: str, operation: str, body: Any, *, stale: bool = False
