@@ -91,7 +91,8 @@ def test_all_four_verdicts(project, workers):
             "poison-isolated: the fault never fired; give it more budget",
             "*= storagefirst =*",
             "template.yaml: 214 runs, 71 faults tried in *;"
-            " violated: no-message-loss; unknown: poison-isolated; ok: 3; not-applicable: 1",
+            f" violated: no-message-loss; unknown: poison-isolated; ok: {ITEMS - 3};"
+            " not-applicable: 1",
             "  note: any other call got 200 {}",
             "replay of no-message-loss: out/replays/template.yaml-no-message-loss.json",
             "report: out/report.json",
@@ -107,9 +108,12 @@ def test_all_four_verdicts(project, workers):
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*pytest_storagefirst*")
     found = properties(project)
-    assert [one["verdict"] for one in found.values()] == [
-        *("violated", "ok", "unknown", "ok", "not-applicable", "ok")
-    ]
+    told = {name: one["verdict"] for name, one in found.items() if one["verdict"] != "ok"}
+    assert told == {
+        "no-message-loss": "violated",
+        "poison-isolated": "unknown",
+        "order-preserved": "not-applicable",
+    }
     loss = found["no-message-loss"]
     assert (loss["runs"], loss["faults_tried"], loss["lost"]) == (214, 71, ["m1"])
     assert loss["story"][0] == "0.000  m1 sent to POST /orders"
