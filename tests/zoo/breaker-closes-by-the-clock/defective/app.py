@@ -70,12 +70,12 @@ def admit():
     """None to call; the claim of the one who tries. Raises Open for anyone else."""
     found = circuit.get_item(Key=KEY, ConsistentRead=True).get("Item", {})
     if found.get("state", "CLOSED") == "CLOSED":
-        return None
+        return
     now = int(time.time())
     if found["until"] > now:
         raise Open
     change({"state": "CLOSED", "until": 0}, found)
-    return None
+    return
 
 
 def failed(claim):
@@ -96,7 +96,6 @@ def failed(claim):
 def succeeded(claim):
     if claim is not None:
         change({"state": "CLOSED", "until": 0}, claim)
-
 
 
 def process(body):

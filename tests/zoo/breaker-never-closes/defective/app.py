@@ -100,7 +100,6 @@ def succeeded(claim):
         logger.info("the downstream is back")
 
 
-
 def process(body):
     order_id = parse(body)
     claim = admit()

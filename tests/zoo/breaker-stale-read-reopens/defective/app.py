@@ -99,7 +99,6 @@ def succeeded(claim):
         change({"state": "CLOSED", "until": 0}, claim)
 
 
-
 def process(body):
     order_id = parse(body)
     claim = admit()
