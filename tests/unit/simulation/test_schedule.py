@@ -19,7 +19,10 @@ WHOLE = Schedule(
     batch_limit=1,
     one_by_one=True,
     redrives=("during", "after"),
+    gap_ms=20_000,
+    late=1,
 )
+ADDED = ("gap_ms", "late")  # files of an earlier version lack them
 
 
 def test_it_comes_back_whole_from_a_file() -> None:
@@ -28,7 +31,13 @@ def test_it_comes_back_whole_from_a_file() -> None:
     assert Schedule.from_json(plain.to_json()) == plain
 
 
-@pytest.mark.parametrize("name", WHOLE.to_json())
+def test_a_file_of_before_is_read_as_it_was_meant() -> None:
+    document = {name: value for name, value in WHOLE.to_json().items() if name not in ADDED}
+    read = Schedule.from_json(document)
+    assert (read.gap_ms, read.late) == (Schedule(()).gap_ms, Schedule(()).late)
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE.to_json().keys() - set(ADDED)))
 def test_a_document_without_a_part_is_not_one(name: str) -> None:
     document = WHOLE.to_json()
     del document[name]
