@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.errors import FaultError, SettingsError
 from pytest_storagefirst.ledger.properties import registered
+from pytest_storagefirst.scripts import check_order, parse_step
 from pytest_storagefirst.settings import (
     ENTRY_KINDS,
     Downstream,
@@ -235,7 +236,8 @@ _MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key"
 
 
 def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
-    table = read.table(path, value, ("url", "method", "reply", "idempotency"))
+    caps = ("per_second", "at_once")
+    table = read.table(path, value, ("url", "method", "reply", "idempotency", "script", *caps))
     if "url" not in table:
         raise SettingsError(
             "a downstream needs its url",
@@ -274,6 +276,8 @@ def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downs
             if "idempotency" in table
             else None
         ),
+        script=read.script((*path, "script"), table.get("script", [])),
+        **{cap: read.count((*path, cap), table[cap]) for cap in caps if cap in table},
         where=read.document.where(*path),
     )
 
@@ -357,6 +361,20 @@ class _Reader:
         if not isinstance(value, str) or not re.fullmatch(r"[\w.]+:[\w.]+", value):
             raise self.wrong(path, value, '"module:name", as in "tests.doubles:worker"')
         return value
+
+    def count(self, path: tuple[str | int, ...], value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.wrong(path, value, "a whole number, at least 1")
+        return value
+
+    def script(self, path: tuple[str | int, ...], value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise self.wrong(path, value, 'a list of steps, as in ["outage 60 s", "healthy"]')
+        try:
+            check_order([parse_step(step) for step in value])
+        except FaultError as error:
+            raise self.wrong(path, error.found, error.expected, error.remedy) from None
+        return tuple(value)
 
     def json(self, path: tuple[str | int, ...], value: Any) -> Any:
         if isinstance(value, dict):

@@ -18,6 +18,7 @@ from pytest_storagefirst.ledger.oracle import Oracle, Sequential
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, Verdict
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.downstreams import with_healthy_downstreams
 from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.routing.deliveries import DELIVERS_AGAIN
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -54,6 +55,7 @@ class Judge:
         # Asked before each run that a judgement needs beside the one that it judges.
         self.is_over: Callable[[], bool] = lambda: False
         self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
+        self._healthy = deployed, with_healthy_downstreams(deployed)
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
@@ -69,6 +71,7 @@ class Judge:
             ordered=bool(read) or any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
             breaks=self.deployed.breaker is not None,
+            capped=bool(self.deployed.caps),
         )
 
     def play(
@@ -76,6 +79,13 @@ class Judge:
     ) -> Played:
         self.runs += 1
         return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
+
+    def _play_healthy(self, schedule: Schedule, epoch_ms: int = EPOCH_MS) -> Played:
+        """What messages should leave is learnt while no third party is told to be unwell."""
+        self.runs += 1
+        if self._healthy[0] is not self.deployed:
+            self._healthy = self.deployed, with_healthy_downstreams(self.deployed)
+        return play(self._healthy[1], schedule, epoch_ms)
 
     def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
         """Play a schedule and judge it by all properties. `bad` are its bad messages.
@@ -226,7 +236,8 @@ class Judge:
             schedule = Schedule(
                 tuple(sends[message] for message in ids), seed=variant, one_by_one=True
             )
-            return self.play(schedule, OTHER_EPOCH_MS if variant else EPOCH_MS).observation
+            epoch_ms = OTHER_EPOCH_MS if variant else EPOCH_MS
+            return self._play_healthy(schedule, epoch_ms).observation
 
         return sequential
 
@@ -235,15 +246,16 @@ class Judge:
         key = _key([send])
         if key not in self._alone:
             schedule = Schedule((send,))
-            first = self.play(schedule)
-            other = self.play(replace(schedule, seed=1), OTHER_EPOCH_MS)
+            first = self._play_healthy(schedule)
+            other = self._play_healthy(replace(schedule, seed=1), OTHER_EPOCH_MS)
             runs = [first.observation, other.observation]
             pipes = {pipe.logical_id for pipe in self.deployed.topology.pipes}
             for (place, point), _ in sorted(first.counts.items()):
                 if point == "invocation" or (point == "delivery" and place in pipes):
                     kind = "throttled" if point == "invocation" else "target-refused"
                     once = Fault(place, point, 1, kind)
-                    runs.append(self.play(replace(schedule, plan=(once,), seed=2)).observation)
+                    again = self._play_healthy(replace(schedule, plan=(once,), seed=2))
+                    runs.append(again.observation)
                     break
             self._alone[key] = tuple(runs)
         return self._alone[key]

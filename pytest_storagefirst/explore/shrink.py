@@ -11,9 +11,10 @@ from pytest_storagefirst.explore.sweep import faults_once
 from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.faults.plan import Fault, Plan
 from pytest_storagefirst.ledger.verdict import VIOLATED
-from pytest_storagefirst.simulation.schedule import Schedule
+from pytest_storagefirst.simulation.schedule import SEND_GAP_MS, Schedule
 
 MOST_TRIES = 200
+MANY_MESSAGES = 8  # are first halved, then taken away one by one
 
 # By what a fault strikes: what is easiest to tell and to believe, first.
 _PLAINEST = {
@@ -69,6 +70,8 @@ def _simplified(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> Iterat
         yield replace(schedule, batch_limit=0)
     if schedule.redrives != ("after",):
         yield replace(schedule, redrives=("after",))
+    if schedule.gap_ms != SEND_GAP_MS:
+        yield replace(schedule, gap_ms=SEND_GAP_MS)
     yield from _with_fewer_messages(schedule, bad)
     yield from _with_own_bodies(judge, schedule, bad)
     yield from _with_fewer_choices(schedule)
@@ -87,6 +90,8 @@ def _with_fewer_messages(schedule: Schedule, bad: frozenset[str]) -> Iterator[Sc
     count = len(schedule.workload)
     if count > 2 and not bad:
         yield replace(schedule, workload=schedule.workload[:1])
+    if count > MANY_MESSAGES and not bad:
+        yield replace(schedule, workload=schedule.workload[: count // 2])
     for index in reversed(range(count)):  # so that m1 stays
         rest = schedule.workload[:index] + schedule.workload[index + 1 :]
         if rest and not (bad and not bad & {send.message for send in rest}):

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pytest_storagefirst.ledger.load import Cap
+from pytest_storagefirst.scripts import Script
+from pytest_storagefirst.simulation.caps import caps_of
 from pytest_storagefirst.simulation.circuits import Breaker
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
@@ -52,7 +55,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Downstream:
-    """How a third party answers: by method and URL (a prefix), status, headers and body."""
+    """How a third party answers: by method and URL (a prefix), status, headers and body.
+
+    `script` says what it does from the start of a run on; beyond `per_second` calls in any second
+    and `at_once` calls at a time it answers 429 (0: it takes all).
+    """
 
     url: str
     method: str = ""
@@ -60,6 +67,9 @@ class Downstream:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     idempotency: str = ""
+    script: Script = ()
+    per_second: int = 0
+    at_once: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,11 @@ class Deployed:
 
     def entry(self, name: str) -> Entry:
         return next(entry for entry in self.entries if entry.name == name)
+
+    @cached_property
+    def caps(self) -> tuple[Cap, ...]:
+        """How much of this stack's work may be under way at once, and asked of third parties."""
+        return caps_of(self)
 
     def function_by_arn(self, arn: str) -> Any:
         """The function of an ARN, a name, or either with a version or alias behind it.
