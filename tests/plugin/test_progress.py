@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from pytest_storagefirst.ledger.properties import registered
+
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals", allow_module_level=True)
 
@@ -18,6 +20,7 @@ import struct
 import termios
 
 STEPS = 3
+ITEMS = len(registered())  # of a template, one a property
 PLAIN = ("CI", "BUILD_NUMBER", "NO_COLOR", "PY_COLORS")  # the last is pytester's own
 BAR = "━"
 ESCAPE = r"\x1b\[\d*[A-Za-z]"
@@ -64,7 +67,7 @@ def test_a_bar_on_a_terminal_and_nothing_left_of_it(steps):
     assert written.count(" of 3 runs: pairs") == STEPS
     drawn, _, after = written.rpartition(" of 3 runs: pairs")[2].partition("\x1b[K")
     assert BAR not in drawn
-    assert re.match(r"\.{6} +\[100%\]", re.sub(ESCAPE, "", after))
+    assert re.match(rf"\.{{{ITEMS}}} +\[100%\]", re.sub(ESCAPE, "", after))
 
 
 def test_a_bar_beside_the_name_of_an_item(steps):
@@ -125,11 +128,11 @@ def test_lines_in_a_log(steps):
     assert result.outlines[at + 1 : at + 3] == [
         f"template.yaml: {done} of 3 runs after 0 s: pairs" for done in (2, 3)
     ]
-    assert re.fullmatch(r"template\.yaml \.{6} +\[100%\]", result.outlines[at + 4])
+    assert re.fullmatch(rf"template\.yaml \.{{{ITEMS}}} +\[100%\]", result.outlines[at + 4])
 
 
 @pytest.mark.parametrize(
     "arguments", [["-p", "no:capture"], ["--capture=sys"], ["-p", "no:logging"]], ids=" ".join
 )
 def test_without_a_part_of_pytest(steps, arguments):
-    steps.run(*arguments, "template.yaml").assert_outcomes(passed=6)
+    steps.run(*arguments, "template.yaml").assert_outcomes(passed=ITEMS)

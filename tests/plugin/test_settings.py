@@ -6,6 +6,10 @@ import sys
 
 import pytest
 
+from pytest_storagefirst.ledger.properties import registered
+
+ITEMS = len(registered())  # of a template, one a property
+
 
 def test_options_reach_the_exploration(project):
     project.write("template.yaml")
@@ -26,7 +30,7 @@ def test_options_reach_the_exploration(project):
 def test_settings_cross_to_the_workers(project):
     project.write("template.yaml")
 
-    project.run("-n2", "template.yaml", "--storagefirst-seed=7").assert_outcomes(passed=6)
+    project.run("-n2", "template.yaml", "--storagefirst-seed=7").assert_outcomes(passed=ITEMS)
 
     assert {seed for _, seed, *_ in project.explorations()} == {7}
 
@@ -76,7 +80,7 @@ def test_every_wrong_value_is_refused(project):
 def test_a_budget_may_be_nothing_or_a_lifetime(project, given):
     project.write("template.yaml")
 
-    project.run("template.yaml", f"--storagefirst-budget={given}").assert_outcomes(passed=6)
+    project.run("template.yaml", f"--storagefirst-budget={given}").assert_outcomes(passed=ITEMS)
 
     assert [budget for *_, budget, _, _ in project.explorations()] == [float(given)]
 

@@ -28,6 +28,7 @@ ALL = (
     "redrive-completes",
     "order-preserved",
     "drains",
+    "circuit",
 )
 
 
@@ -97,9 +98,12 @@ def test_selecting_by_name_all_or_none():
 @pytest.mark.parametrize(
     ("facts", "missing"),
     [
-        (Facts(consumed=True, ordered=True, redrivable=True), set()),
-        (Facts(), {"redrive-completes", "order-preserved"}),
-        (Facts(consumed=False, ordered=True, redrivable=True), {*ALL[1:3], "drains"}),
+        (Facts(consumed=True, ordered=True, redrivable=True, breaks=True), set()),
+        (Facts(breaks=True), {"redrive-completes", "order-preserved"}),
+        (
+            Facts(consumed=False, ordered=True, redrivable=True),
+            {*ALL[1:3], "drains", "circuit"},
+        ),
     ],
 )
 def test_what_a_stack_lacks_decides_what_applies(facts, missing):
@@ -120,6 +124,7 @@ def test_a_clean_run_is_ok_and_claims_nothing_it_did_not_test():
         "redrive-completes": NOT_APPLICABLE,
         "order-preserved": NOT_APPLICABLE,
         "drains": OK,
+        "circuit": NOT_APPLICABLE,
     }
     redriven = replace(CLEAN, redriven=frozenset({"m1"}))
     assert judge_all(redriven, NOTHING, Context())["redrive-completes"].value == OK
