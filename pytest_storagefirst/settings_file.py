@@ -373,7 +373,9 @@ class _Reader:
         try:
             check_order([parse_step(step) for step in value])
         except FaultError as error:
-            raise self.wrong(path, error.found, error.expected, error.remedy) from None
+            more = {"expected": error.expected, "remedy": error.remedy}
+            where = self.document.where(*path)
+            raise SettingsError(error.problem, where=where, found=error.found, **more) from None
         return tuple(value)
 
     def json(self, path: tuple[str | int, ...], value: Any) -> Any:
