@@ -85,8 +85,9 @@ def parse_step(text: object) -> Step:
     return Step(state, for_ms, after)
 
 
-def check_order(steps: Sequence[Step]) -> None:
-    """Raise FaultError where a step that is for good has others behind it."""
+def parse_script(texts: Sequence[object]) -> Script:
+    """Read a script. Raises FaultError for what is no step, and for one behind the last."""
+    steps = tuple(parse_step(text) for text in texts)
     for number, step in enumerate(steps[:-1], 1):
         if not step.for_ms:
             raise FaultError(
@@ -95,3 +96,16 @@ def check_order(steps: Sequence[Step]) -> None:
                 expected="seconds of virtual time; only the last step is for good",
                 remedy=f'write for example "{step.state} 10 s"',
             )
+    return steps
+
+
+def read_script(value: object) -> tuple[str, ...]:
+    """The texts of a script, all of which can be read. Raises FaultError as `parse_script` does."""
+    if not isinstance(value, list):
+        raise FaultError(
+            "a script is a list of steps",
+            found=repr(value),
+            expected='a list of steps, as in ["outage 60 s", "healthy"]',
+        )
+    parse_script(value)
+    return tuple(value)

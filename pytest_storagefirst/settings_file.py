@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import FaultError, SettingsError
 from pytest_storagefirst.ledger.properties import registered
-from pytest_storagefirst.scripts import check_order, parse_step
+from pytest_storagefirst.scripts import read_script
 from pytest_storagefirst.settings import (
     ENTRY_KINDS,
     Downstream,
@@ -236,8 +236,10 @@ _MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key"
 
 
 def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
-    caps = ("per_second", "at_once")
-    table = read.table(path, value, ("url", "method", "reply", "idempotency", "script", *caps))
+    numbers: dict[str, Any] = dict.fromkeys(("per_second", "at_once"), read.count)
+    numbers["answer_seconds"] = read.seconds
+    told = ("url", "method", "reply", "idempotency", "script", *numbers)
+    table = read.table(path, value, told)
     if "url" not in table:
         raise SettingsError(
             "a downstream needs its url",
@@ -277,7 +279,9 @@ def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downs
             else None
         ),
         script=read.script((*path, "script"), table.get("script", [])),
-        **{cap: read.count((*path, cap), table[cap]) for cap in caps if cap in table},
+        **{
+            key: number((*path, key), table[key]) for key, number in numbers.items() if key in table
+        },
         where=read.document.where(*path),
     )
 
@@ -367,16 +371,17 @@ class _Reader:
             raise self.wrong(path, value, "a whole number, at least 1")
         return value
 
+    def seconds(self, path: tuple[str | int, ...], value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 900:
+            raise self.wrong(path, value, "seconds, 0 to 900")
+        return value
+
     def script(self, path: tuple[str | int, ...], value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list):
-            raise self.wrong(path, value, 'a list of steps, as in ["outage 60 s", "healthy"]')
         try:
-            check_order([parse_step(step) for step in value])
+            return read_script(value)
         except FaultError as error:
-            more = {"expected": error.expected, "remedy": error.remedy}
-            where = self.document.where(*path)
-            raise SettingsError(error.problem, where=where, found=error.found, **more) from None
-        return tuple(value)
+            said = {name: text for name, text in vars(error).items() if name != "where"}
+            raise SettingsError(where=self.document.where(*path), **said) from None
 
     def json(self, path: tuple[str | int, ...], value: Any) -> Any:
         if isinstance(value, dict):

@@ -23,6 +23,8 @@ from pytest_storagefirst.stack.topology import (
     Topology,
 )
 
+ANSWER_SECONDS = 0.2  # of a third party with a cap on calls at once, unless it says otherwise
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -70,6 +72,14 @@ class Downstream:
     script: Script = ()
     per_second: int = 0
     at_once: int = 0
+    answer_seconds: float | None = None
+
+    @property
+    def delay_seconds(self) -> float:
+        """How long its answer takes. What can have too many at once needs time for each."""
+        if self.answer_seconds is not None:
+            return self.answer_seconds
+        return ANSWER_SECONDS if self.at_once else 0.0
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from pytest_storagefirst.scripts import (
     RETRY_AFTER_SECONDS,
     Script,
     Step,
-    check_order,
-    parse_step,
+    parse_script,
 )
 from pytest_storagefirst.simulation.wire import HttpAnswer
 
@@ -183,8 +182,7 @@ class DownstreamByHand:
 
         Raises FaultError for what is no step.
         """
-        script = tuple(parse_step(step) for step in steps)
-        check_order(script)
+        script = parse_script(steps)
         if self._simulation.load is None:
             self._simulation.load = LoadWatch(self._simulation)
         self._simulation.load.add(self._url, script)

@@ -123,7 +123,8 @@ def _reply(
     if refuses:
         simulation.record("errored", messages, place, f"{crossing.label}: HTTP {downstream.status}")
     headers = dict(downstream.headers)
-    return HttpAnswer(downstream.status, headers, downstream.body, met.delay_seconds)
+    delay_seconds = met.delay_seconds or downstream.delay_seconds
+    return HttpAnswer(downstream.status, headers, downstream.body, delay_seconds)
 
 
 def point_of(simulation: Simulation, call: HttpCall) -> str:

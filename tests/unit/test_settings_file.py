@@ -168,6 +168,7 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
         ),
         ("[[downstream]]\nurl = 'http://a'\nper_second = 0", 3, "0", "at least 1"),
         ("[[downstream]]\nurl = 'http://a'\nat_once = true", 3, "True", "a whole number"),
+        ("[[downstream]]\nurl = 'http://a'\nanswer_seconds = 901", 3, "901", "0 to 900"),
         ("[[downstream]]\nurl = 'http://a'\nscript = 'outage'", 3, "'outage'", "a list of steps"),
         ("[[downstream]]\nurl = 'http://a'\nscript = [3]", 3, "3", '"outage 60 s"'),
         (
