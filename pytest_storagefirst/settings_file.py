@@ -236,10 +236,9 @@ _MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key"
 
 
 def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
-    numbers: dict[str, Any] = dict.fromkeys(("per_second", "at_once"), read.count)
-    numbers["answer_seconds"] = read.seconds
-    told = ("url", "method", "reply", "idempotency", "script", *numbers)
-    table = read.table(path, value, told)
+    counted: Any = {"per_second": read.count, "at_once": read.count, "answer_seconds": read.seconds}
+    keys = ("url", "method", "reply", "idempotency", "script", *counted)
+    table = read.table(path, value, keys)
     if "url" not in table:
         raise SettingsError(
             "a downstream needs its url",
@@ -279,9 +278,7 @@ def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downs
             else None
         ),
         script=read.script((*path, "script"), table.get("script", [])),
-        **{
-            key: number((*path, key), table[key]) for key, number in numbers.items() if key in table
-        },
+        **{key: check((*path, key), table[key]) for key, check in counted.items() if key in table},
         where=read.document.where(*path),
     )
 
@@ -380,8 +377,7 @@ class _Reader:
         try:
             return read_script(value)
         except FaultError as error:
-            said = {name: text for name, text in vars(error).items() if name != "where"}
-            raise SettingsError(where=self.document.where(*path), **said) from None
+            raise SettingsError(**vars(error) | {"where": self.document.where(*path)}) from None
 
     def json(self, path: tuple[str | int, ...], value: Any) -> Any:
         if isinstance(value, dict):
