@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_storagefirst.explore.judge import Judged
+from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ PROPERTY = "load-levelled"
 MESSAGES = 60  # more than any batch, and some for each of the pollers that a queue begins with
 GAP_MS = 1
 AT_ONCE = 1_000  # the most that a mapping can have (services-sqs-scaling); the stack has its say
+
+_FOLLOW = frozenset({"drains", "redrive-completes"})
 
 
 def schedules(deployed: Deployed, messages: tuple[Send, ...]) -> Iterator[tuple[str, Schedule]]:
@@ -32,11 +35,14 @@ def schedules(deployed: Deployed, messages: tuple[Send, ...]) -> Iterator[tuple[
 
 
 def said_of(judged: Judged) -> Judged:
-    """What a burst shows: of one that had to be ended, no more than whether the load was levelled.
+    """What a burst shows: nothing twice, and of one that had to be ended only its load.
 
-    Its backlog may be longer than a run.
+    Its backlog may be longer than a run. That it does not drain, or is set aside once more after a
+    redrive, is said by how it is levelled.
     """
-    if judged.played.observation.quiet:
-        return judged
-    verdicts = {name: one for name, one in judged.verdicts.items() if name == PROPERTY}
+    verdicts = judged.verdicts
+    if not judged.played.observation.quiet:
+        verdicts = {name: one for name, one in verdicts.items() if name == PROPERTY}
+    elif verdicts[PROPERTY].value == VIOLATED:
+        verdicts = {name: one for name, one in verdicts.items() if name not in _FOLLOW}
     return replace(judged, verdicts=verdicts)

@@ -77,23 +77,23 @@ class Judge:
     def play(
         self, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False
     ) -> Played:
-        self.runs += 1
-        return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
-
-    def _play_healthy(self, schedule: Schedule, epoch_ms: int = EPOCH_MS) -> Played:
-        """What messages should leave is learnt while no third party is told to be unwell."""
+        """Play a schedule to learn from it: no third party is told to be unwell, or has a cap."""
         self.runs += 1
         if self._healthy[0] is not self.deployed:
             self._healthy = self.deployed, with_healthy_downstreams(self.deployed)
-        return play(self._healthy[1], schedule, epoch_ms)
+        return play(self._healthy[1], schedule, epoch_ms, to_expiry=to_expiry)
 
     def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
         """Play a schedule and judge it by all properties. `bad` are its bad messages.
 
-        Raises OutOfTime where `is_over` says so before it is judged.
+        What these drag along is seen while third parties are well. Raises OutOfTime where `is_over`
+        says so before it is judged.
         """
-        played = self.play(schedule, to_expiry=bool(bad) or self._outlasts_retention(schedule))
-        return self.judge_played(schedule, played, bad)
+        if bad:
+            return self.judge_played(schedule, self.play(schedule, to_expiry=True), bad)
+        self.runs += 1
+        played = play(self.deployed, schedule, to_expiry=self._outlasts_retention(schedule))
+        return self.judge_played(schedule, played)
 
     def _outlasts_retention(self, schedule: Schedule) -> bool:
         """Whether a fault lasts longer than some queue keeps its messages."""
@@ -237,7 +237,7 @@ class Judge:
                 tuple(sends[message] for message in ids), seed=variant, one_by_one=True
             )
             epoch_ms = OTHER_EPOCH_MS if variant else EPOCH_MS
-            return self._play_healthy(schedule, epoch_ms).observation
+            return self.play(schedule, epoch_ms).observation
 
         return sequential
 
@@ -246,15 +246,15 @@ class Judge:
         key = _key([send])
         if key not in self._alone:
             schedule = Schedule((send,))
-            first = self._play_healthy(schedule)
-            other = self._play_healthy(replace(schedule, seed=1), OTHER_EPOCH_MS)
+            first = self.play(schedule)
+            other = self.play(replace(schedule, seed=1), OTHER_EPOCH_MS)
             runs = [first.observation, other.observation]
             pipes = {pipe.logical_id for pipe in self.deployed.topology.pipes}
             for (place, point), _ in sorted(first.counts.items()):
                 if point == "invocation" or (point == "delivery" and place in pipes):
                     kind = "throttled" if point == "invocation" else "target-refused"
                     once = Fault(place, point, 1, kind)
-                    again = self._play_healthy(replace(schedule, plan=(once,), seed=2))
+                    again = self.play(replace(schedule, plan=(once,), seed=2))
                     runs.append(again.observation)
                     break
             self._alone[key] = tuple(runs)

@@ -91,12 +91,18 @@ def _burnt(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Good messages set aside without a fault: they were refused for the load alone.
 
-    One whose call found the third party out of order is none of these.
+    Such a one was turned away by a third party's cap or for lack of concurrency, and no call of its
+    found the third party out of order.
     """
-    out_of_order = {m for call in load.calls if call.answer == FAILED for m in call.messages}
     history = observation.told
-    burnt = sorted(history.ids("dead-lettered") - context.bad - out_of_order)
-    if not burnt or not _were_refused(burnt, load, observation):
+    out_of_order = {m for call in load.calls if call.answer == FAILED for m in call.messages}
+    turned_away = {m for call in load.calls if call.answer == THROTTLED for m in call.messages}
+    turned_away |= history.ids("throttled")
+    burnt = sorted(
+        history.ids("dead-lettered") & turned_away - out_of_order - context.bad,
+        key=observation.messages.index,
+    )
+    if not burnt:
         return []
     _, event = history.last(burnt[0], "dead-lettered") or (0, None)
     assert event is not None
@@ -106,12 +112,6 @@ def _burnt(
         "it was refused for the load as often as it may be received"
     )
     return [(what, tuple(burnt))]
-
-
-def _were_refused(burnt: list[str], load: Load, observation: Observation) -> bool:
-    """Whether each was turned away, by a third party's cap or for lack of concurrency."""
-    turned_away = {m for call in load.calls if call.answer == THROTTLED for m in call.messages}
-    return all(m in turned_away or observation.told.count("throttled", m) for m in burnt)
 
 
 def _undrained(observation: Observation) -> list[tuple[str, tuple[str, ...]]]:

@@ -81,7 +81,8 @@ def peak_at_once(spans: Iterable[Span]) -> Peak:
     """The most that were under way at once. What ends when another begins is over."""
     peak = NOTHING
     under_way: list[Span] = []
-    for span in sorted(spans):
+    # What is refused at once goes last: it met those that began with it.
+    for span in sorted(spans, key=lambda one: (one.began_ms, -one.ended_ms, one.messages)):
         under_way = [one for one in under_way if one.ended_ms > span.began_ms]
         under_way.append(span)
         if len(under_way) > peak.most:

@@ -56,6 +56,7 @@ def test_the_window_slides():
 def test_what_ends_as_another_begins_is_not_at_once():
     assert peak_at_once([Span(0, 5, ("a",)), Span(5, 9, ("b",))]).most == 1
     assert peak_at_once([Span(0, 6, ("a",)), Span(5, 9, ("b",))]) == (2, 5, ("a", "b"))
+    assert peak_at_once([Span(5, 5, ("a",)), Span(5, 9, ("b",))]) == (2, 5, ("b", "a"))
 
 
 @pytest.mark.parametrize(("most", "value"), [(3, OK), (2, VIOLATED)])
