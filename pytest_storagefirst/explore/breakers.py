@@ -31,7 +31,7 @@ STORES = ("table", "parameter", "mapping")
 OUTAGE_MS = 300_000
 OUTAGES_MS = (60_000, OUTAGE_MS, 840_000)
 IN_TIME, LATE = 9, 6  # messages: enough to open a breaker, and to close it again
-GAPS_MS = (10, 20_000)  # a burst, and a trickle that goes on while the circuit is open
+BURST_MS, TRICKLE_MS = 10, 20_000  # between two messages: the trickle goes on while it is open
 AT_ONCE = 3
 _KINDS = (
     ("http-500", ""),
@@ -40,7 +40,7 @@ _KINDS = (
     ("http-429", ""),
     ("brownout", ""),
 )
-CALLS_BEFORE, CALLS_AFTER = 3, 2  # of a change of state, that are each struck
+CALLS_BEFORE, CALLS_AFTER = 2, 2  # of a change of state, that are each struck
 
 
 def named(settings: Settings, topology: Topology) -> Breaker | None:
@@ -128,17 +128,16 @@ def schedules(
         for kind, variant in _KINDS:
             for for_ms in OUTAGES_MS if kind == "http-500" else (OUTAGE_MS,):
                 outage = Fault(place, point, 1, kind, variant, for_ms=for_ms)
-                for gap_ms in GAPS_MS:
-                    for at_once in (1, AT_ONCE):
-                        yield (
-                            f"circuit: {outage}, {gap_ms} ms apart, {at_once} at once",
-                            _schedule(sends, (outage,), gap_ms, at_once),
-                        )
+                for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
+                    yield (
+                        f"circuit: {outage}, {gap_ms} ms apart",
+                        _schedule(sends, (outage,), gap_ms, at_once),
+                    )
         outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
-        out = _schedule(sends, (outage,), GAPS_MS[-1], 1)
+        out = _schedule(sends, (outage,), TRICKLE_MS, 1)
         for fault in _own_faults(judge, judge.play(out).observation.history):
             name = f"circuit: {outage} and {fault}"
-            yield name, _schedule(sends, (outage, fault), GAPS_MS[-1], AT_ONCE)
+            yield name, _schedule(sends, (outage, fault), TRICKLE_MS, AT_ONCE)
 
 
 def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:

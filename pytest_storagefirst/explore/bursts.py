@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.explore.judge import Judged
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 if TYPE_CHECKING:
+    from pytest_storagefirst.explore.judge import Judged
     from pytest_storagefirst.simulation.deployed import Deployed
 
 PROPERTY = "load-levelled"
@@ -43,6 +43,6 @@ def said_of(judged: Judged) -> Judged:
     verdicts = judged.verdicts
     if not judged.played.observation.quiet:
         verdicts = {name: one for name, one in verdicts.items() if name == PROPERTY}
-    elif verdicts[PROPERTY].value == VIOLATED:
+    elif PROPERTY in verdicts and verdicts[PROPERTY].value == VIOLATED:
         verdicts = {name: one for name, one in verdicts.items() if name not in _FOLLOW}
     return replace(judged, verdicts=verdicts)

@@ -14,6 +14,7 @@ from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.explore.shrink import shrink
 from pytest_storagefirst.explore.stages import site_of
 from pytest_storagefirst.explore.tally import with_story
+from pytest_storagefirst.ledger.breaking import STAYED_CLOSED
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
@@ -68,6 +69,8 @@ class Conclusion:
             if self._shard[1] > 1:
                 return _silenced(one, NOT_APPLICABLE, NOTHING_HERE)
             return _silenced(one, UNKNOWN, "no run shows anything: there was none")
+        if one.verdict == NOT_APPLICABLE and one.why == STAYED_CLOSED.replace("this", "any"):
+            return _silenced(one, UNKNOWN, f"{one.why}, whatever failed: an open one was not shown")
         if one.verdict == OK and self.unseen:
             return _silenced(one, UNKNOWN, self.unseen)
         if one.verdict == OK and self.shows_nothing:

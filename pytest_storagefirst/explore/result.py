@@ -9,6 +9,8 @@ from typing import Any
 from pytest_storagefirst.explore.coverage import Coverage
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, VIOLATED
 
+Transition = tuple[float, str, str]
+
 
 @dataclass(frozen=True)
 class PropertyResult:
@@ -17,6 +19,8 @@ class PropertyResult:
     `verdict` is "ok", "violated", "unknown" or "not-applicable"; `why` is one line that a user
     reads. `lost` are the messages that the verdict is about. `story` tells the smallest failing
     run, a line each. `witness` is the replay document of that run, made of what JSON can hold.
+    `transitions` are the changes of a breaker's state in that run, or in one that shows that it
+    does what it should: seconds of virtual time, from which state, to which.
     """
 
     name: str
@@ -27,10 +31,13 @@ class PropertyResult:
     lost: tuple[str, ...] = ()
     story: tuple[str, ...] = ()
     witness: dict[str, Any] | None = None
+    transitions: tuple[Transition, ...] = ()
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PropertyResult:
-        return cls(**{**value, "lost": tuple(value["lost"]), "story": tuple(value["story"])})
+        transitions = tuple((at, before, after) for at, before, after in value["transitions"])
+        texts = {"lost": tuple(value["lost"]), "story": tuple(value["story"])}
+        return cls(**{**value, **texts, "transitions": transitions})
 
 
 @dataclass(frozen=True)

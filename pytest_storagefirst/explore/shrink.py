@@ -14,7 +14,6 @@ from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import SEND_GAP_MS, Schedule
 
 MOST_TRIES = 200
-MANY_MESSAGES = 8  # are first halved, then taken away one by one
 
 # By what a fault strikes: what is easiest to tell and to believe, first.
 _PLAINEST = {
@@ -70,6 +69,9 @@ def _simplified(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> Iterat
         yield replace(schedule, batch_limit=0)
     if schedule.redrives != ("after",):
         yield replace(schedule, redrives=("after",))
+    for late in dict.fromkeys((0, schedule.late // 2, schedule.late - 1)) if schedule.late else ():
+        in_time = len(schedule.in_time)
+        yield replace(schedule, workload=schedule.workload[: in_time + late], late=late)
     if schedule.gap_ms != SEND_GAP_MS:
         yield replace(schedule, gap_ms=SEND_GAP_MS)
     yield from _with_fewer_messages(schedule, bad)
@@ -89,14 +91,17 @@ def _with_plan(schedule: Schedule, index: int, *instead: Fault) -> Schedule:
 def _with_fewer_messages(schedule: Schedule, bad: frozenset[str]) -> Iterator[Schedule]:
     count = len(schedule.workload)
     if count > 2 and not bad:
-        yield replace(schedule, workload=schedule.workload[:1])
-    if count > MANY_MESSAGES and not bad:
-        yield replace(schedule, workload=schedule.workload[: count // 2])
+        yield replace(schedule, workload=schedule.workload[:1], late=0)
+    in_time = len(schedule.in_time)
+    if in_time > 3 and not bad:
+        late = schedule.workload[in_time:]
+        yield replace(schedule, workload=schedule.workload[: in_time // 2] + late)
     for index in reversed(range(count)):  # so that m1 stays
         rest = schedule.workload[:index] + schedule.workload[index + 1 :]
         if rest and not (bad and not bad & {send.message for send in rest}):
-            yield replace(schedule, workload=rest)
-            yield replace(schedule, workload=rest, plan=_counted_for(schedule.plan, count))
+            fewer = replace(schedule, workload=rest, late=schedule.late - (index >= in_time))
+            yield fewer
+            yield replace(fewer, plan=_counted_for(schedule.plan, count))
 
 
 def _counted_for(plan: Plan, count: int) -> Plan:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_storagefirst.explore.judge import Judged, shows_nothing
-from pytest_storagefirst.explore.result import PropertyResult
+from pytest_storagefirst.explore.result import PropertyResult, Transition
 from pytest_storagefirst.explore.witness import named, told, witness_document
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.simulation.schedule import Schedule
@@ -85,6 +85,9 @@ class Tallies:
             tally.keep(verdict, judged, bad)
         for fact in seen_in(judged):
             self.sometimes[fact] += 1
+        circuit = judged.played.observation.circuit
+        if circuit is not None:
+            self.sometimes["open breaker"] += circuit.was_open
         return violated
 
     def results(self, template: Path) -> tuple[PropertyResult, ...]:
@@ -104,6 +107,8 @@ def _result(name: str, tally: Tally, template: Path) -> PropertyResult:
         why = tally.why or tally.why_idle.replace("in this run", "in any run")
         return PropertyResult(name, NOT_APPLICABLE, why)
     counted = PropertyResult(name, tally.verdict, tally.why, tally.runs, len(tally.faults))
+    if tally.verdict == OK and judged is not None and name == "circuit":
+        return replace(counted, transitions=transitions_of(judged))
     if tally.verdict == OK or judged is None:
         return counted
     return with_story(counted, judged, tally.bad, tally.kept, template)
@@ -128,7 +133,14 @@ def with_story(
         lost=verdict.messages,
         story=story,
         witness=witness_document(template, counted.name, judged, bad, story, kept),
+        transitions=transitions_of(judged),
     )
+
+
+def transitions_of(judged: Judged) -> tuple[Transition, ...]:
+    circuit = judged.played.observation.circuit
+    changes = circuit.transitions if circuit is not None else ()
+    return tuple((at_ms / 1000, before, after) for at_ms, before, after in changes)
 
 
 def seen_in(judged: Judged) -> list[str]:

@@ -35,6 +35,8 @@ MOST_FAILURES = 30
 # So many probes in a row close it, where nothing says how many it takes.
 MOST_SUCCESSES = 6
 
+STAYED_CLOSED = "the circuit stayed closed in this run"
+
 Found = tuple[str, tuple[str, ...]]  # what is wrong, and whose messages it concerns
 
 
@@ -65,7 +67,7 @@ def judge_circuit(account: Account, observation: Observation, context: Context) 
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         return Verdict(VIOLATED, found[0][0] + more, tuple(sorted(notes)), notes)
     if not circuit.was_open:
-        return not_applicable("the circuit stayed closed in this run")
+        return not_applicable(STAYED_CLOSED)
     return unless_in_doubt(account)
 
 

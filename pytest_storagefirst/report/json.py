@@ -88,7 +88,12 @@ def property_as_json(result: PropertyResult) -> dict[str, Any]:
         "faults_tried": result.faults_tried,
         "lost": list(result.lost),
         "story": list(result.story),
+        **({"transitions": _transitions(result)} if result.transitions else {}),
     }
+
+
+def _transitions(result: PropertyResult) -> list[dict[str, Any]]:
+    return [{"at": at, "from": before, "to": after} for at, before, after in result.transitions]
 
 
 def _coverage(coverage: Coverage) -> dict[str, Any]:

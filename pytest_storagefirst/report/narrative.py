@@ -84,6 +84,7 @@ def story(
         left_out = len(lines) - head - tail
         lines = [*lines[:head], f"… {left_out} lines left out …", *lines[-tail:]]
     lines += [f"never struck: {fault}" for fault in plan if fault not in struck]
+    lines += _circuits(events)
     if account is not None:
         lines.append(_ledger(account))
     lines.append(
@@ -238,6 +239,16 @@ def _with_times(lines: Sequence[_Told]) -> list[str]:
     times = ["" if line.at_ms is None else f"{line.at_ms / 1000:.3f}" for line in lines]
     width = max(map(len, times), default=0)
     return [f"{time:>{width}}  {line.text}" for time, line in zip(times, lines, strict=True)]
+
+
+def _circuits(events: Iterable[Event]) -> Iterable[str]:
+    """How each breaker's circuit stood, from when on, in a line."""
+    stood: dict[str, list[str]] = {}
+    for event in events:
+        if event.kind == "circuit":
+            state = event.detail.rpartition(" to ")[2]
+            stood.setdefault(event.where, []).append(f"{state} from {event.at_ms / 1000:.3f}")
+    return [f"the circuit in {place}: {', '.join(states)}" for place, states in stood.items()]
 
 
 def _ledger(account: Account) -> str:

@@ -145,6 +145,10 @@ def _property(value: Any, file: Path) -> PropertyResult:
         lost=_texts(one["lost"]),
         story=_texts(one["story"]),
         witness=None if witness is None else _witness(file.parent / _text(witness)),
+        transitions=tuple(
+            (float(change["at"]), _text(change["from"]), _text(change["to"]))
+            for change in map(_mapping, one.get("transitions", []))
+        ),
     )
 
 
