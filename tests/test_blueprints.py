@@ -63,8 +63,9 @@ UNSAFE = {
         "Worker: http POST https://partner.example/calls #1: http-429",
     ),
 }
+LEVELLED = "load-levelled"
 # By what it is found out, where that is no loss, and how many messages that takes, if not two.
-FOUND_BY = {"api-fifo-table": "order-preserved", "load-levelling": "load-levelled"}
+FOUND_BY = {"api-fifo-table": "order-preserved", "load-levelling": LEVELLED}
 SENT = {"load-levelling": 5}
 
 
@@ -85,6 +86,14 @@ def test_a_blueprint_is_sound(name):
 @pytest.mark.parametrize("name", ["api-bucket-table", "api-stream-table", "api-table-stream"])
 def test_a_bad_message_is_found_where_storing_it_leaves_something(name):
     assert not [note for note in explored(name).notes if "stands for a bad one" in note]
+
+
+def test_load_levelling_is_shown_by_a_burst():
+    (levelled,) = [one for one in explored("load-levelling").properties if one.name == LEVELLED]
+    assert levelled.verdict == "ok"
+    assert {url for url, _, _ in levelled.calls} == {"https://partner.example/calls"}
+    assert sum(count for *_, count in levelled.calls) == 60
+    assert max(count for *_, count in levelled.calls) == 4
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -170,6 +170,10 @@ def _length_ms(script: Iterable[Step]) -> int:
     return sum(step.for_ms for step in script)
 
 
+def _is_below(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
 class DownstreamByHand:
     """A third party that a test tells what to do, from now on and in virtual time."""
 
@@ -203,4 +207,9 @@ class DownstreamByHand:
     def per_second(self) -> dict[int, int]:
         """How many calls have arrived in each second of virtual time in which one did."""
         load = self._simulation.load
-        return {} if load is None else load.result().per_second(self._url)
+        if load is None:
+            return {}
+        calls = [call for call in load.result().calls if _is_below(self._url, call.downstream)]
+        return Load(calls=tuple(call._replace(downstream=self._url) for call in calls)).per_second(
+            self._url
+        )
