@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.ledger.verdict import VIOLATED
+from pytest_storagefirst.ledger.verdict import UNKNOWN, VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 if TYPE_CHECKING:
@@ -37,12 +37,16 @@ def schedules(deployed: Deployed, messages: tuple[Send, ...]) -> Iterator[tuple[
 def said_of(judged: Judged) -> Judged:
     """What a burst shows: nothing twice, and of one that had to be ended only its load.
 
-    Its backlog may be longer than a run. That it does not drain, or is set aside once more after a
-    redrive, is said by how it is levelled.
+    Its backlog may be longer than a run, and so many messages may be more than can be told apart:
+    a few of them are judged anyway. That a backlog does not drain, or is set aside once more after
+    a redrive, is said by how it is levelled.
     """
-    verdicts = judged.verdicts
-    if not judged.played.observation.quiet:
-        verdicts = {name: one for name, one in verdicts.items() if name == PROPERTY}
-    elif PROPERTY in verdicts and verdicts[PROPERTY].value == VIOLATED:
-        verdicts = {name: one for name, one in verdicts.items() if name not in _FOLLOW}
+    levelled = judged.verdicts.get(PROPERTY)
+    is_quiet = judged.played.observation.quiet
+    follow = _FOLLOW if levelled is not None and levelled.value == VIOLATED else frozenset()
+    verdicts = {
+        name: one
+        for name, one in judged.verdicts.items()
+        if name == PROPERTY or (is_quiet and one.value != UNKNOWN and name not in follow)
+    }
     return replace(judged, verdicts=verdicts)

@@ -73,6 +73,7 @@ class LoadWatch:
         self._numbers: Counter[tuple[str, int, int]] = Counter()
         self._arrivals: list[_Arrival] = []
         self._under_way: dict[int, _Arrival] = {}
+        self._longest_ms = 0  # that a call has taken
 
     def result(self) -> Load:
         calls = (
@@ -130,12 +131,14 @@ class LoadWatch:
     def _is_full(self, downstream: Downstream, now_ms: int) -> bool:
         if not downstream.per_second and not downstream.at_once:
             return False
-        recent = at_once = 0
-        for one in self._arrivals:
-            if one.downstream != downstream.url or one.answer == THROTTLED:
-                continue
-            recent += one.began_ms > now_ms - WINDOW_MS
-            at_once += one.ended_ms is None or one.ended_ms > now_ms
+        recent, since_ms = 0, now_ms - max(WINDOW_MS, self._longest_ms)
+        at_once = sum(one.downstream == downstream.url for one in self._under_way.values())
+        for one in reversed(self._arrivals):
+            if one.began_ms <= since_ms:
+                break
+            if one.downstream == downstream.url and one.answer != THROTTLED:
+                recent += one.began_ms > now_ms - WINDOW_MS
+                at_once += one.ended_ms is not None and one.ended_ms > now_ms
         return 0 < downstream.per_second <= recent or 0 < downstream.at_once <= at_once
 
     def answered(self, crossing: Any, reply: HttpAnswer | None) -> None:
@@ -149,6 +152,7 @@ class LoadWatch:
             arrival.answer = THROTTLED if is_throttled else FAILED
         if reply is not None:
             arrival.ended_ms += round(reply.delay_seconds * 1000)
+        self._longest_ms = max(self._longest_ms, arrival.ended_ms - arrival.began_ms)
 
 
 def load_watch(simulation: Simulation) -> LoadWatch | None:

@@ -9,12 +9,16 @@ import pytest
 from pytest_storagefirst.errors import FaultError
 from pytest_storagefirst.explore import bursts
 from pytest_storagefirst.explore.exploration import explore
+from pytest_storagefirst.explore.judge import Judged
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.stack import open_stack
+from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.load import CALLS, INVOCATIONS, RATE
+from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
-from pytest_storagefirst.simulation.schedule import Send
+from pytest_storagefirst.simulation.playing import Played
+from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 URL = "https://partner.example/calls"
 CALL = f"""
@@ -73,6 +77,25 @@ def test_a_burst_shows_what_three_messages_do_not(calling):
     assert levelled.verdict == "violated"
     assert "31 calls within one second" in levelled.why
     assert len(levelled.witness["schedule"]["workload"]) == 31
+
+
+@pytest.mark.parametrize(
+    ("levelled", "quiet", "told"),
+    [
+        (OK, True, {"load-levelled", "no-message-loss", "drains"}),
+        (VIOLATED, True, {"load-levelled", "no-message-loss"}),
+        (OK, False, {"load-levelled"}),
+        (None, True, {"no-message-loss", "drains"}),
+    ],
+)
+def test_what_a_burst_says_is_said_once(levelled, quiet, told):
+    values = {"no-message-loss": OK, "drains": VIOLATED, "poison-isolated": UNKNOWN}
+    if levelled is not None:
+        values["load-levelled"] = levelled
+    played = Played(Observation((), (), (), quiet=quiet), {}, {}, {}, {}, {})
+    verdicts = {name: Verdict(value) for name, value in values.items()}
+    judged = Judged(Schedule(()), played, None, verdicts)
+    assert set(bursts.said_of(judged).verdicts) == told
 
 
 def test_messages_are_judged_by_what_they_leave_when_all_is_well(calling):
