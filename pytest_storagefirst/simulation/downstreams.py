@@ -51,11 +51,15 @@ def trouble(
 
 @dataclass(eq=False)
 class _Arrival:
-    """A call that has reached its third party; `ended_ms` None while it is under way."""
+    """A call that has reached its third party; `ended_ms` None while it is under way.
+
+    That of an invocation which died amid it never ends: it is over with the invocation.
+    """
 
     began_ms: int
     downstream: str
     messages: tuple[str, ...]
+    invocation: Any
     ended_ms: int | None = None
     answer: str = TAKEN
 
@@ -118,12 +122,12 @@ class LoadWatch:
         self._numbers[key] += 1
         return trouble(step.kind, self._numbers[key], since_ms, step.retry_after_seconds)
 
-    def arrived(self, crossing: Any, downstream: Downstream, url: str) -> Trouble:
+    def arrived(self, invocation: Any, crossing: Any, downstream: Downstream, url: str) -> Trouble:
         """A call has reached its third party; says whether that has too much to do by its caps."""
         now_ms = self._simulation.now_ms
         place = downstream.url or url
         refused = Trouble("http-429", 1) if self._is_full(downstream, now_ms) else NO_TROUBLE
-        arrival = _Arrival(now_ms, place, crossing.messages)
+        arrival = _Arrival(now_ms, place, crossing.messages, invocation)
         self._arrivals.append(arrival)
         self._under_way[id(crossing)] = arrival
         return refused
@@ -132,7 +136,10 @@ class LoadWatch:
         if not downstream.per_second and not downstream.at_once:
             return False
         recent, since_ms = 0, now_ms - max(WINDOW_MS, self._longest_ms)
-        at_once = sum(one.downstream == downstream.url for one in self._under_way.values())
+        at_once = sum(
+            one.downstream == downstream.url and not one.invocation.done
+            for one in self._under_way.values()
+        )
         for one in reversed(self._arrivals):
             if one.began_ms <= since_ms:
                 break

@@ -92,7 +92,7 @@ def _reply(
     if load is not None:
         met = load.meets(call.url) if strike is None else met
         if met.kind != "refused" or variant in _STATUS:
-            full = load.arrived(crossing, downstream, call.url)
+            full = load.arrived(invocation, crossing, downstream, call.url)
             met = met if met.kind else full
     kind = met.kind
     if kind == "refused" and variant not in _STATUS:

@@ -135,6 +135,14 @@ def test_beyond_so_many_at_once_it_answers_429(playing):
     assert sorted(told) == [200, 200, 429]
 
 
+@pytest.mark.parametrize("fault", ["crash-after", "slow"])
+def test_what_an_environment_died_amid_is_over(rig, fault):
+    caller = Caller(1)
+    stack = rig.with_downstreams(scripted(at_once=1)).with_handlers(Worker=caller)
+    stack.play(f"Worker: http POST {URL} #1: {fault}")
+    assert caller.told == [200]
+
+
 def test_calls_are_counted_by_the_second(playing):
     played = playing(Downstream(URL), Caller(5, pause_seconds=0.5))
     assert played.observation.load.per_second(URL) == {0: 2, 1: 2, 2: 1}
