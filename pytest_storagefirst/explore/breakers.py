@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.explore.interleavings import Base
 from pytest_storagefirst.explore.sweep import faults_once
 from pytest_storagefirst.faults.catalogue import HTTP, sort_of_point
 from pytest_storagefirst.faults.plan import Fault
@@ -138,6 +139,14 @@ def schedules(
         for fault in _own_faults(judge, judge.play(out).observation.history):
             name = f"circuit: {outage} and {fault}"
             yield name, _schedule(sends, (outage, fault), TRICKLE_MS, AT_ONCE)
+
+
+def together(messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]) -> Iterator[Base]:
+    """Three messages at work at once while a third party is out: their orders are tried."""
+    for place, point in _third(counts):
+        outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
+        schedule = Schedule(messages[:AT_ONCE], (outage,), concurrency=AT_ONCE, batch_limit=1)
+        yield Base(f"circuit: {outage}, three at once", schedule)
 
 
 def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:

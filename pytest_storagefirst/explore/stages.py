@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MESSAGES = 3  # in a workload: enough to be first, in the middle and last of a batch
 FOR_EVER_MS = 30 * 86_400_000  # longer than any queue keeps a message
 MOST_ORDERS = 60  # of one schedule
+CIRCUIT_ORDERS = 40  # of one way to a breaker's opening, that are tried whatever the budget
 MOST_KINDS_OF_BAD = 4  # of bad bodies that are tried in company
 
 
@@ -85,6 +87,9 @@ def circuit_units(
     """What a breaker is for, and what may go wrong with it meanwhile."""
     for name, schedule in breakers.schedules(exploration.judge, messages, counts):
         yield Unit(name, partial(exploration.try_out, schedule))
+    for base in breakers.together(messages, counts):
+        orders = partial(_orders, exploration, messages, base, math.inf, CIRCUIT_ORDERS)
+        yield Unit(base.name, orders)
 
 
 def burst_units(exploration: Exploration, messages: tuple[Send, ...]) -> Iterator[Unit]:
@@ -109,8 +114,14 @@ def order_units(
         )
 
 
-def _orders(exploration: Exploration, messages: tuple[Send, ...], base: Base, ends: float) -> None:
-    found = races(exploration.judge, messages, bases=[base], most=MOST_ORDERS)
+def _orders(
+    exploration: Exploration,
+    messages: tuple[Send, ...],
+    base: Base,
+    ends: float,
+    most: int = MOST_ORDERS,
+) -> None:
+    found = races(exploration.judge, messages, bases=[base], most=most)
     try:
         for judged in found:
             exploration.take(judged)

@@ -104,10 +104,20 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     has_half_open = any(s.kind == WROTE and s.state == HALF_OPEN for s in circuit.steps)
     rest_ms = circuit.recovery_ms or SHORTEST_REST_MS
     knows: dict[int, str] = {}  # by environment: the state that it read or wrote last
+    failing: set[int] = set()  # environments whose last call failed, and that have not written it
     closed_at_ms = 0  # the last moment that the circuit was closed
+    opened_at_ms = 0  # when it opened, or a failed trial opened it again
     for part in segments(circuit.steps):
         if part.wrote is not None:
             knows[part.wrote.environment] = part.state
+            if part.state != part.before or part.wrote.environment in failing:
+                opened_at_ms = part.at_ms
+            failing.discard(part.wrote.environment)
+        for step in part.steps:
+            if step.kind == ANSWERED and not step.is_good:
+                failing.add(step.environment)
+            elif step.kind in (ANSWERED, READ):
+                failing.discard(step.environment)
         if part.state == CLOSED:
             for step in part.steps:
                 if step.kind == READ:
@@ -146,8 +156,8 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
                         f"{what} while the circuit was open, without a probe's leave",
                         (step.messages),
                     )
-                elif part.state == OPEN and step.at_ms - part.at_ms < rest_ms:
-                    since = seconds(step.at_ms - part.at_ms)
+                elif part.state == OPEN and step.at_ms - opened_at_ms < rest_ms:
+                    since = seconds(step.at_ms - opened_at_ms)
                     yield f"{what} {since} s after the circuit had opened", step.messages
                 elif prober is None:
                     prober = step

@@ -140,6 +140,14 @@ def test_what_no_breaker_does(name):
     assert why is None or why in verdict.why
 
 
+def test_a_claim_to_try_is_no_opening():
+    """Some breakers have no half open: who tries puts the time off that the others wait for."""
+    claimed = (read(60_000, OPEN), wrote(60_001, OPEN))
+    assert judged(*OPENED, *claimed, *call(60_010, good=True), wrote(60_020, CLOSED)).value == OK
+    again = (*claimed, *call(60_010), wrote(60_020, OPEN), read(60_030, OPEN, 2), *call(60_040, 2))
+    assert "0.020 s after the circuit had opened" in judged(*OPENED, *again).why
+
+
 def test_a_probe_whose_environment_died_is_replaced():
     died = step(60_012, DIED)
     again = (read(120_000, HALF_OPEN, 2), *call(120_010, 2, good=True), wrote(120_020, CLOSED, 2))
