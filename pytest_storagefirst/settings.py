@@ -49,12 +49,21 @@ class Reply:
 
 @dataclass(frozen=True)
 class Downstream:
-    """An HTTP third party. `idempotency` names the body's field that makes repeats count once."""
+    """An HTTP third party. `idempotency` names the body's field that makes repeats count once.
+
+    `script` holds the texts of steps, what it does from the start of each run on in virtual time;
+    beyond `per_second` calls in any second and `at_once` calls at a time it answers 429 (0: never).
+    `answer_seconds` is how long it takes to answer; None: at once, unless it has an `at_once`.
+    """
 
     url: str
     method: str = "ANY"
     reply: Reply = Reply()
     idempotency: str | None = None
+    script: tuple[str, ...] = ()
+    per_second: int = 0
+    at_once: int = 0
+    answer_seconds: float | None = None
     where: str = ""
 
 

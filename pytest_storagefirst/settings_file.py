@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.errors import FaultError, SettingsError
 from pytest_storagefirst.ledger.properties import registered
+from pytest_storagefirst.scripts import read_script
 from pytest_storagefirst.settings import (
     ENTRY_KINDS,
     Downstream,
@@ -235,7 +236,9 @@ _MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key"
 
 
 def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
-    table = read.table(path, value, ("url", "method", "reply", "idempotency"))
+    counted: Any = {"per_second": read.count, "at_once": read.count, "answer_seconds": read.seconds}
+    keys = ("url", "method", "reply", "idempotency", "script", *counted)
+    table = read.table(path, value, keys)
     if "url" not in table:
         raise SettingsError(
             "a downstream needs its url",
@@ -274,6 +277,8 @@ def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downs
             if "idempotency" in table
             else None
         ),
+        script=read.script((*path, "script"), table.get("script", [])),
+        **{key: check((*path, key), table[key]) for key, check in counted.items() if key in table},
         where=read.document.where(*path),
     )
 
@@ -357,6 +362,22 @@ class _Reader:
         if not isinstance(value, str) or not re.fullmatch(r"[\w.]+:[\w.]+", value):
             raise self.wrong(path, value, '"module:name", as in "tests.doubles:worker"')
         return value
+
+    def count(self, path: tuple[str | int, ...], value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.wrong(path, value, "a whole number, at least 1")
+        return value
+
+    def seconds(self, path: tuple[str | int, ...], value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 900:
+            raise self.wrong(path, value, "seconds, 0 to 900")
+        return value
+
+    def script(self, path: tuple[str | int, ...], value: Any) -> tuple[str, ...]:
+        try:
+            return read_script(value)
+        except FaultError as error:
+            raise SettingsError(**vars(error) | {"where": self.document.where(*path)}) from None
 
     def json(self, path: tuple[str | int, ...], value: Any) -> Any:
         if isinstance(value, dict):

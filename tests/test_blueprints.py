@@ -56,7 +56,17 @@ UNSAFE = {
         "Rule: delivery #1: target-refused",
     ),
     "api-fifo-table": ("src/app.py", r"stopped\.add\(sender\)", "pass", NO_WRITES),
+    "load-levelling": (
+        "src/app.py",
+        r"time\.sleep\(.+\)",
+        "pass",
+        "Worker: http POST https://partner.example/calls #1: http-429",
+    ),
 }
+LEVELLED = "load-levelled"
+# By what it is found out, where that is no loss, and how many messages that takes, if not two.
+FOUND_BY = {"api-fifo-table": "order-preserved", "load-levelling": LEVELLED}
+SENT = {"load-levelling": 5}
 
 
 @cache
@@ -78,6 +88,14 @@ def test_a_bad_message_is_found_where_storing_it_leaves_something(name):
     assert not [note for note in explored(name).notes if "stands for a bad one" in note]
 
 
+def test_load_levelling_is_shown_by_a_burst():
+    (levelled,) = [one for one in explored("load-levelling").properties if one.name == LEVELLED]
+    assert levelled.verdict == "ok"
+    assert {url for url, _, _ in levelled.calls} == {"https://partner.example/calls"}
+    assert sum(count for *_, count in levelled.calls) == 60
+    assert max(count for *_, count in levelled.calls) == 4
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_blueprint_without_what_makes_it_safe_is_found_out(name, tmp_path):
     file, pattern, instead, fault = UNSAFE[name]
@@ -90,10 +108,10 @@ def test_a_blueprint_without_what_makes_it_safe_is_found_out(name, tmp_path):
     def judged(template: Path) -> None:
         with open_stack(template, load_settings(template)) as stack:
             stack.inject(fault)
-            stack.send()
-            stack.send()
+            for _ in range(SENT.get(name, 2)):
+                stack.send()
             stack.run()
-            stack.verify("order-preserved" if name == "api-fifo-table" else "no-message-loss")
+            stack.verify(FOUND_BY.get(name, "no-message-loss"))
 
     judged(BLUEPRINTS / name / "template.yaml")
     with pytest.raises(Violated):

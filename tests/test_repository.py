@@ -20,7 +20,7 @@ FLOORS = (
     ("errors",),
     ("ledger",),
     ("report.narrative",),
-    ("settings", "settings_file"),
+    ("settings", "settings_file", "scripts"),
     ("faults",),
     ("stack",),
     ("simulation",),

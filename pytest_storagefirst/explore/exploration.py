@@ -225,6 +225,8 @@ class Course:
         self.conclusion.singles = tuple(unit.name for unit in singles)
         if not why and exploration.judge.deployed.breaker is not None:
             faultless += stages.circuit_units(exploration, messages, counts)
+        if not why:
+            faultless += stages.burst_units(exploration, messages)
         pairing = settings.max_faults > 1 and settings.budget_seconds > 0
         own = [unit for unit in faultless if belongs(unit.name, settings.shard)]
         # What pairs are made of is learnt from all single faults, those of other shards too.

@@ -18,6 +18,7 @@ from pytest_storagefirst.ledger.oracle import Oracle, Sequential
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, Verdict
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.downstreams import with_healthy_downstreams
 from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.routing.deliveries import DELIVERS_AGAIN
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -54,6 +55,7 @@ class Judge:
         # Asked before each run that a judgement needs beside the one that it judges.
         self.is_over: Callable[[], bool] = lambda: False
         self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
+        self._healthy = deployed, with_healthy_downstreams(deployed)
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
@@ -69,21 +71,29 @@ class Judge:
             ordered=bool(read) or any(queue.fifo for queue in mapped),
             redrivable=any(queue.dead_letter_arn for queue in mapped),
             breaks=self.deployed.breaker is not None,
+            capped=bool(self.deployed.caps),
         )
 
     def play(
         self, schedule: Schedule, epoch_ms: int = EPOCH_MS, *, to_expiry: bool = False
     ) -> Played:
+        """Play a schedule to learn from it: no third party is told to be unwell, or has a cap."""
         self.runs += 1
-        return play(self.deployed, schedule, epoch_ms, to_expiry=to_expiry)
+        if self._healthy[0] is not self.deployed:
+            self._healthy = self.deployed, with_healthy_downstreams(self.deployed)
+        return play(self._healthy[1], schedule, epoch_ms, to_expiry=to_expiry)
 
     def judge(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
         """Play a schedule and judge it by all properties. `bad` are its bad messages.
 
-        Raises OutOfTime where `is_over` says so before it is judged.
+        What these drag along is seen while third parties are well. Raises OutOfTime where `is_over`
+        says so before it is judged.
         """
-        played = self.play(schedule, to_expiry=bool(bad) or self._outlasts_retention(schedule))
-        return self.judge_played(schedule, played, bad)
+        if bad:
+            return self.judge_played(schedule, self.play(schedule, to_expiry=True), bad)
+        self.runs += 1
+        played = play(self.deployed, schedule, to_expiry=self._outlasts_retention(schedule))
+        return self.judge_played(schedule, played)
 
     def _outlasts_retention(self, schedule: Schedule) -> bool:
         """Whether a fault lasts longer than some queue keeps its messages."""
@@ -226,7 +236,8 @@ class Judge:
             schedule = Schedule(
                 tuple(sends[message] for message in ids), seed=variant, one_by_one=True
             )
-            return self.play(schedule, OTHER_EPOCH_MS if variant else EPOCH_MS).observation
+            epoch_ms = OTHER_EPOCH_MS if variant else EPOCH_MS
+            return self.play(schedule, epoch_ms).observation
 
         return sequential
 
@@ -243,7 +254,8 @@ class Judge:
                 if point == "invocation" or (point == "delivery" and place in pipes):
                     kind = "throttled" if point == "invocation" else "target-refused"
                     once = Fault(place, point, 1, kind)
-                    runs.append(self.play(replace(schedule, plan=(once,), seed=2)).observation)
+                    again = self.play(replace(schedule, plan=(once,), seed=2))
+                    runs.append(again.observation)
                     break
             self._alone[key] = tuple(runs)
         return self._alone[key]

@@ -15,7 +15,7 @@ from pytest_storagefirst.explore.coverage import (
     Cell,
     Coverage,
 )
-from pytest_storagefirst.explore.result import PropertyResult, StackResult
+from pytest_storagefirst.explore.result import PropertyResult, StackResult, busiest
 from pytest_storagefirst.explore.tally import rank
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule
@@ -93,6 +93,8 @@ def _doubted(one: PropertyResult, why: str) -> PropertyResult:
 
 def _combined(parts: Sequence[PropertyResult]) -> PropertyResult:
     chosen = min(parts, key=_weight)
+    if chosen.verdict == OK:
+        chosen = replace(chosen, calls=busiest(part.calls for part in parts))
     return replace(
         chosen,
         runs=sum(part.runs for part in parts),

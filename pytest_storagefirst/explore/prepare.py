@@ -17,6 +17,7 @@ from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateErro
 from pytest_storagefirst.explore import breakers
 from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
 from pytest_storagefirst.explore.entries import ways_in
+from pytest_storagefirst.scripts import parse_script
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation import lanes, seams
 from pytest_storagefirst.simulation.deployed import Deployed, Downstream
@@ -238,6 +239,10 @@ def _downstreams(settings: Settings) -> tuple[Downstream, ...]:
                 headers={"Content-Type": kind, **reply.headers},
                 body=body,
                 idempotency=given.idempotency or "",
+                script=parse_script(given.script),
+                per_second=given.per_second,
+                at_once=given.at_once,
+                answer_seconds=given.answer_seconds,
             )
         )
     return tuple(made)

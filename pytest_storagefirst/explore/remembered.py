@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_storagefirst.explore import bursts
 from pytest_storagefirst.explore.result import PropertyResult
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule
@@ -49,7 +50,7 @@ def play_remembered(exploration: Exploration, template: Path) -> None:
     for kept in remembered(template, exploration.judge.names):
         judged = _played(exploration.judge, kept)
         if judged is not None:
-            exploration.take(judged)
+            exploration.take(bursts.said_of(judged))
         else:
             forget(template, kept.property_name, kept.value)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +10,12 @@ from pytest_storagefirst.explore.coverage import Coverage
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, VIOLATED
 
 Transition = tuple[float, str, str]
+Calls = tuple[str, int, int]  # to a third party, in a second of virtual time: how many
+
+
+def busiest(runs: Iterable[tuple[Calls, ...]]) -> tuple[Calls, ...]:
+    """Of several runs' calls those of the run with the most in any second."""
+    return max(runs, key=lambda calls: (max((count for *_, count in calls), default=0), calls))
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,8 @@ class PropertyResult:
     reads. `lost` are the messages that the verdict is about. `story` tells the smallest failing
     run, a line each. `witness` is the replay document of that run, made of what JSON can hold.
     `transitions` are the changes of a breaker's state in that run, or in one that shows that it
-    does what it should: seconds of virtual time, from which state, to which.
+    does what it should: seconds of virtual time, from which state, to which. `calls` are those to
+    third parties in that run, or in the busiest that shows a load levelled.
     """
 
     name: str
@@ -32,12 +39,14 @@ class PropertyResult:
     story: tuple[str, ...] = ()
     witness: dict[str, Any] | None = None
     transitions: tuple[Transition, ...] = ()
+    calls: tuple[Calls, ...] = ()
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PropertyResult:
         transitions = tuple((at, before, after) for at, before, after in value["transitions"])
         texts = {"lost": tuple(value["lost"]), "story": tuple(value["story"])}
-        return cls(**{**value, **texts, "transitions": transitions})
+        calls = tuple((url, second, count) for url, second, count in value["calls"])
+        return cls(**{**value, **texts, "transitions": transitions, "calls": calls})
 
 
 @dataclass(frozen=True)

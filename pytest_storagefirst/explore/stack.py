@@ -28,6 +28,7 @@ from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.door import at_the_door
+from pytest_storagefirst.simulation.downstreams import DownstreamByHand
 from pytest_storagefirst.simulation.frontdoor import HttpReply
 from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.playing import finish
@@ -140,6 +141,10 @@ class Stack:
             check_operation(fault)
         with self._going_on():
             self._simulation.inject(plan)
+
+    def downstream(self, url: str) -> DownstreamByHand:
+        """The third parties below a URL, to script: `stack.downstream(URL).outage(seconds=60)`."""
+        return DownstreamByHand(self._simulation, url)
 
     def run(self, seconds: float | None = None) -> bool:
         """Run until nothing is left to do, or for so long in virtual time; True when quiet.

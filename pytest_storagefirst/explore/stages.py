@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.explore import breakers, content, workload
+from pytest_storagefirst.explore import breakers, bursts, content, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
 from pytest_storagefirst.explore.pairs import (
@@ -90,6 +90,17 @@ def circuit_units(
     for base in breakers.together(messages, counts):
         orders = partial(_orders, exploration, messages, base, math.inf, CIRCUIT_ORDERS)
         yield Unit(base.name, orders)
+
+
+def burst_units(exploration: Exploration, messages: tuple[Send, ...]) -> Iterator[Unit]:
+    """Whether a burst reaches what is capped no faster than the cap allows."""
+
+    def tried(schedule: Schedule) -> None:
+        exploration.take(bursts.said_of(exploration.judge.judge(schedule)))
+
+    if bursts.PROPERTY in exploration.judge.names:
+        for name, schedule in bursts.schedules(exploration.judge.deployed, messages):
+            yield Unit(name, partial(tried, schedule))
 
 
 def order_units(

@@ -81,6 +81,8 @@ _LASTING: dict[str, tuple[tuple[str, str], ...]] = {
         ("response-lost", ""),
         ("http-500", ""),
         ("brownout", ""),
+        ("flapping", ""),
+        ("slow-start", ""),
     ),
     INVOCATION: (("crash", ""), ("throttled", "")),
     DELIVERY: (("ack-lost", ""), ("target-refused", "throttle")),

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_storagefirst.explore.judge import Judged, shows_nothing
-from pytest_storagefirst.explore.result import PropertyResult, Transition
+from pytest_storagefirst.explore.result import Calls, PropertyResult, Transition, busiest
 from pytest_storagefirst.explore.witness import named, told, witness_document
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.simulation.schedule import Schedule
 
 POISON = "poison-isolated"
+LOAD = "load-levelled"
 
 # What a good suite sees now and then, by the kind of event that shows it.
 _SEEN_AS = {"dead letter": "dead-lettered", "redrive": "redriven"}
@@ -32,6 +33,7 @@ class Tally:
     smallest: Judged | None = None  # of the runs with that verdict
     bad: frozenset[str] = frozenset()  # bad messages of the smallest run
     kept: Mapping[str, str] = field(default_factory=dict)  # what it must hold again
+    calls: tuple[Calls, ...] = ()  # of the busiest run
     why_idle: str = ""  # of a run that had nothing for it to judge
     why_silent: str = ""  # of a run that showed nothing either way
 
@@ -83,6 +85,8 @@ class Tallies:
             if verdict.value == VIOLATED:
                 violated.append(name)
             tally.keep(verdict, judged, bad)
+            if name == LOAD:
+                tally.calls = busiest((tally.calls, calls_of(judged)))
         for fact in seen_in(judged):
             self.sometimes[fact] += 1
         circuit = judged.played.observation.circuit
@@ -107,6 +111,8 @@ def _result(name: str, tally: Tally, template: Path) -> PropertyResult:
         why = tally.why or tally.why_idle.replace("in this run", "in any run")
         return PropertyResult(name, NOT_APPLICABLE, why)
     counted = PropertyResult(name, tally.verdict, tally.why, tally.runs, len(tally.faults))
+    if tally.verdict == OK and name == LOAD:
+        return replace(counted, calls=tally.calls)
     if tally.verdict == OK and judged is not None and name == "circuit":
         return replace(counted, transitions=transitions_of(judged))
     if tally.verdict == OK or judged is None:
@@ -134,6 +140,15 @@ def with_story(
         story=story,
         witness=witness_document(template, counted.name, judged, bad, story, kept),
         transitions=transitions_of(judged),
+        calls=calls_of(judged) if counted.name == LOAD else (),
+    )
+
+
+def calls_of(judged: Judged) -> tuple[Calls, ...]:
+    load = judged.played.observation.load
+    urls = sorted({call.downstream for call in load.calls}) if load is not None else ()
+    return tuple(
+        (url, *one) for url in urls if load for one in sorted(load.per_second(url).items())
     )
 
 

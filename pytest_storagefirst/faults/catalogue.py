@@ -74,10 +74,25 @@ _KINDS = (
         "http-500", (HTTP,), "the third party answers 500 without doing the work", lasts=True
     ),
     FaultKind(
-        "http-429", (HTTP,), "the third party answers 429 without doing the work", lasts=True
+        "http-429",
+        (HTTP,),
+        "the third party answers 429 and a Retry-After, without doing the work",
+        lasts=True,
     ),
     FaultKind(
         "brownout", (HTTP,), "the third party answers every second call with 503", lasts=True
+    ),
+    FaultKind(
+        "flapping",
+        (HTTP,),
+        "the third party is down for ten seconds, up for ten seconds, and so on",
+        lasts=True,
+    ),
+    FaultKind(
+        "slow-start",
+        (HTTP,),
+        "the third party takes 8 s to answer, and for each further answer half as long",
+        lasts=True,
     ),
     FaultKind(
         "crash",

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_storagefirst.ledger.circuit import Circuit
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.history import History
+from pytest_storagefirst.ledger.load import Load
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Observation:
     quiet: bool = True
     why_not_quiet: str = ""
     circuit: Circuit | None = None  # what was seen of the stack's breaker, where it has one
+    load: Load | None = None  # what third parties were asked, where any is listed or work is capped
     faults_required: tuple[str, ...] = ()  # texts of the plan's faults
     faults_fired: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.breaking import judge_circuit
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.history import History, seconds, times
+from pytest_storagefirst.ledger.levelling import judge_load
 from pytest_storagefirst.ledger.poison import SET_ASIDE, judge_poison
 from pytest_storagefirst.ledger.properties import (
     Context,
@@ -241,6 +242,15 @@ def _when_breaking(facts: Facts) -> str:
     return "no breaker was found; where there is one, name its state under [circuit]"
 
 
+def _when_capped(facts: Facts) -> str:
+    if facts.capped:
+        return ""
+    return (
+        "nothing is capped: no mapping has MaximumConcurrency, no function that takes messages "
+        "ReservedConcurrentExecutions, and no [[downstream]] per_second or at_once"
+    )
+
+
 def _clean_loss(account: Account) -> Verdict:
     return Verdict(OK, account.remark) if account.remark else _OK
 
@@ -272,5 +282,6 @@ _register_all(
         ("order-preserved", _when_ordered, judge_order, _clean_order),
         ("drains", _when_consumed, judge_rest, lambda _: _OK),
         ("circuit", _when_breaking, judge_circuit, None),
+        ("load-levelled", _when_capped, judge_load, None),
     )
 )

@@ -23,6 +23,7 @@ class Facts:
     ordered: bool = False  # there are FIFO groups, shards or partition keys
     redrivable: bool = False  # some queue has a dead-letter queue
     breaks: bool = False  # a circuit breaker's state is kept somewhere
+    capped: bool = False  # there is a cap on invocations at once or on calls downstream
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,13 @@ def property_as_json(result: PropertyResult) -> dict[str, Any]:
         "lost": list(result.lost),
         "story": list(result.story),
         **({"transitions": _transitions(result)} if result.transitions else {}),
+        **({"calls": _calls(result)} if result.calls else {}),
     }
+
+
+def _calls(result: PropertyResult) -> list[dict[str, Any]]:
+    names = ("downstream", "second", "calls")
+    return [dict(zip(names, one, strict=True)) for one in result.calls]
 
 
 def _transitions(result: PropertyResult) -> list[dict[str, Any]]:

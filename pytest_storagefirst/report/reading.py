@@ -149,6 +149,10 @@ def _property(value: Any, file: Path) -> PropertyResult:
             (float(change["at"]), _text(change["from"]), _text(change["to"]))
             for change in map(_mapping, one.get("transitions", []))
         ),
+        calls=tuple(
+            (_text(call["downstream"]), _count(call["second"]), _count(call["calls"]))
+            for call in map(_mapping, one.get("calls", []))
+        ),
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pytest_storagefirst.ledger.load import Cap
+from pytest_storagefirst.scripts import Script
+from pytest_storagefirst.simulation.caps import caps_of
 from pytest_storagefirst.simulation.circuits import Breaker
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.world import World
@@ -19,6 +22,8 @@ from pytest_storagefirst.stack.topology import (
     Stream,
     Topology,
 )
+
+ANSWER_SECONDS = 0.2  # of a third party with a cap on calls at once, unless it says otherwise
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Downstream:
-    """How a third party answers: by method and URL (a prefix), status, headers and body."""
+    """How a third party answers: by method and URL (a prefix), status, headers and body.
+
+    `script` says what it does from the start of a run on; beyond `per_second` calls in any second
+    and `at_once` calls at a time it answers 429 (0: it takes all).
+    """
 
     url: str
     method: str = ""
@@ -60,6 +69,17 @@ class Downstream:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     idempotency: str = ""
+    script: Script = ()
+    per_second: int = 0
+    at_once: int = 0
+    answer_seconds: float | None = None
+
+    @property
+    def delay_seconds(self) -> float:
+        """How long its answer takes. What can have too many at once needs time for each."""
+        if self.answer_seconds is not None:
+            return self.answer_seconds
+        return ANSWER_SECONDS if self.at_once else 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,11 @@ class Deployed:
 
     def entry(self, name: str) -> Entry:
         return next(entry for entry in self.entries if entry.name == name)
+
+    @cached_property
+    def caps(self) -> tuple[Cap, ...]:
+        """How much of this stack's work may be under way at once, and asked of third parties."""
+        return caps_of(self)
 
     def function_by_arn(self, arn: str) -> Any:
         """The function of an ARN, a name, or either with a version or alias behind it.

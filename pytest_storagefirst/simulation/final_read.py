@@ -33,6 +33,7 @@ def observation(simulation: Simulation) -> Observation:
         quiet=quiet,
         why_not_quiet="" if quiet else _why_not_quiet(simulation),
         circuit=simulation.circuit.result() if simulation.circuit is not None else None,
+        load=simulation.load.result() if simulation.load is not None else None,
         faults_required=tuple(str(fault) for fault in simulation.strikes.plan),
         faults_fired=simulation.strikes.fired,
     )

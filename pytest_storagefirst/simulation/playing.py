@@ -117,6 +117,8 @@ def finish(simulation: Simulation) -> Played:
         if not schedules.tick(simulation):
             break
         _drain(simulation)
+    if simulation.load is not None:
+        simulation.load.outlast_scripts()
     _send_late(simulation)
     strikable = dict(simulation.strikes.counts)
     for _ in range(simulation.schedule.redrives.count("after")):

@@ -28,6 +28,7 @@ from pytest_storagefirst.simulation import (
 from pytest_storagefirst.simulation.choosing import EVERYTHING, scheduler_of
 from pytest_storagefirst.simulation.circuits import CircuitWatch
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.downstreams import load_watch
 from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
@@ -86,8 +87,7 @@ class Simulation:
         self.why_stopped = ""
         self._most_events = MOST_EVENTS
         self._most_steps = MOST_STEPS
-        self.closing = False
-        self.is_running = False
+        self.closing = self.is_running = False
         self._random_state: Any = None
         self.moto_random = MotoRandom(schedule.seed)
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
@@ -95,8 +95,8 @@ class Simulation:
         self.hub = greenlet.getcurrent()
         self.mappings: list[SqsMapping] = []
         self.sender = Sender(self)
-        breaker = deployed.breaker
-        self.circuit = CircuitWatch(self, breaker) if breaker is not None else None
+        self.circuit = CircuitWatch(self, deployed.breaker) if deployed.breaker else None
+        self.load = load_watch(self)
 
     # -- life ---------------------------------------------------------------------------------
 

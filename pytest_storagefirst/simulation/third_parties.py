@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pytest_storagefirst.simulation import boundary, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.deployed import Downstream
+from pytest_storagefirst.simulation.downstreams import NO_TROUBLE, trouble
 from pytest_storagefirst.simulation.wire import (
     ConnectionResetAfterEffect,
     ConnectTimeout,
@@ -21,12 +22,16 @@ from pytest_storagefirst.simulation.wire import (
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
-_KINDS = frozenset({"refused", "response-lost", "slow", "http-500", "http-429", "brownout"})
+_KINDS = frozenset(
+    {"refused", "response-lost", "slow", "http-500", "http-429"}
+    | {"brownout", "flapping", "slow-start"}
+)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATUS = {
     "http-500": 500,
     "http-429": 429,
     "brownout": 503,
+    "flapping": 503,
     "throttle": 429,
     "server-error": 503,
     "access-denied": 403,
@@ -52,12 +57,16 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     watch = simulation.circuit
     if watch is not None:
         watch.called(invocation, messages)
+    reply = None
     try:
         reply = _reply(simulation, invocation, call, crossing)
     except WireFault:
         if watch is not None:
             watch.answered(invocation, messages, is_good=False)
         raise
+    finally:
+        if simulation.load is not None:
+            simulation.load.answered(crossing, reply)
     if watch is not None:
         watch.answered(invocation, messages, is_good=reply.status < 500 and reply.status != 429)
     return reply
@@ -71,21 +80,32 @@ def _reply(
     simulation.scheduler.pause(boundary.BEFORE_MS)
     simulation.stop_the_dead(invocation)
     strike = boundary.due(simulation, place, crossing, _KINDS)
-    kind = ""
+    variant = ""
+    met = NO_TROUBLE
     if strike is not None:
         simulation.strike(strike, messages)
-        kind = strike.fault.kind
-        if kind == "brownout" and strike.struck % 2 == 0:
-            kind = ""  # every second call gets through
-        if kind == "refused" and strike.fault.variant not in _STATUS:
-            simulation.record("errored", messages, place, f"{crossing.label}: no connection")
-            raise ConnectTimeout(call.url)
-        status = _STATUS.get(strike.fault.variant if kind == "refused" else kind)
-        if status is not None:
-            simulation.record("errored", messages, place, f"{crossing.label}: HTTP {status}")
-            return HttpAnswer(status, {"Content-Type": "application/json"}, b"{}")
-    simulation.scheduler.touch("http", call.method, call.url)
+        variant = strike.fault.variant
+        since_ms = simulation.now_ms - strike.began_ms
+        met = trouble(strike.fault.kind, strike.struck, since_ms)
     downstream = _downstream(simulation, call)
+    load = simulation.load
+    if load is not None:
+        met = load.meets(call.url) if strike is None else met
+        if met.kind != "refused" or variant in _STATUS:
+            full = load.arrived(invocation, crossing, downstream, call.url)
+            met = met if met.kind else full
+    kind = met.kind
+    if kind == "refused" and variant not in _STATUS:
+        simulation.record("errored", messages, place, f"{crossing.label}: no connection")
+        raise ConnectTimeout(call.url)
+    status = _STATUS.get(variant if kind == "refused" else kind)
+    if status is not None:
+        simulation.record("errored", messages, place, f"{crossing.label}: HTTP {status}")
+        headers = {"Content-Type": "application/json"}
+        if status == 429:
+            headers["Retry-After"] = str(met.retry_after_seconds)
+        return HttpAnswer(status, headers, b"{}")
+    simulation.scheduler.touch("http", call.method, call.url)
     refuses = downstream.status >= 400  # a third party that always says no does nothing
     if call.method not in _READING and not refuses:
         simulation.record("effected", messages, place, crossing.label)
@@ -94,15 +114,17 @@ def _reply(
         simulation.scheduler.sleep(invocation.function.timeout_seconds * 1000 + 1000)
     simulation.scheduler.pause(boundary.AFTER_MS)
     simulation.stop_the_dead(invocation)
-    if strike is not None and kind == "response-lost":
+    if kind == "response-lost":
         simulation.record("errored", messages, place, f"{crossing.label}: no answer")
-        if strike.fault.variant == "reset":
+        if variant == "reset":
             raise ConnectionResetAfterEffect(call.url)
         raise ReadTimeout(call.url)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_AFTER)
     if refuses:
         simulation.record("errored", messages, place, f"{crossing.label}: HTTP {downstream.status}")
-    return HttpAnswer(downstream.status, dict(downstream.headers), downstream.body)
+    headers = dict(downstream.headers)
+    delay_seconds = met.delay_seconds or downstream.delay_seconds
+    return HttpAnswer(downstream.status, headers, downstream.body, delay_seconds)
 
 
 def point_of(simulation: Simulation, call: HttpCall) -> str:

@@ -166,6 +166,27 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
             "[[downstream]]\nurl = 'http://a'\nreply = { json = 1, body = 'a' }",
             *(3, "{'json': 1, 'body': 'a'}", "json or body, not both"),
         ),
+        ("[[downstream]]\nurl = 'http://a'\nper_second = 0", 3, "0", "at least 1"),
+        ("[[downstream]]\nurl = 'http://a'\nat_once = true", 3, "True", "a whole number"),
+        ("[[downstream]]\nurl = 'http://a'\nanswer_seconds = 901", 3, "901", "0 to 900"),
+        ("[[downstream]]\nurl = 'http://a'\nscript = 'outage'", 3, "'outage'", "a list of steps"),
+        ("[[downstream]]\nurl = 'http://a'\nscript = [3]", 3, "3", '"outage 60 s"'),
+        (
+            "[[downstream]]\nurl = 'http://a'\nscript = ['outtage 3 s']",
+            *(3, "'outtage 3 s'", "write 'outage'"),
+        ),
+        (
+            "[[downstream]]\nurl = 'http://a'\nscript = ['outage']",
+            *(3, "'outage'", 'write for example "outage 60 s"'),
+        ),
+        (
+            "[[downstream]]\nurl = 'http://a'\nscript = ['brownout 3 s, retry after 5 s']",
+            *(3, "retry after", "leave out"),
+        ),
+        (
+            "[[downstream]]\nurl = 'http://a'\nscript = ['healthy', 'outage 3 s']",
+            *(3, "step 1 of 2: healthy", 'write for example "healthy 10 s"'),
+        ),
         ("[functions.Worker]\nhandle = 'a:b'", 2, "handle", 'write "handler"'),
         ("[functions.Worker]", 1, "no handler", 'handler = "module:function"'),
         ("[functions.Worker]\nhandler = 'worker'", 2, "'worker'", '"module:name"'),

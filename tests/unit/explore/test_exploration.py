@@ -209,6 +209,7 @@ def test_a_sound_stack_passes(workshop):
         "order-preserved": NOT_APPLICABLE,
         "drains": OK,
         "circuit": NOT_APPLICABLE,
+        "load-levelled": NOT_APPLICABLE,
     }
     assert found.properties[0].faults_tried > 40
     assert len(found.notes) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
@@ -79,6 +80,19 @@ def test_the_smallest_witness_is_chosen_whatever_the_order():
     ]
     for order in itertools.permutations(parts):
         assert merged(*order).why == "one"
+
+
+def test_the_busiest_run_is_told_of_what_holds():
+    few, many = (("https://a/", 0, 3),), (("https://a/", 0, 1), ("https://a/", 7, 4))
+    parts = [
+        StackResult("template.yaml", (PropertyResult(NAME, verdict, runs=1, calls=calls),))
+        for verdict, calls in (("ok", few), ("ok", many), ("ok", ()))
+    ]
+    for order in itertools.permutations(parts):
+        assert merged(*order).calls == many
+    broken = StackResult("template.yaml", (PropertyResult(NAME, "violated", runs=1, calls=few),))
+    assert merged(*parts, broken).calls == few
+    assert StackResult.from_json(json.loads(json.dumps(broken.to_json()))) == broken
 
 
 def test_the_ground_covered_is_that_of_all():

@@ -60,7 +60,7 @@ def test_a_third_party(sound):
     kinds = {text.partition("#1: ")[2].partition(" ")[0] for text in found}
     assert kinds == {
         *("refused(connect-timeout)", "response-lost", "slow", "http-500", "http-429"),
-        *("crash-before", "crash-after", "brownout"),
+        *("crash-before", "crash-after", "brownout", "flapping", "slow-start"),
     }
 
 

@@ -29,6 +29,7 @@ ALL = (
     "order-preserved",
     "drains",
     "circuit",
+    "load-levelled",
 )
 
 
@@ -98,11 +99,11 @@ def test_selecting_by_name_all_or_none():
 @pytest.mark.parametrize(
     ("facts", "missing"),
     [
-        (Facts(consumed=True, ordered=True, redrivable=True, breaks=True), set()),
-        (Facts(breaks=True), {"redrive-completes", "order-preserved"}),
+        (Facts(consumed=True, ordered=True, redrivable=True, breaks=True, capped=True), set()),
+        (Facts(breaks=True, capped=True), {"redrive-completes", "order-preserved"}),
         (
             Facts(consumed=False, ordered=True, redrivable=True),
-            {*ALL[1:3], "drains", "circuit"},
+            {*ALL[1:3], "drains", "circuit", "load-levelled"},
         ),
     ],
 )
@@ -125,6 +126,7 @@ def test_a_clean_run_is_ok_and_claims_nothing_it_did_not_test():
         "order-preserved": NOT_APPLICABLE,
         "drains": OK,
         "circuit": NOT_APPLICABLE,
+        "load-levelled": NOT_APPLICABLE,
     }
     redriven = replace(CLEAN, redriven=frozenset({"m1"}))
     assert judge_all(redriven, NOTHING, Context())["redrive-completes"].value == OK
