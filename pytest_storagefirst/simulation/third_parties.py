@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pytest_storagefirst.simulation import boundary, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
+from pytest_storagefirst.simulation.configurations import extension_answer, is_extension
 from pytest_storagefirst.simulation.deployed import Downstream
 from pytest_storagefirst.simulation.wire import (
     ConnectionResetAfterEffect,
@@ -49,7 +50,8 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
     simulation.record("called", messages, place, crossing.label)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
-    watch = simulation.circuit
+    own = simulation.deployed.topology.configurations and is_extension(call.url)
+    watch = None if own else simulation.circuit
     if watch is not None:
         watch.called(invocation, messages)
     try:
@@ -85,7 +87,8 @@ def _reply(
             simulation.record("errored", messages, place, f"{crossing.label}: HTTP {status}")
             return HttpAnswer(status, {"Content-Type": "application/json"}, b"{}")
     simulation.scheduler.touch("http", call.method, call.url)
-    downstream = _downstream(simulation, call)
+    told = extension_answer(simulation, call.url)
+    downstream = Downstream("", "", *told) if told else _downstream(simulation, call)
     refuses = downstream.status >= 400  # a third party that always says no does nothing
     if call.method not in _READING and not refuses:
         simulation.record("effected", messages, place, crossing.label)
