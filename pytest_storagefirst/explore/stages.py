@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_storagefirst.explore import breakers, content, workload
+from pytest_storagefirst.explore.changes import change_faults
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
 from pytest_storagefirst.explore.pairs import (
@@ -72,7 +73,10 @@ def first_units(
 def single_units(
     exploration: Exploration, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Iterator[Unit]:
-    for fault in single_faults(exploration.judge.deployed, counts):
+    for fault in (
+        *single_faults(exploration.judge.deployed, counts),
+        *change_faults(exploration.judge, messages, counts),
+    ):
         yield Unit(
             str(fault),
             partial(_single, exploration, messages, fault),

@@ -110,12 +110,12 @@ def extension_answer(simulation: Simulation, url: str) -> Answer | None:
     found = configuration_named(known, *map(unquote, path.groups())) if path else None
     if found is None:
         return _refused(404, "ResourceNotFoundException", {"ResourceType": "Configuration"})
-    function = simulation.current.function if simulation.current is not None else None
-    for operation in READS if function is not None else ():
-        asked = {"configuration": found.arn}
-        refused = simulation.permissions.of_operation(function.role_arn, DATA_API, operation, asked)
+    caller: Any = simulation.current
+    for operation in READS if caller is not None else ():
+        asked, role = {"configuration": found.arn}, caller.function.role_arn
+        refused = simulation.permissions.of_operation(role, DATA_API, operation, asked)
         if refused is not None:
-            simulation.record("denied", (), function.logical_id, refused.reading)
+            simulation.record("denied", (), caller.function.logical_id, refused.reading)
             return _refused(400, "BadRequestException", {"Message": refused.message})
     content = content_of(simulation, found)
     flags = parse_qs(split.query).get("flag", [])

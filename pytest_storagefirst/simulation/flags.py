@@ -71,7 +71,9 @@ def _booleans(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[A
 
 
 def opposite(word: str) -> str | None:
-    """The other value of a parameter that reads like a switch, written alike; None for no switch."""
+    """The other value of a parameter that reads like a switch, written alike; None for no
+    switch.
+    """
     other = OPPOSITES.get(word.lower())
     if other is None:
         return None
@@ -114,6 +116,17 @@ def content_of(simulation: Simulation, configuration: Configuration) -> str:
             name: one if one.get("enabled") else {"enabled": False} for name, one in content.items()
         }
     return json.dumps(content)
+
+
+def keys_in(known: tuple[Flag, ...], table: str) -> list[dict[str, Any]]:
+    """The keys of a table's items that are flags, as DynamoDB writes them."""
+    found = [flag.key for flag in known if flag.kind == ITEM and flag.place == table]
+    if not found:
+        return []
+    from boto3.dynamodb.types import TypeSerializer
+
+    typed = TypeSerializer().serialize
+    return [{name: typed(part) for name, part in key.items()} for key in found]
 
 
 def begin(simulation: Simulation) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation import boundary, changes, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.configurations import extension_answer, is_extension
 from pytest_storagefirst.simulation.deployed import Downstream
@@ -48,6 +48,7 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     )
     point = point_of(simulation, call)
     crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
+    changes.strike(simulation, place, point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
     own = simulation.deployed.topology.configurations and is_extension(call.url)

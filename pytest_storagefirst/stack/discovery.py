@@ -16,6 +16,7 @@ from .topology import (
     Edge,
     EventSourceMapping,
     Function,
+    Parameter,
     Pipe,
     Queue,
     RecurringSchedule,
@@ -138,6 +139,12 @@ class _Finder:
             edges=tuple(edges),
             state_machines=tuple(machines),
             configurations=tuple(configured),
+            parameters=tuple(
+                Parameter(
+                    logical, name, self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+                )
+                for logical, name in self.of_type("AWS::SSM::Parameter")
+            ),
             logical_ids=self.logical_ids,
             inert=tuple(
                 f"{logical} ({kind})"

@@ -224,6 +224,15 @@ class Configuration:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """A parameter of SSM's, with the value that it was deployed with."""
+
+    logical_id: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class IntegrationResponse:
     """How a REST API answers: chosen by `selection_pattern` against the backend's status."""
 
@@ -316,6 +325,7 @@ class Topology:
     edges: tuple[Edge, ...] = ()
     state_machines: tuple[StateMachine, ...] = ()
     configurations: tuple[Configuration, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     logical_ids: MappingType[str, str] = field(
         default_factory=dict
     )  # physical id or ARN -> logical id
