@@ -1,12 +1,13 @@
 """What operators change in the midst of the work, at each moment that makes a difference.
 
 A flip shows at the next read of the flag, so one before each read stands for all. A redeployment
-or a disabled mapping shows in what is invoked next, so each is tried with a first batch at work.
+or a disabled mapping shows in what comes later, so others follow when each of them is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.sweep import MOST_NUMBERS, outage_ms
@@ -14,7 +15,7 @@ from pytest_storagefirst.faults.catalogue import EVENTUALLY_CONSISTENT_READS, IN
 from pytest_storagefirst.faults.plan import OUTAGE_MS, Fault
 from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.flags import ITEM, PARAMETER, PROFILE, Flag
-from pytest_storagefirst.simulation.schedule import Send
+from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 _READS = {
     PROFILE: frozenset({"appconfigdata.GetLatestConfiguration"}),
@@ -23,10 +24,13 @@ _READS = {
 }
 
 
-def change_faults(
+GAP_MS = 60_000  # between two messages, of which each then has its own batch
+
+
+def flips(
     judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Iterator[Fault]:
-    """By the crossings of a fault-free run; none where the stack has nothing to change."""
+    """A flip before each read of a flag, by the crossings of a fault-free run."""
     deployed = judge.deployed
     for flag in deployed.flags:
         sites = [site for site in sorted(counts) if _reads(site[1], flag)]
@@ -39,18 +43,29 @@ def change_faults(
             for_ms = 0 if stays else outage_ms(deployed, "crash", place)
             for number in range(1, min(counts[place, point], MOST_NUMBERS) + 1):
                 yield Fault(place, point, number, "flag-flipped", flag.name, for_ms=for_ms)
+
+
+def schedules(
+    judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[Schedule]:
+    """A change of each kind while the first message is at work, and others are to come."""
+    deployed = judge.deployed
+    spread = Schedule(messages, gap_ms=GAP_MS)
+    for flip in flips(judge, messages, counts):
+        if counts[flip.place, flip.point] == 1:  # read once a batch: so between two batches
+            yield replace(spread, plan=(replace(flip, number=2),))
     fed = {
         function.logical_id
         for mapping in deployed.topology.mappings
         if (function := deployed.function_by_arn(mapping.function_arn)) is not None
     }
+    breaks = deployed.breaker is not None and deployed.breaker.kind == "mapping"
     for place, point in sorted(counts):
-        if point != INVOCATION:
-            continue
-        yield Fault(place, point, 1, "redeployed")
-        breaks = deployed.breaker is not None and deployed.breaker.kind == "mapping"
-        if place in fed and not breaks:  # a mapping that is a breaker's own is the breaker's
-            yield Fault(place, point, 1, "mapping-disabled", for_ms=OUTAGE_MS)
+        if point == INVOCATION:
+            yield replace(spread, plan=(Fault(place, point, 1, "redeployed"),))
+            if place in fed and not breaks:  # a breaker that is a mapping switches it itself
+                disabled = Fault(place, point, 1, "mapping-disabled", for_ms=OUTAGE_MS)
+                yield replace(spread, plan=(disabled,))
 
 
 def _reads(point: str, flag: Flag) -> bool:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.explore import breakers, content, workload
-from pytest_storagefirst.explore.changes import change_faults
+from pytest_storagefirst.explore import breakers, changes, content, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
 from pytest_storagefirst.explore.pairs import (
@@ -75,7 +74,7 @@ def single_units(
 ) -> Iterator[Unit]:
     for fault in (
         *single_faults(exploration.judge.deployed, counts),
-        *change_faults(exploration.judge, messages, counts),
+        *changes.flips(exploration.judge, messages, counts),
     ):
         yield Unit(
             str(fault),
@@ -89,6 +88,22 @@ def circuit_units(
     """What a breaker is for, and what may go wrong with it meanwhile."""
     for name, schedule in breakers.schedules(exploration.judge, messages, counts):
         yield Unit(name, partial(exploration.try_out, schedule))
+
+
+def change_units(
+    exploration: Exploration, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[Unit]:
+    """What operators change while some messages are at work and others are to come."""
+    for schedule in changes.schedules(exploration.judge, messages, counts):
+        name = f"amid others: {schedule.plan[0]}"
+        yield Unit(name, partial(_change, exploration, schedule))
+
+
+def _change(exploration: Exploration, schedule: Schedule) -> None:
+    judged = exploration.try_out(schedule)
+    broke = any(verdict.value == VIOLATED for verdict in judged.verdicts.values())
+    fired = judged.played.observation.faults_fired
+    exploration.note_tried(schedule.plan[0], NEVER_FIRED if not fired else BROKE if broke else HELD)
 
 
 def order_units(

@@ -22,9 +22,9 @@ from pytest_storagefirst.simulation.routing import hooks
 BEFORE_MS = 2  # from the call until its effect
 AFTER_MS = 3  # from the effect until the answer
 
-# What is said to these is no effect of a message: nobody's order is in a log line, or in an
-# assumed role.
-TELEMETRY = frozenset({"logs", "cloudwatch", "xray", "application-signals", "sts"})
+# What is said to these is no effect of a message: nobody's order is in a log line, in an assumed
+# role, or in a question about flags.
+TELEMETRY = frozenset({"appconfigdata", "logs", "cloudwatch", "xray", "application-signals", "sts"})
 _COMPUTING = frozenset(
     f"kms.{operation}"
     for operation in (

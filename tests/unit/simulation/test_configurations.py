@@ -141,6 +141,7 @@ def test_feature_flags_of_powertools_are_read_by_its_own_code(stack):
         opened.run()
         [item] = opened.table("Table").items
         assert item["fast"] is True
+        assert [effect.place for effect in opened.effects()] == ["Table"]
         opened.verify("no-message-loss")
 
 
