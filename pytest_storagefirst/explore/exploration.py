@@ -224,8 +224,6 @@ class Course:
             exploration.note(f"without any fault {why}: no fault was tried")
             faultless, singles = faultless[:1], []
         self.conclusion.singles = tuple(unit.name for unit in singles)
-        if not why:
-            faultless += stages.change_units(exploration, messages, counts)
         if not why and exploration.judge.deployed.breaker is not None:
             faultless += stages.circuit_units(exploration, messages, counts)
         pairing = settings.max_faults > 1 and settings.budget_seconds > 0

@@ -80,6 +80,8 @@ def single_units(
             str(fault),
             partial(_single, exploration, messages, fault),
         )
+    for schedule in changes.schedules(exploration.judge, messages, counts):
+        yield Unit(str(schedule.plan[0]), partial(_change, exploration, schedule))
 
 
 def circuit_units(
@@ -88,15 +90,6 @@ def circuit_units(
     """What a breaker is for, and what may go wrong with it meanwhile."""
     for name, schedule in breakers.schedules(exploration.judge, messages, counts):
         yield Unit(name, partial(exploration.try_out, schedule))
-
-
-def change_units(
-    exploration: Exploration, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
-) -> Iterator[Unit]:
-    """What operators change while some messages are at work and others are to come."""
-    for schedule in changes.schedules(exploration.judge, messages, counts):
-        name = f"amid others: {schedule.plan[0]}"
-        yield Unit(name, partial(_change, exploration, schedule))
 
 
 def _change(exploration: Exploration, schedule: Schedule) -> None:
