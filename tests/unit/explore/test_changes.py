@@ -231,3 +231,15 @@ def test_a_flag_that_is_not_there_is_refused(template, told, message):
     topology = prepare(template(ONE_TABLE), Settings()).deployed.topology
     with pytest.raises(SettingsError, match=message):
         flags_of(Settings(flags=(told,)), topology)
+
+
+@pytest.mark.parametrize("point", ["invocation", "ssm.GetParameter", "dynamodb.PutItem"])
+def test_a_flip_strikes_wherever_a_function_crosses(template, point):
+    path = template(ONE_TABLE)
+    with open_stack(path, load_settings(path)) as stack:
+        stack.inject(f"Worker: {point} #1: flag-flipped")
+        stack.send()
+        stack.run()
+        faulted = [event.detail for event in stack.history if event.kind == "faulted"]
+        assert faulted == [f"Worker: {point} #1: flag-flipped"]
+        stack.verify()
