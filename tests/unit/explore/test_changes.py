@@ -122,7 +122,7 @@ def flips(result):
     return [cell for cell in result.coverage.cells if cell.fault.startswith("flag-flipped")]
 
 
-@pytest.mark.parametrize("process, more", [(ONE_TABLE, ""), (SWITCH, ITEM)])
+@pytest.mark.parametrize(("process", "more"), [(ONE_TABLE, ""), (SWITCH, ITEM)])
 def test_either_outcome_of_a_flag_is_an_effect_and_what_waits_is_not_lost(template, process, more):
     result = explored(template(process, more))
 
@@ -217,7 +217,7 @@ def test_what_reads_like_a_switch_is_a_flag(template):
 
 
 @pytest.mark.parametrize(
-    "told, message",
+    ("told", "message"),
     [
         ({}, "one of table, parameter, profile"),
         ({"table": "Flag", "attribute": "a", "key": {}}, 'write "Flags"'),
