@@ -85,6 +85,7 @@ class Settings:
     downstreams: tuple[Downstream, ...] = ()
     functions: Mapping[str, str | Callable[..., Any]] = field(default_factory=dict)
     circuit: Mapping[str, Any] = field(default_factory=dict)
+    flags: tuple[Mapping[str, Any], ...] = ()
     permissions: bool = True
     seed: int = 0
     max_faults: int = DEFAULT_MAX_FAULTS

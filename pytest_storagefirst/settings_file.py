@@ -121,6 +121,7 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
             "downstream",
             "functions",
             "circuit",
+            "flag",
             "permissions",
         ),
     )
@@ -131,6 +132,8 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
     for key in ("properties", "circuit"):
         if key in top:
             sources[key] = document.where(key)
+    for number in range(len(top.get("flag", []))):
+        sources[f"flag.{number}"] = document.where("flag", number)
     return replace(
         settings,
         parameters={
@@ -160,6 +163,10 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
                 *("threshold", "recovery_seconds", "successes"),
             ),
+        ),
+        flags=tuple(
+            read.table(("flag", number), value, _OF_A_FLAG)
+            for number, value in enumerate(read.tables(("flag",), top.get("flag", [])))
         ),
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},
@@ -230,6 +237,8 @@ def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
         where=where,
     )
 
+
+_OF_A_FLAG = ("table", "key", "attribute", "parameter", "profile", "flag", "values")
 
 # How a producer sends beside the body, and to what it can.
 _MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key": ("stream",)}

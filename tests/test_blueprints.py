@@ -55,6 +55,12 @@ UNSAFE = {
         "",
         "Rule: delivery #1: target-refused",
     ),
+    "feature-flags": (
+        "src/app.py",
+        r"raise Paused\(body\)",
+        "return",
+        "Worker: appconfigdata.GetLatestConfiguration #1: flag-flipped(Flags.processing)",
+    ),
     "api-fifo-table": ("src/app.py", r"stopped\.add\(sender\)", "pass", NO_WRITES),
     "load-levelling": (
         "src/app.py",

@@ -17,6 +17,7 @@ from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation.circuits import Breaker, spelt
+from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.topology import Topology
 
@@ -193,7 +194,11 @@ def _schedule(
 
 
 def _third(counts: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
-    return sorted(site for site in counts if sort_of_point(site[1]) == HTTP)
+    return sorted(
+        site
+        for site in counts
+        if sort_of_point(site[1]) == HTTP and not is_extension(site[1].rpartition(" ")[2])
+    )
 
 
 def _workload(messages: tuple[Send, ...]) -> tuple[Send, ...]:

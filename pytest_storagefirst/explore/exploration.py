@@ -31,6 +31,7 @@ from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.verdict import OK, VIOLATED
 from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.playing import many
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -317,6 +318,8 @@ class Course:
         listed = tuple(downstream.url for downstream in downstreams)
         for place, point in sorted(counts):
             url = point.rpartition(" ")[2]
+            if is_extension(url) and self.exploration.prepared.deployed.topology.configurations:
+                continue
             if point.startswith("http ") and not (listed and url.startswith(listed)):
                 call = point.removeprefix("http ")
                 self.conclusion.notes.append(

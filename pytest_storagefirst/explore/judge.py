@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from pytest_storagefirst.explore.absent import why_nowhere
 from pytest_storagefirst.explore.crowds import FEW_MESSAGES, crowd
+from pytest_storagefirst.explore.either import account_of_either
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.attribution import take_account
@@ -17,6 +18,7 @@ from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.oracle import Oracle, Sequential
 from pytest_storagefirst.ledger.properties import Context, Facts, crashed, judge_all, registered
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, Verdict
+from pytest_storagefirst.simulation.changes import flipped_by
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.downstreams import with_healthy_downstreams
 from pytest_storagefirst.simulation.playing import Played, play
@@ -56,6 +58,7 @@ class Judge:
         self.is_over: Callable[[], bool] = lambda: False
         self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
         self._healthy = deployed, with_healthy_downstreams(deployed)
+        self._others: dict[frozenset[str], Judge] = {}
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
@@ -114,6 +117,9 @@ class Judge:
                 observation, oracle, allowed=self._allowed(schedule, observation)
             )
             self._confirm(account, oracle, schedule)
+            flipped = flipped_by(self.deployed.flags, schedule.plan)
+            if flipped:
+                account = self._account_of_either(schedule, played.observation, flipped)
         except (LookupError, AssertionError, ValueError, TypeError) as error:
             verdict = crashed("the account", error)
             return Judged(schedule, played, None, dict.fromkeys(self.names, verdict))
@@ -226,6 +232,26 @@ class Judge:
             alone = {message: self.alone(send) for message, send in sends.items()}
             self._oracles[key] = Oracle(alone, self._sequential(sends))
         return self._oracles[key]
+
+    def under(self, flipped: Set[str]) -> Judge:
+        """The judge of the same stack, these of its flags having their other value at first."""
+        deployed = replace(self.deployed, flipped=self.deployed.flipped ^ frozenset(flipped))
+        other = self._others.get(deployed.flipped)
+        if other is None or other.deployed != deployed:
+            other = self._others[deployed.flipped] = Judge(deployed, self.names)
+        other.is_over = self.is_over
+        return other
+
+    def _account_of_either(
+        self, schedule: Schedule, observation: Observation, flipped: Iterable[frozenset[str]]
+    ) -> Account:
+        judges = [self, *map(self.under, flipped)]
+        return account_of_either(
+            lambda oracle: _without_expected_messages(observation, oracle),
+            [judge.oracle(schedule.workload) for judge in judges],
+            [{one.message: judge.alone(one) for one in schedule.workload} for judge in judges],
+            self._allowed(schedule, observation),
+        )
 
     def _sequential(self, sends: Mapping[str, Send]) -> Sequential:
         def sequential(ids: tuple[str, ...], variant: int = 0) -> Observation | None:

@@ -14,7 +14,7 @@ from typing import Any
 import time_machine
 
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
-from pytest_storagefirst.explore import breakers
+from pytest_storagefirst.explore import breakers, flags
 from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.scripts import parse_script
@@ -84,7 +84,8 @@ def prepare(
     code = _code(topology, template, overrides, path.parent)
     entries = ways_in(topology, settings, template)
     breaker = breakers.named(settings, topology)
-    deployed = Deployed(world, topology, code, entries, _downstreams(settings), breaker)
+    known = flags.flags_of(settings, topology)
+    deployed = Deployed(world, topology, code, entries, _downstreams(settings), breaker, known)
     absent = absent_targets(deployed)
     deployed = replace(deployed, absent=places_of(deployed, absent, template))
     _check_consumers(deployed, template, overrides)

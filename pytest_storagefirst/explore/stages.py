@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.explore import breakers, bursts, content, workload
+from pytest_storagefirst.explore import breakers, bursts, changes, content, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
 from pytest_storagefirst.explore.pairs import (
@@ -74,11 +74,16 @@ def first_units(
 def single_units(
     exploration: Exploration, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Iterator[Unit]:
-    for fault in single_faults(exploration.judge.deployed, counts):
+    for fault in (
+        *single_faults(exploration.judge.deployed, counts),
+        *changes.flips(exploration.judge, messages, counts),
+    ):
         yield Unit(
             str(fault),
             partial(_single, exploration, messages, fault),
         )
+    for schedule in changes.schedules(exploration.judge, messages, counts):
+        yield Unit(str(schedule.plan[0]), partial(_change, exploration, schedule))
 
 
 def circuit_units(
@@ -101,6 +106,13 @@ def burst_units(exploration: Exploration, messages: tuple[Send, ...]) -> Iterato
     if bursts.PROPERTY in exploration.judge.names:
         for name, schedule in bursts.schedules(exploration.judge.deployed, messages):
             yield Unit(name, partial(tried, schedule))
+
+
+def _change(exploration: Exploration, schedule: Schedule) -> None:
+    judged = exploration.try_out(schedule)
+    broke = any(verdict.value == VIOLATED for verdict in judged.verdicts.values())
+    fired = judged.played.observation.faults_fired
+    exploration.note_tried(schedule.plan[0], NEVER_FIRED if not fired else BROKE if broke else HELD)
 
 
 def order_units(

@@ -112,6 +112,24 @@ _KINDS = (
     FaultKind("init-failed", (INVOCATION,), "the environment does not come up", lasts=True),
     FaultKind("recycled", (INVOCATION,), "a new environment serves: module state is gone"),
     FaultKind(
+        "flag-flipped",
+        (CALL, HTTP, INVOCATION),
+        "just before it a feature flag takes its other value, for good or for a while; the variant "
+        "names the flag",
+        lasts=True,
+    ),
+    FaultKind(
+        "mapping-disabled",
+        (CALL, HTTP, INVOCATION),
+        "an operator disables the event source mappings of the function, and enables them later",
+        lasts=True,
+    ),
+    FaultKind(
+        "redeployed",
+        (CALL, HTTP, INVOCATION),
+        "new environments serve what is invoked from now on; those at work go on to their end",
+    ),
+    FaultKind(
         "duplicate",
         (DELIVERY,),
         "a queue, topic, bus or bucket delivers a second time, or a stream's checkpoint is lost",

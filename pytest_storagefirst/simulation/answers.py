@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation.configurations import answer_configurations
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.mappings_api import answer_mappings
 from pytest_storagefirst.simulation.refusals import not_answered
@@ -20,7 +21,11 @@ def answer(simulation: Simulation, method: str, url: str, headers: Any, body: An
     """Status, headers and body. Raises NotAnswered, having refused the run, for what nobody can."""
     if simulation.current is not None and is_invoke(method, url):
         return answer_invoke(simulation, url, headers, body)
-    own = answer_states(simulation, headers, body) or answer_mappings(simulation, method, url, body)
+    own = (
+        answer_states(simulation, headers, body)
+        or answer_mappings(simulation, method, url, body)
+        or answer_configurations(simulation, method, url, body)
+    )
     if own is not None:
         return own
     simulation.moto_random.enter()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from greenlet import getcurrent
 
 from pytest_storagefirst.faults import catalogue
-from pytest_storagefirst.simulation import lanes
+from pytest_storagefirst.simulation import changes, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.refusals import cancelled, denial, lost_answer, refusal
 from pytest_storagefirst.simulation.routing import hooks
@@ -22,9 +22,9 @@ from pytest_storagefirst.simulation.routing import hooks
 BEFORE_MS = 2  # from the call until its effect
 AFTER_MS = 3  # from the effect until the answer
 
-# What is said to these is no effect of a message: nobody's order is in a log line, or in an
-# assumed role.
-TELEMETRY = frozenset({"logs", "cloudwatch", "xray", "application-signals", "sts"})
+# What is said to these is no effect of a message: nobody's order is in a log line, in an assumed
+# role, or in a question about flags.
+TELEMETRY = frozenset({"appconfigdata", "logs", "cloudwatch", "xray", "application-signals", "sts"})
 _COMPUTING = frozenset(
     f"kms.{operation}"
     for operation in (
@@ -123,6 +123,8 @@ def aws_call(
     place = invocation.function.logical_id
     messages = simulation.identities.concerned(invocation.messages, request)
     crossing = Crossing(simulation, place, service, operation, f"{service}.{operation}", messages)
+    if crossing.numbers:
+        changes.strike(simulation, place, crossing.point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
     crash(simulation, invocation, crossing, CRASHES_BEFORE)
     crossing.denied = simulation.permissions.of_call(

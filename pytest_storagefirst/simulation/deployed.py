@@ -12,6 +12,7 @@ from pytest_storagefirst.scripts import Script
 from pytest_storagefirst.simulation.caps import caps_of
 from pytest_storagefirst.simulation.circuits import Breaker
 from pytest_storagefirst.simulation.environment import Code
+from pytest_storagefirst.simulation.flags import Flag
 from pytest_storagefirst.simulation.world import World
 from pytest_storagefirst.stack.states_language import patience_seconds
 from pytest_storagefirst.stack.topology import (
@@ -92,6 +93,8 @@ class Deployed:
     entries: tuple[Entry, ...]
     downstreams: tuple[Downstream, ...] = ()
     breaker: Breaker | None = None
+    flags: tuple[Flag, ...] = ()
+    flipped: frozenset[str] = frozenset()  # the flags that have their other value at first
     absent: tuple[str, ...] = ()  # places of effects at targets that nothing shows to be there
     lookups: dict[str, Any] = field(default_factory=dict, compare=False)
 

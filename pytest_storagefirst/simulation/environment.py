@@ -61,6 +61,7 @@ class Environment:
     ordinal: int
     alive: bool = True
     busy: bool = False
+    retired: bool = False  # by a deployment: it ends with what it is at
     handler: Callable[..., Any] | None = None
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     module_names: set[str] = field(default_factory=set)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Effect, Observation
+from pytest_storagefirst.simulation import flags
 from pytest_storagefirst.simulation.going_round import going_round
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _items(simulation: Simulation) -> Iterator[Effect]:
     for name, table in sorted(simulation.deployed.world.backend("dynamodb").tables.items()):
         place = _logical(simulation, name)
         keys = [key for key in (table.hash_key_attr, table.range_key_attr) if key]
+        kept = flags.keys_in(simulation.deployed.flags, name)
         for item in table.all_items():
             attributes = {
                 attribute: {value.type: value.value}
@@ -70,12 +72,9 @@ def _items(simulation: Simulation) -> Iterator[Effect]:
                 else _plain(value.to_json())
                 for attribute, value in item.attrs.items()
             }
-            yield Effect(
-                "item",
-                place,
-                {key: attributes[key] for key in keys if key in attributes},
-                attributes,
-            )
+            key = {name: attributes[name] for name in keys if name in attributes}
+            if key not in kept:  # a flag is nobody's effect
+                yield Effect("item", place, key, attributes)
 
 
 def _plain(value: Any) -> Any:

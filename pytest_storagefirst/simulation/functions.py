@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 
 from pytest_storagefirst.errors import HandlerError, SimulationError
-from pytest_storagefirst.simulation import clients, isolation
+from pytest_storagefirst.simulation import changes, clients, isolation
 from pytest_storagefirst.simulation.context import LambdaContext
 from pytest_storagefirst.simulation.environment import Code, Environment, variables_of
 from pytest_storagefirst.simulation.routing import pipes
@@ -109,6 +109,7 @@ class Functions:
         place = function.logical_id
         simulation.strikes.cross(place, "invocation", messages)
         simulation.scheduler.touch("environments", "take", place)
+        changes.strike(simulation, place, "invocation", messages)
         strike = simulation.due(place, "invocation", messages, _INVOCATION_FAULTS)
         kind = ""
         if strike is not None:
@@ -156,6 +157,12 @@ class Functions:
                 isolation.abandon(environment)
                 clients.take_back(environment)
 
+    def redeploy(self, place: str) -> None:
+        """Let new environments serve from now on; those at work go on to their end."""
+        self._recycle(place)
+        for environment in self._environments[place]:
+            environment.retired = True
+
     def give_back_clients(self) -> None:
         """The run is over: its environments' boto3 clients may be lent to the next one's."""
         for environments in self._environments.values():
@@ -172,7 +179,7 @@ class Functions:
     def _environment(self, function: Function) -> Environment:
         environments = self._environments.setdefault(function.logical_id, [])
         for environment in environments:
-            if environment.alive and not environment.busy:
+            if environment.alive and not environment.busy and not environment.retired:
                 return environment
         ordinal = self._made.get(function.logical_id, 0)
         self._made[function.logical_id] = ordinal + 1
@@ -291,6 +298,8 @@ class Functions:
         self._simulation.scheduler.touch("environments", "free", invocation.function.logical_id)
         invocation.environment.busy = False
         place = invocation.function.logical_id
+        if invocation.environment.retired:
+            invocation.environment.alive = False
         if not invocation.environment.alive:
             isolation.abandon(invocation.environment)
             clients.take_back(invocation.environment)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_storagefirst.simulation.configurations import configuration_asked
 from pytest_storagefirst.simulation.permitted_actions import Need, Place, needs, owner_of
 from pytest_storagefirst.simulation.policy_evaluation import (
     ALLOWED,
@@ -130,7 +131,10 @@ class Permissions:
 
     def _of_request(self, role_arn: str, point: str, request: Mapping[str, Any]) -> Refusal | None:
         service, _, operation = point.partition(".")
-        return self.of_operation(role_arn, service, operation, _parameters(service, request))
+        parameters = _parameters(service, request)
+        if service == "appconfigdata":  # who says what is asked for by name, or by a token
+            parameters = configuration_asked(self._topology, parameters)
+        return self.of_operation(role_arn, service, operation, parameters)
 
     def of_operation(
         self, role_arn: str, service: str, operation: str, parameters: Mapping[str, Any]
@@ -275,6 +279,8 @@ def _parameters(service: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         found = _FUNCTION.search(request.get("url_path", ""))
         qualifier = (request.get("query_string") or {}).get("Qualifier")
         return {"FunctionName": unquote(found[1]) if found else "", "Qualifier": qualifier}
+    if service == "appconfigdata" and request.get("query_string"):
+        return dict(request["query_string"])
     body = request["body"]
     if isinstance(body, Mapping):  # the query protocol: SNS
         return body

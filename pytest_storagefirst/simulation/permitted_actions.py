@@ -53,6 +53,7 @@ _ACTIONS: Mapping[str, Mapping[str, str]] = {
 }
 # Of these services, these operations alone.
 _ONLY: Mapping[str, frozenset[str]] = {
+    "appconfigdata": frozenset({"StartConfigurationSession", "GetLatestConfiguration"}),
     "events": frozenset({"PutEvents"}),
     "firehose": frozenset({"PutRecord", "PutRecordBatch"}),
     "kinesis": frozenset(
@@ -77,7 +78,7 @@ _ONLY: Mapping[str, frozenset[str]] = {
     "stepfunctions": frozenset({"SendTaskFailure", "SendTaskSuccess", "StartExecution"})
     | {"StartSyncExecution", "DescribeExecution", "StopExecution"},
 }
-_PREFIXES = {"sesv2": "ses", "stepfunctions": "states"}
+_PREFIXES = {"appconfigdata": "appconfig", "sesv2": "ses", "stepfunctions": "states"}
 _SERVICES = {"states": "stepfunctions"}  # as gateways call them
 
 
@@ -240,7 +241,12 @@ def _key(parameters: Parameters, place: Place) -> Iterable[str | None]:
     return (place.keys.get(str(parameters.get("KeyId"))),)
 
 
+def _configuration(parameters: Parameters, place: Place) -> Iterable[str | None]:
+    return (parameters.get("configuration"),)
+
+
 _RESOURCES: Mapping[str, Callable[[Parameters, Place], Iterable[str | None]]] = {
+    "appconfigdata": _configuration,
     "events": _buses,
     "kinesis": _stream,
     "kms": _key,

@@ -18,6 +18,7 @@ from pytest_storagefirst.simulation import (
     answers,
     boundary,
     final_read,
+    flags,
     fronts,
     isolation,
     seams,
@@ -88,6 +89,7 @@ class Simulation:
         self._most_events = MOST_EVENTS
         self._most_steps = MOST_STEPS
         self.closing = self.is_running = False
+        self.flipped: set[str] = set()  # the flags that have their other value
         self._random_state: Any = None
         self.moto_random = MotoRandom(schedule.seed)
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
@@ -139,6 +141,7 @@ class Simulation:
         """Rewind the stack and start its mappings. Call inside `running`."""
         fronts.make_room()
         self.deployed.world.rewind()
+        flags.begin(self)
         self.queues.reseed(self.random.getrandbits(32))
         for mapping in self.deployed.topology.mappings:
             queue = self.deployed.queue_by_arn(mapping.source_arn)

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_storagefirst.simulation import boundary, lanes
+from pytest_storagefirst.simulation import boundary, changes, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
+from pytest_storagefirst.simulation.configurations import extension_answer, is_extension
 from pytest_storagefirst.simulation.deployed import Downstream
 from pytest_storagefirst.simulation.downstreams import NO_TROUBLE, trouble
 from pytest_storagefirst.simulation.wire import (
@@ -52,9 +53,11 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     )
     point = point_of(simulation, call)
     crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
+    changes.strike(simulation, place, point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
-    watch = simulation.circuit
+    own = simulation.deployed.topology.configurations and is_extension(call.url)
+    watch = None if own else simulation.circuit
     if watch is not None:
         watch.called(invocation, messages)
     reply = None
@@ -87,8 +90,9 @@ def _reply(
         variant = strike.fault.variant
         since_ms = simulation.now_ms - strike.began_ms
         met = trouble(strike.fault.kind, strike.struck, since_ms)
-    downstream = _downstream(simulation, call)
-    load = simulation.load
+    told = extension_answer(simulation, call.url)
+    downstream = Downstream("", "", *told) if told else _downstream(simulation, call)
+    load = simulation.load if told is None else None
     if load is not None:
         met = load.meets(call.url) if strike is None else met
         if met.kind != "refused" or variant in _STATUS:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from . import discovery_routing
+from .discovery_configurations import configurations
 from .discovery_routes import http_routes, rest_routes
 from .policies import read_policies
 from .resource_types import plays_a_part
@@ -15,6 +16,7 @@ from .topology import (
     Edge,
     EventSourceMapping,
     Function,
+    Parameter,
     Pipe,
     Queue,
     RecurringSchedule,
@@ -38,6 +40,8 @@ def discover(stack_name: str, session: Any) -> Topology:
     return finder.topology()
 
 
+# Their physical ids are no names: a stage's is its API's own, the others count from 1.
+_COUNTED = ("::Stage", "AppConfig::Deployment", "AppConfig::HostedConfigurationVersion")
 _ARNS = {  # of types whose physical id is a name
     "AWS::Events::EventBus": "arn:aws:events:{region}:{account}:event-bus/{name}",
     "AWS::IAM::Role": "arn:aws:iam::{account}:role/{name}",
@@ -94,7 +98,7 @@ class _Finder:
             self._state_machine(*one) for one in self.of_type("AWS::StepFunctions::StateMachine")
         ]
         for logical, kind, physical in self.resources:
-            if plays_a_part(kind) and not kind.endswith("::Stage"):
+            if plays_a_part(kind) and not kind.endswith(_COUNTED):
                 self.named(logical, physical)
             if kind in _ARNS:
                 region = self.session.region_name
@@ -108,6 +112,18 @@ class _Finder:
         found, edges = self._routing(account, buckets)
         mappings += [discovery_routing.mapping_of(pipe) for pipe in found["pipes"]]
         edges += discovery_routing.configured(queues, functions, mappings)
+        configured = list(
+            configurations(
+                self.client("appconfig"),
+                [physical for _, physical in applications],
+                self.logical_ids,
+                f"{self.session.region_name}:{account}",
+            )
+            if (applications := self.of_type("AWS::AppConfig::Application"))
+            else ()
+        )
+        for one in configured:
+            self.named(one.logical_id, one.arn)
         return Topology(
             stack_name=self.stack_name,
             account=account,
@@ -122,6 +138,13 @@ class _Finder:
             **found,
             edges=tuple(edges),
             state_machines=tuple(machines),
+            configurations=tuple(configured),
+            parameters=tuple(
+                Parameter(
+                    logical, name, self.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+                )
+                for logical, name in self.of_type("AWS::SSM::Parameter")
+            ),
             logical_ids=self.logical_ids,
             inert=tuple(
                 f"{logical} ({kind})"

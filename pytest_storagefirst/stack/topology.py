@@ -198,6 +198,41 @@ class StateMachine:
 
 
 @dataclass(frozen=True)
+class Configuration:
+    """What AppConfig serves of a profile in an environment; each of the three as (id, name).
+
+    `content` is what is hosted: with `has_feature_flags` the definition of flags and their values.
+    """
+
+    logical_id: str  # of the profile
+    arn: str
+    application: tuple[str, str]
+    environment: tuple[str, str]
+    profile: tuple[str, str]
+    has_feature_flags: bool
+    content: str
+    content_type: str
+    version_label: str = ""
+
+    def is_named(self, application: str, environment: str, profile: str) -> bool:
+        """Whether it is meant by these, each an id or a name."""
+        return (
+            application in self.application
+            and environment in self.environment
+            and profile in self.profile
+        )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of SSM's, with the value that it was deployed with."""
+
+    logical_id: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class IntegrationResponse:
     """How a REST API answers: chosen by `selection_pattern` against the backend's status."""
 
@@ -289,6 +324,8 @@ class Topology:
     schedules: tuple[RecurringSchedule, ...] = ()
     edges: tuple[Edge, ...] = ()
     state_machines: tuple[StateMachine, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
     logical_ids: MappingType[str, str] = field(
         default_factory=dict
     )  # physical id or ARN -> logical id
