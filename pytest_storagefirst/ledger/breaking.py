@@ -14,6 +14,8 @@ from pytest_storagefirst.ledger.circuit import (
     OPEN,
     READ,
     STATES,
+    UNREAD,
+    UNWRITTEN,
     WROTE,
     Circuit,
     Segment,
@@ -102,10 +104,13 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     has_half_open = any(s.kind == WROTE and s.state == HALF_OPEN for s in circuit.steps)
     rest_ms = circuit.recovery_ms or SHORTEST_REST_MS
     knows: dict[int, str] = {}  # by environment: the state that it read or wrote last
+    # When they got no answer, or a stale one: for as long as they keep it they can't know better.
+    blind: dict[int, int] = {}
     closed_at_ms = 0  # the last moment that the circuit was closed
     for part in segments(circuit.steps):
         if part.wrote is not None:
             knows[part.wrote.environment] = part.state
+            blind.pop(part.wrote.environment, None)
         if part.state == CLOSED:
             for step in part.steps:
                 if step.kind == READ:
@@ -119,13 +124,22 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
         for step in part.steps:
             if step.kind == READ:
                 knows[step.environment] = step.state
+                blind.pop(step.environment, None)
+                if step.state != part.state:
+                    blind[step.environment] = step.at_ms
+            elif step.kind == UNREAD:
+                blind[step.environment] = step.at_ms
             elif step.kind == DIED:
                 knows.pop(step.environment, None)
                 if prober is not None and prober.environment == step.environment:
                     prober, has_failed = None, False
+            elif step.kind == UNWRITTEN:
+                has_failed = False  # it could not say so: the leave to try still stands
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
                     has_failed = not step.is_good
+            elif step.kind == CALLED and step.at_ms <= blind.get(step.environment, -1) + CACHE_MS:
+                continue
             elif step.kind == CALLED:
                 known = knows.get(step.environment, CLOSED)
                 if known == CLOSED:

@@ -149,9 +149,12 @@ def aws_call(
     outer = under_way.get(here)
     under_way[here] = crossing
     crossing.region = client.meta.region_name
+    answered = None
     try:
         answered = make_request()
     finally:
+        if simulation.circuit is not None and _is_refusal(answered):
+            simulation.circuit.refused(invocation, service, operation, request["body"])
         if outer is None:
             del under_way[here]
         else:
@@ -159,6 +162,13 @@ def aws_call(
     _note_error(simulation, place, crossing, answered)
     crash(simulation, invocation, crossing, CRASHES_AFTER)
     return answered
+
+
+def _is_refusal(answered: Any) -> bool:
+    """Whether a call came to nothing; a condition that did not hold is an answer."""
+    if answered is None or answered[0].status_code < 300:
+        return answered is None
+    return bool(answered[1].get("Error", {}).get("Code") != "ConditionalCheckFailedException")
 
 
 def _note_error(simulation: Any, place: str, crossing: Crossing, answered: Any) -> None:

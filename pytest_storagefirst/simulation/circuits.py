@@ -96,6 +96,12 @@ class CircuitWatch:
             return
         self.look(invocation)
 
+    def refused(self, invocation: Any, service: str, operation: str, body: Any) -> None:
+        """A call has failed that would have read or written the state."""
+        if service in _SERVICES and self._names(body):
+            kind = circuit.UNREAD if is_read_only(operation) else circuit.UNWRITTEN
+            self._step(kind, invocation, invocation.messages, "")
+
     def look(self, invocation: Any = None) -> None:
         """Something may have changed the state: look at it."""
         kept, state = self._look()
