@@ -23,6 +23,7 @@ NAMES = sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml
 REPORT = r"            FunctionResponseTypes:\n +- ReportBatchItemFailures\n"
 LETTERS = r"      RedrivePolicy:\n +deadLetterTargetArn: .+\n( +maxReceiveCount: 5\n)?"
 DESTINATION = r"            DestinationConfig:\n( {14,}.+\n)+"
+OUTAGE = "Worker: http POST https://payments.example/charges #1: http-500 for 840 s"
 NO_WRITES = "Worker: dynamodb.PutItem #1: refused(access-denied)"
 
 # What is taken away: the file, a pattern, what stands in its place. Then a fault that shows it.
@@ -56,6 +57,13 @@ UNSAFE = {
         "Rule: delivery #1: target-refused",
     ),
     "api-fifo-table": ("src/app.py", r"stopped\.add\(sender\)", "pass", NO_WRITES),
+    "breaker-in-handler": ("src/app.py", r"(except Open:\n +)failures.+", r"\1pass", OUTAGE),
+    "breaker-powertools": (
+        "src/app.py",
+        r"(except CircuitBreakerOpenError:\n +)failures.+",
+        r"\1pass",
+        OUTAGE,
+    ),
 }
 
 

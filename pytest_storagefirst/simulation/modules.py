@@ -167,9 +167,7 @@ class _Finder:
         return _own_entries(tuple(sys.path), environment.search, self.outer_path, os.getcwd())
 
 
-def _shared_by_all(
-    name: str, path: Sequence[str] | None
-) -> importlib.machinery.ModuleSpec | None:
+def _shared_by_all(name: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
     """A module of site-packages, wherever those lie; None where the ordinary finders find it."""
     spec = importlib.machinery.PathFinder.find_spec(name, path)
     if spec is None or type(spec.loader) is not importlib.machinery.SourceFileLoader:
