@@ -46,9 +46,9 @@ class Step(NamedTuple):
 class Circuit:
     """All that a run showed of one breaker: `place` is where its state is kept.
 
-    `threshold` is after how many failed calls it has to open, where that is known; `recovery_ms` how
-    long it stays open before it tries; `successes` how many probes close it; `patience_ms` how long an outage it must
-    bear without a message going to a dead-letter queue for it.
+    `threshold` is after how many failed calls it has to open, where that is known; `recovery_ms`
+    how long it stays open before it tries; `successes` how many probes close it; `patience_ms` how
+    long an outage it must bear without a message going to a dead-letter queue for it.
     """
 
     place: str

@@ -3,8 +3,8 @@
 What lies in a function's code and layers is imported anew for each environment, as Lambda does.
 Packages that a build has installed there, and anything with compiled code, are imported once for
 all environments of that code: most compiled modules can't be imported twice, and none of them holds
-state of the function's own. The tester's site-packages are shared by everyone, but for what they keep
-in their globals (`shared_state`).
+state of the function's own. The tester's site-packages are shared by everyone, but for what they
+keep in their globals (`shared_state`).
 """
 
 from __future__ import annotations

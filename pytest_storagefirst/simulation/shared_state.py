@@ -70,10 +70,11 @@ def _look_at(modules: Iterable[types.ModuleType]) -> None:
         _seen.add(f"{module.__name__}:")
         names = vars(module)
         for name, value in list(names.items()):
-            if type(value) in _CONTAINERS and not name.startswith("__") and not _content(value):
-                if id(value) not in _known:
-                    _known.add(id(value))
-                    _containers.append(value)
+            if type(value) not in _CONTAINERS or name.startswith("__") or _content(value):
+                continue
+            if id(value) not in _known:
+                _known.add(id(value))
+                _containers.append(value)
         for name in _rebound(module):
             if name in names and type(names[name]) not in _CONTAINERS:
                 _globals.append((names, name, names[name]))

@@ -39,7 +39,7 @@ OUTAGE = "Worker: http POST https://payments.example/charges #1: http-500 for {}
 def judged(
     folder: Path, changes: tuple[tuple[str, str, str], ...], *faults: str, named: bool = True
 ) -> Judged:
-    """Nine orders in three minutes, and three when all is well; the breaker named or to be found."""
+    """Nine orders in three minutes, three when all is well; the breaker named or to be found."""
     made = shutil.copytree(BLUEPRINTS / "breaker-powertools", folder / "stack")
     for file, pattern, instead in changes:
         text, count = re.subn(pattern, instead, (made / file).read_text(encoding="utf-8"))
@@ -100,6 +100,6 @@ def test_each_environment_counts_for_itself_and_each_run_anew(tmp_path):
 
     circuit = first.played.observation.circuit
     assert circuit is not None
-    before = [s for s in circuit.steps[: [s.kind for s in circuit.steps].index(WROTE)]]
+    before = circuit.steps[: [step.kind for step in circuit.steps].index(WROTE)]
     assert sum(step.kind == "answered" for step in before) == 3
     assert first.played.observation.history == second.played.observation.history

@@ -39,6 +39,7 @@ def library(tmp_path, monkeypatch):
     monkeypatch.setattr(shared_state, "_containers", [])
     monkeypatch.setattr(shared_state, "_globals", [])
     monkeypatch.setattr(shared_state, "_seen", set())
+    monkeypatch.setattr(shared_state, "_known", set())
     path = tmp_path / "a_shared_library.py"
     path.write_text(LIBRARY, encoding="utf-8")
     import importlib.util

@@ -1,4 +1,4 @@
-"""Charges each order once, through Powertools' circuit breaker; while it is open orders stay queued.
+"""Charges each order once, through Powertools' circuit breaker; while it is open orders wait.
 
 A handler of your own takes its place with `storagefirst("blueprint:NAME", handlers={"Worker": …})`.
 """
