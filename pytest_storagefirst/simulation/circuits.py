@@ -78,6 +78,10 @@ class CircuitWatch:
         """The run begins: what stands there stood there before it."""
         self._kept, self._state = self._look()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._state == CLOSED
+
     def result(self) -> Circuit:
         breaker, steps = self._breaker, tuple(self._steps)
         return Circuit(

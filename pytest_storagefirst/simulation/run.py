@@ -32,6 +32,7 @@ from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
 from pytest_storagefirst.simulation.routing import hooks
+from pytest_storagefirst.simulation.routing.schedules import AtTheirRate
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import Sender
@@ -97,6 +98,7 @@ class Simulation:
         self.sender = Sender(self)
         breaker = deployed.breaker
         self.circuit = CircuitWatch(self, breaker) if breaker is not None else None
+        self.recurring = AtTheirRate(self)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -176,11 +178,11 @@ class Simulation:
         steps = 0
         while not self.why_stopped:
             at_ms = self.scheduler.next_ms()
-            if at_ms is None:
-                return True
-            if at_ms > until_ms:
-                self.scheduler.advance_to(until_ms)
-                return False
+            if self.recurring.came(at_ms, until_ms):
+                continue
+            if at_ms is None or at_ms > until_ms:
+                self.scheduler.advance_to(self.now_ms if at_ms is None else until_ms)
+                return at_ms is None
             steps = self._step(steps)
         return False
 
@@ -189,9 +191,10 @@ class Simulation:
         steps = 0
         while not self.why_stopped and not self.strikes.all_exhausted:
             at_ms = self.scheduler.next_ms()
-            if at_ms is None:
-                return
-            if not self.strikes.some_wait and at_ms > self.strikes.last_end_ms():
+            end_ms = None if self.strikes.some_wait else self.strikes.last_end_ms()
+            if self.recurring.came(at_ms, end_ms):
+                continue
+            if at_ms is None or (end_ms is not None and at_ms > end_ms):
                 return
             steps = self._step(steps)
 
