@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore.sweep import faults_once
@@ -124,6 +125,7 @@ def schedules(
     Then the same with one fault on the breaker's own way in the midst of an outage.
     """
     sends = _workload(messages)
+    yield from _whole_outages(sends, counts)
     for place, point in _third(counts):
         for kind, variant in _KINDS:
             for for_ms in OUTAGES_MS if kind == "http-500" else (OUTAGE_MS,):
@@ -139,6 +141,21 @@ def schedules(
         for fault in _own_faults(judge, judge.play(out).observation.history):
             name = f"circuit: {outage} and {fault}"
             yield name, _schedule(sends, (outage, fault), GAPS_MS[-1], AT_ONCE)
+
+
+def _whole_outages(
+    sends: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[tuple[str, Schedule]]:
+    """A third party that is called in several ways is out in all of them: its health check's, too."""
+    hosts: dict[str, list[tuple[str, str]]] = {}
+    for place, point in _third(counts):
+        hosts.setdefault(urlsplit(point.split()[-1]).netloc, []).append((place, point))
+    for host, sites in hosts.items():
+        for for_ms in OUTAGES_MS if len(sites) > 1 else ():
+            plan = tuple(Fault(*site, 1, "http-500", for_ms=for_ms) for site in sites)
+            for gap_ms in GAPS_MS:
+                name = f"circuit: {host} out for {for_ms // 1000} s, {gap_ms} ms apart"
+                yield name, _schedule(sends, plan, gap_ms, AT_ONCE)
 
 
 def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:
