@@ -177,6 +177,8 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
     """It opens within its threshold, and not before."""
     in_a_row = failures = 0  # since it closed
     state = CLOSED
+    # Calls for nobody are health checks; where these are made, it is by them that it opens.
+    checked = any(step.kind == ANSWERED and not step.messages for step in circuit.steps)
     for step in circuit.steps:
         if step.kind == WROTE:
             early = circuit.threshold is not None and failures < circuit.threshold
@@ -190,8 +192,10 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
                 in_a_row = failures = 0
             state = step.state
         elif step.kind == ANSWERED and state == CLOSED:
-            in_a_row = 0 if step.is_good else in_a_row + 1
             failures += not step.is_good
+            if checked and step.messages:
+                continue
+            in_a_row = 0 if step.is_good else in_a_row + 1
             # Each environment may count for itself, and a call or two be under way.
             if in_a_row == _most_failures(circuit):
                 yield (

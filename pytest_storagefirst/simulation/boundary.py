@@ -48,6 +48,7 @@ STATE_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 MOVES_ON = frozenset(
     {
         "lambda.Invoke",
+        "lambda.UpdateEventSourceMapping",
         "stepfunctions.SendTaskFailure",
         "stepfunctions.SendTaskHeartbeat",
         "stepfunctions.SendTaskSuccess",
@@ -311,6 +312,8 @@ def _effected(
     place = invocation.function.logical_id
     simulation.record("effected", crossing.messages, place, crossing.label)
     if crossing.service in STATE_SERVICES or crossing.point in MOVES_ON:
+        return
+    if simulation.circuit is not None and simulation.circuit.is_kept_by(crossing.service, body):
         return
     said = _parameters(request, body)
     if crossing.service == "kinesis" and simulation.streams.has(said):

@@ -45,6 +45,17 @@ class Breaker:
     recovery_ms: int | None = None
     successes: int | None = None
 
+    def keeps(self, place: str, key: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether an item is the one that holds the state: by table and typed key."""
+        return (
+            self.kind == "table"
+            and self.place == place
+            and all(
+                name in key and str(next(iter(key[name].values()))) == str(wanted)
+                for name, wanted in self.key.items()
+            )
+        )
+
     @property
     def where(self) -> str:
         """Where the state is, for people: "Circuit, attribute state"."""
@@ -163,6 +174,10 @@ class CircuitWatch:
             self._environments.append(environment)
             found = self._numbers[id(environment)] = len(self._environments)
         return found
+
+    def is_kept_by(self, service: str, body: Any) -> bool:
+        """Whether a call writes the state alone: no effect of a message."""
+        return self._breaker.kind == "parameter" and service == "ssm" and self._names(body)
 
     def _names(self, body: Any) -> bool:
         """Whether a request is about where the state is kept."""
