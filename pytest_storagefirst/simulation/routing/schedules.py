@@ -79,6 +79,10 @@ class AtTheirRate:
         self._recurring = [one for one in topology.schedules if one.enabled and watched]
         self._under_faults, self._healed = MOST_UNDER_FAULTS, MOST_HEALED
 
+    @property
+    def has_come(self) -> bool:
+        return self._under_faults < MOST_UNDER_FAULTS
+
     def came(self, next_ms: int | None, until_ms: int | None) -> bool:
         """Let come what is due before the next thing on the agenda; False when nothing is.
 
