@@ -119,6 +119,10 @@ def test_a_blueprint_without_what_makes_it_safe_is_found_out(name, tmp_path):
             stack.send()
             stack.send()
             stack.run()
+            if BROKEN.get(name) == "circuit":  # it shows when all is well again, and one more comes
+                stack.heal()
+                stack.send()
+                stack.run()
             stack.verify(BROKEN.get(name, "no-message-loss"))
 
     judged(BLUEPRINTS / name / "template.yaml")

@@ -146,7 +146,7 @@ def schedules(
 def _whole_outages(
     sends: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Iterator[tuple[str, Schedule]]:
-    """A third party that is called in several ways is out in all of them: its health check's, too."""
+    """A third party that is called in several ways is out in all of them, health checks too."""
     hosts: dict[str, list[tuple[str, str]]] = {}
     for place, point in _third(counts):
         hosts.setdefault(urlsplit(point.split()[-1]).netloc, []).append((place, point))

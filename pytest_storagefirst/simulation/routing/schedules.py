@@ -3,7 +3,8 @@
 A time that a handler sets (`at(…)`) comes when it comes. What recurs would never let a run end: it
 comes a few times more whenever all else is done, so that a function which looks for work by the
 clock finds it. Where a circuit breaker is watched, whose health checks and trials come by the
-clock, it comes at its rate while a fault lasts and while the circuit is not closed. Pages: schedule-types, configuring-schedule-dlq, eb-create-rule-schedule
+clock, it comes at its rate while a fault lasts and while the circuit is not closed. Pages:
+schedule-types, configuring-schedule-dlq, eb-create-rule-schedule
 (AWS_SEMANTICS.md, rule 33).
 """
 
