@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore.interleavings import Base
@@ -126,6 +127,7 @@ def schedules(
     Then the same with one fault on the breaker's own way in the midst of an outage.
     """
     sends = _workload(messages)
+    yield from _whole_outages(sends, counts)
     for place, point in _third(counts):
         for kind, variant in _KINDS:
             for for_ms in OUTAGES_MS if kind == "http-500" else (OUTAGE_MS,):
@@ -148,6 +150,21 @@ def together(messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]) 
         outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
         schedule = Schedule(messages[:AT_ONCE], (outage,), concurrency=AT_ONCE, batch_limit=1)
         yield Base(f"circuit: {outage}, three at once", schedule)
+
+
+def _whole_outages(
+    sends: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[tuple[str, Schedule]]:
+    """A third party that is called in several ways is out in all of them, health checks too."""
+    hosts: dict[str, list[tuple[str, str]]] = {}
+    for place, point in _third(counts):
+        hosts.setdefault(urlsplit(point.split()[-1]).netloc, []).append((place, point))
+    for host, sites in hosts.items():
+        for for_ms in OUTAGES_MS if len(sites) > 1 else ():
+            plan = tuple(Fault(*site, 1, "http-500", for_ms=for_ms) for site in sites)
+            for gap_ms in (BURST_MS, TRICKLE_MS):
+                name = f"circuit: {host} out for {for_ms // 1000} s, {gap_ms} ms apart"
+                yield name, _schedule(sends, plan, gap_ms, AT_ONCE)
 
 
 def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:

@@ -303,7 +303,7 @@ class Course:
             return
         found = breakers.find(judge, messages, counts)
         if found is not None:
-            judge.deployed = replace(judge.deployed, breaker=found)
+            judge.learn_anew(replace(judge.deployed, breaker=found))
             self.conclusion.notes.append(f"circuit: its state is in {found.where}")
 
     def _note_filters(self, baseline: Judged) -> None:

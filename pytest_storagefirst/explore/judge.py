@@ -63,6 +63,13 @@ class Judge:
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
 
+    def learn_anew(self, deployed: Deployed) -> None:
+        """More is known of the stack, and what fault-free runs taught may be otherwise."""
+        self.deployed = deployed
+        self._alone.clear()
+        self._oracles.clear()
+        self._measured = None
+
     def facts(self) -> Facts:
         topology = self.deployed.topology
         mapped = [queue for queue in topology.queues if self.deployed.mappings_of(queue)]

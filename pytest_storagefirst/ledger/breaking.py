@@ -14,6 +14,8 @@ from pytest_storagefirst.ledger.circuit import (
     OPEN,
     READ,
     STATES,
+    UNREAD,
+    UNWRITTEN,
     WROTE,
     Circuit,
     Segment,
@@ -105,6 +107,8 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     rest_ms = circuit.recovery_ms or SHORTEST_REST_MS
     knows: dict[int, str] = {}  # by environment: the state that it read or wrote last
     failing: set[int] = set()  # environments whose last call failed, and that have not written it
+    # When they got no answer, or a stale one: for as long as they keep it they can't know better.
+    blind: dict[int, int] = {}
     closed_at_ms = 0  # the last moment that the circuit was closed
     opened_at_ms = 0  # when it opened, or a failed trial opened it again
     for part in segments(circuit.steps):
@@ -113,6 +117,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             if part.state != part.before or part.wrote.environment in failing:
                 opened_at_ms = part.at_ms
             failing.discard(part.wrote.environment)
+            blind.pop(part.wrote.environment, None)
         for step in part.steps:
             if step.kind == ANSWERED and not step.is_good:
                 failing.add(step.environment)
@@ -131,13 +136,22 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
         for step in part.steps:
             if step.kind == READ:
                 knows[step.environment] = step.state
+                blind.pop(step.environment, None)
+                if step.state != part.state:
+                    blind[step.environment] = step.at_ms
+            elif step.kind == UNREAD:
+                blind[step.environment] = step.at_ms
             elif step.kind == DIED:
                 knows.pop(step.environment, None)
                 if prober is not None and prober.environment == step.environment:
                     prober, has_failed = None, False
+            elif step.kind == UNWRITTEN:
+                has_failed = False  # it could not say so: the leave to try still stands
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
                     has_failed = not step.is_good
+            elif step.kind == CALLED and step.at_ms <= blind.get(step.environment, -1) + CACHE_MS:
+                continue
             elif step.kind == CALLED:
                 known = knows.get(step.environment, CLOSED)
                 if known == CLOSED:
@@ -175,6 +189,8 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
     """It opens within its threshold, and not before."""
     in_a_row = failures = 0  # since it closed
     state = CLOSED
+    # Calls for nobody are health checks; where these are made, it is by them that it opens.
+    checked = any(step.kind == ANSWERED and not step.messages for step in circuit.steps)
     for step in circuit.steps:
         if step.kind == WROTE:
             early = circuit.threshold is not None and failures < circuit.threshold
@@ -188,8 +204,10 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
                 in_a_row = failures = 0
             state = step.state
         elif step.kind == ANSWERED and state == CLOSED:
-            in_a_row = 0 if step.is_good else in_a_row + 1
             failures += not step.is_good
+            if checked and step.messages:
+                continue
+            in_a_row = 0 if step.is_good else in_a_row + 1
             # Each environment may count for itself, and a call or two be under way.
             if in_a_row == _most_failures(circuit):
                 yield (

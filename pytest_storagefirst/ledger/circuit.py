@@ -18,6 +18,8 @@ STATES = (CLOSED, OPEN, HALF_OPEN)
 # What a step can be, and what its `state` and `is_good` say.
 WROTE = "wrote"  # someone wrote the breaker's item; its state from now on
 READ = "read"  # a handler read it; the state that it was shown
+UNREAD = "unread"  # a handler tried to, and got no answer: many then call, and rightly so
+UNWRITTEN = "unwritten"  # one tried to write it, and was refused
 CALLED = "called"  # a handler called the downstream for a message
 ANSWERED = "answered"  # that call ended; whether the downstream did the work
 DIED = "died"  # an environment ended amid its work

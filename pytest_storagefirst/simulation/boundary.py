@@ -48,6 +48,7 @@ STATE_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 MOVES_ON = frozenset(
     {
         "lambda.Invoke",
+        "lambda.UpdateEventSourceMapping",
         "stepfunctions.SendTaskFailure",
         "stepfunctions.SendTaskHeartbeat",
         "stepfunctions.SendTaskSuccess",
@@ -151,9 +152,12 @@ def aws_call(
     outer = under_way.get(here)
     under_way[here] = crossing
     crossing.region = client.meta.region_name
+    answered = None
     try:
         answered = make_request()
     finally:
+        if simulation.circuit is not None and _is_refusal(answered):
+            simulation.circuit.refused(invocation, service, operation, request["body"])
         if outer is None:
             del under_way[here]
         else:
@@ -161,6 +165,13 @@ def aws_call(
     _note_error(simulation, place, crossing, answered)
     crash(simulation, invocation, crossing, CRASHES_AFTER)
     return answered
+
+
+def _is_refusal(answered: Any) -> bool:
+    """Whether a call came to nothing; a condition that did not hold is an answer."""
+    if answered is None or answered[0].status_code < 300:
+        return answered is None
+    return bool(answered[1].get("Error", {}).get("Code") != "ConditionalCheckFailedException")
 
 
 def _note_error(simulation: Any, place: str, crossing: Crossing, answered: Any) -> None:
@@ -303,6 +314,8 @@ def _effected(
     place = invocation.function.logical_id
     simulation.record("effected", crossing.messages, place, crossing.label)
     if crossing.service in STATE_SERVICES or crossing.point in MOVES_ON:
+        return
+    if simulation.circuit is not None and simulation.circuit.is_kept_by(crossing.service, body):
         return
     said = _parameters(request, body)
     if crossing.service == "kinesis" and simulation.streams.has(said):

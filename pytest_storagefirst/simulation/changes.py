@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.faults.plan import OUTAGE_MS, Fault, Plan
-from pytest_storagefirst.simulation import flags
+from pytest_storagefirst.simulation import flags, mappings_api
 from pytest_storagefirst.simulation.flags import Flag
 from pytest_storagefirst.simulation.mappings_api import switch
 
@@ -70,7 +70,7 @@ def _pollers(simulation: Simulation, place: str) -> list[Any]:
     """What polls for a function, in the order of the template."""
     return [
         poller
-        for poller in simulation.pollers
+        for poller in mappings_api.pollers(simulation)
         if (fed := simulation.deployed.function_by_arn(poller.mapping.function_arn)) is not None
         and fed.logical_id == place
     ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.ledger import circuit
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN, Circuit, Step
+from pytest_storagefirst.simulation.mappings_api import poller_of
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
@@ -44,6 +45,17 @@ class Breaker:
     threshold: int | None = None
     recovery_ms: int | None = None
     successes: int | None = None
+
+    def keeps(self, place: str, key: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether an item is the one that holds the state: by table and typed key."""
+        return (
+            self.kind == "table"
+            and self.place == place
+            and all(
+                name in key and str(next(iter(key[name].values()))) == str(wanted)
+                for name, wanted in self.key.items()
+            )
+        )
 
     @property
     def where(self) -> str:
@@ -78,6 +90,10 @@ class CircuitWatch:
         """The run begins: what stands there stood there before it."""
         self._kept, self._state = self._look()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._state == CLOSED
+
     def result(self) -> Circuit:
         breaker, steps = self._breaker, tuple(self._steps)
         return Circuit(
@@ -95,6 +111,12 @@ class CircuitWatch:
             self._step(circuit.READ, invocation, invocation.messages, state)
             return
         self.look(invocation)
+
+    def refused(self, invocation: Any, service: str, operation: str, body: Any) -> None:
+        """A call has failed that would have read or written the state."""
+        if service in _SERVICES and self._names(body):
+            kind = circuit.UNREAD if is_read_only(operation) else circuit.UNWRITTEN
+            self._step(kind, invocation, invocation.messages, "")
 
     def look(self, invocation: Any = None) -> None:
         """Something may have changed the state: look at it."""
@@ -154,6 +176,10 @@ class CircuitWatch:
             found = self._numbers[id(environment)] = len(self._environments)
         return found
 
+    def is_kept_by(self, service: str, body: Any) -> bool:
+        """Whether a call writes the state alone: no effect of a message."""
+        return self._breaker.kind == "parameter" and service == "ssm" and self._names(body)
+
     def _names(self, body: Any) -> bool:
         """Whether a request is about where the state is kept."""
         text = body if isinstance(body, bytes) else str(body).encode()
@@ -165,7 +191,7 @@ class CircuitWatch:
         """All that is kept, as a text to compare, and the state in it."""
         breaker, world = self._breaker, self._simulation.deployed.world
         if breaker.kind == "mapping":
-            mapping = self._simulation.mapping_of(breaker.name)
+            mapping = poller_of(self._simulation, breaker.name)
             enabled = mapping is None or mapping.enabled
             return str(enabled), CLOSED if enabled else circuit.OPEN
         if breaker.kind == "parameter":

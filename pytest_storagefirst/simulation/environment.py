@@ -3,7 +3,7 @@
 A function's module is imported once per environment and its state lives as long as that environment
 does. Two environments share nothing that their own code made; two functions that both call their
 module `app` don't meet. What both import from site-packages is shared, as that is too dear to
-import thousands of times a minute.
+import thousands of times a minute; what it keeps in its globals is not (`shared_state`).
 
 Rules from the Lambda developer guide: lambda-runtime-environment, configuration-envvars,
 python-handler.
@@ -74,6 +74,8 @@ class Environment:
     logging: list[Any] = field(default_factory=list)
     default_session: Any = None
     context: contextvars.Context = field(default_factory=contextvars.Context)
+    shared_state: dict[int, Any] = field(default_factory=dict)  # in libraries that all share
+    outer_state: dict[int, Any] = field(default_factory=dict)  # there, while this one is at work
 
     def __post_init__(self) -> None:
         self.search = tuple(str(folder) for folder in self.code.search)
@@ -94,6 +96,7 @@ class Environment:
             module = self._inline(module_name, self.code.inline)
         else:
             module = self._import(module_name)
+        modules.adopt(self)
         try:
             self.handler = getattr(module, function_name)
         except AttributeError:

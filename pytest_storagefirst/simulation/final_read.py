@@ -47,9 +47,17 @@ def _why_not_quiet(simulation: Simulation) -> str:
 
 
 def effects(simulation: Simulation) -> tuple[Effect, ...]:
-    """Every item, object and waiting message of the stack that a run has made or changed."""
+    """Every item, object and waiting message of the stack that a run has made or changed.
+
+    But for the item that a circuit breaker keeps its state in: no message leaves it there.
+    """
+    breaker = simulation.deployed.breaker
     return (
-        *_items(simulation),
+        *(
+            item
+            for item in _items(simulation)
+            if breaker is None or not breaker.keeps(item.place, item.key)
+        ),
         *_objects(simulation),
         *_messages(simulation),
         *_records(simulation),

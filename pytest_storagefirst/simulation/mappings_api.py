@@ -26,6 +26,16 @@ _SWITCHES = frozenset({"Enabled", "FunctionName"})
 Answer = tuple[int, dict[str, str], bytes]
 
 
+def pollers(simulation: Simulation) -> list[Any]:
+    """All that polls for a mapping, of queues and of streams."""
+    return [*simulation.mappings, *simulation.streams.mappings]
+
+
+def poller_of(simulation: Simulation, uuid: str) -> Any:
+    """What polls for the mapping of this UUID; None when the stack has none."""
+    return next((one for one in pollers(simulation) if one.mapping.uuid == uuid), None)
+
+
 def answer_mappings(simulation: Simulation, method: str, url: str, body: Any) -> Answer | None:
     """The answer to a raw request about the stack's own mappings; None for any other request."""
     split = urlsplit(url)
@@ -35,7 +45,7 @@ def answer_mappings(simulation: Simulation, method: str, url: str, body: Any) ->
     uuid = unquote(found["uuid"])
     if not uuid:
         return _listed(simulation, parse_qs(split.query)) if method == "GET" else None
-    poller = simulation.mapping_of(uuid)
+    poller = poller_of(simulation, uuid)
     if poller is None:
         return None
     simulation.scheduler.touch("mappings", method, uuid)
@@ -89,7 +99,7 @@ def _listed(simulation: Simulation, query: Mapping[str, list[str]]) -> Answer:
     function = simulation.deployed.function_by_arn(name) if name else None
     found = [
         _described(poller)
-        for poller in simulation.pollers
+        for poller in pollers(simulation)
         if (not source or poller.mapping.source_arn == source)
         and (not name or (function is not None and poller.mapping.function_arn == function.arn))
     ]

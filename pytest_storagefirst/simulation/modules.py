@@ -3,7 +3,8 @@
 What lies in a function's code and layers is imported anew for each environment, as Lambda does.
 Packages that a build has installed there, and anything with compiled code, are imported once for
 all environments of that code: most compiled modules can't be imported twice, and none of them holds
-state of the function's own. The tester's site-packages are shared by everyone.
+state of the function's own. The tester's site-packages are shared by everyone, but for what they
+keep in their globals (`shared_state`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_storagefirst.simulation import shared_state
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.environment import Environment
@@ -142,10 +145,10 @@ class _Finder:
         elif top in environment.module_names:
             search = tuple(str(entry) for entry in path)
         else:
-            return None  # of a package in site-packages, wherever those lie
+            return _shared_by_all(name, path)
         spec = _found(name, search)
         if spec is None:
-            return None
+            return _shared_by_all(name, path)
         environment.module_names.add(name)
         if isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
             _compiled_packages.setdefault(environment.search, set()).add(top)
@@ -162,6 +165,15 @@ class _Finder:
     def _search(self, environment: Environment) -> tuple[str, ...]:
         """What of sys.path is the function's: its code, its layers, and what it added itself."""
         return _own_entries(tuple(sys.path), environment.search, self.outer_path, os.getcwd())
+
+
+def _shared_by_all(name: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
+    """A module of site-packages, wherever those lie; None where the ordinary finders find it."""
+    spec = importlib.machinery.PathFinder.find_spec(name, path)
+    if spec is None or type(spec.loader) is not importlib.machinery.SourceFileLoader:
+        return None
+    spec.loader = shared_state.SharedLoader(name, spec.loader.path)
+    return spec
 
 
 finder = _Finder()
@@ -190,6 +202,12 @@ def imported(name: str) -> types.ModuleType | None:
     return sys.modules[name]
 
 
+def adopt(environment: Environment) -> None:
+    """Keep apart what the libraries hold that an environment, just made, has found imported."""
+    own = [sys.modules[name] for name in environment.module_names if name in sys.modules]
+    shared_state.adopt(own, _TAKEN)
+
+
 def show(environment: Environment) -> dict[str, types.ModuleType]:
     """Put an environment's modules in force; returns those of others that it hides."""
     hidden: dict[str, types.ModuleType] = {}
@@ -203,11 +221,13 @@ def show(environment: Environment) -> dict[str, types.ModuleType]:
             for loaded in [name, *(other for other in sys.modules if other.startswith(prefix))]:
                 hidden[loaded] = sys.modules.pop(loaded)
     sys.modules.update(environment.modules)
+    environment.outer_state = shared_state.swap(environment.shared_state)
     return hidden
 
 
 def take(environment: Environment, hidden: dict[str, types.ModuleType]) -> None:
     """Take an environment's modules out of force, and show again what they hid."""
+    environment.shared_state = shared_state.swap(environment.outer_state)
     search = environment.search
     tops = _installed_names(search) | _compiled_packages.get(search, set())
     for name in environment.module_names:

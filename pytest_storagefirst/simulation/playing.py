@@ -100,7 +100,9 @@ def play_on(simulation: Simulation, *, to_expiry: bool = False) -> Played:
             simulation.redrive()
             simulation.settle_under_faults()
         for _ in range(schedules.MOST_TICKS):  # faults strike what comes by the clock, too
-            if simulation.strikes.all_exhausted or not schedules.tick(simulation):
+            if simulation.strikes.all_exhausted or simulation.recurring.has_come:
+                break
+            if not schedules.tick(simulation):
                 break
             simulation.settle_under_faults()
         played = finish(simulation)

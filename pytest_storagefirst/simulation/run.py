@@ -34,6 +34,7 @@ from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.identities import Identities
 from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
 from pytest_storagefirst.simulation.routing import hooks
+from pytest_storagefirst.simulation.routing.schedules import AtTheirRate
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import Sender
@@ -99,6 +100,7 @@ class Simulation:
         self.sender = Sender(self)
         self.circuit = CircuitWatch(self, deployed.breaker) if deployed.breaker else None
         self.load = load_watch(self)
+        self.recurring = AtTheirRate(self)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -179,11 +181,11 @@ class Simulation:
         steps = 0
         while not self.why_stopped:
             at_ms = self.scheduler.next_ms()
-            if at_ms is None:
-                return True
-            if at_ms > until_ms:
-                self.scheduler.advance_to(until_ms)
-                return False
+            if self.recurring.came(at_ms, until_ms):
+                continue
+            if at_ms is None or at_ms > until_ms:
+                self.scheduler.advance_to(self.now_ms if at_ms is None else until_ms)
+                return at_ms is None
             steps = self._step(steps)
         return False
 
@@ -192,9 +194,10 @@ class Simulation:
         steps = 0
         while not self.why_stopped and not self.strikes.all_exhausted:
             at_ms = self.scheduler.next_ms()
-            if at_ms is None:
-                return
-            if not self.strikes.some_wait and at_ms > self.strikes.last_end_ms():
+            end_ms = None if self.strikes.some_wait else self.strikes.last_end_ms()
+            if self.recurring.came(at_ms, end_ms):
+                continue
+            if at_ms is None or (end_ms is not None and at_ms > end_ms):
                 return
             steps = self._step(steps)
 
@@ -376,15 +379,6 @@ class Simulation:
         """Within this block tables show what they held before the last write."""
         with self.deployed.world.tables_as(self._previous_tables):
             yield
-
-    @property
-    def pollers(self) -> list[Any]:
-        """All that polls for a mapping, of queues and of streams."""
-        return [*self.mappings, *self.streams.mappings]
-
-    def mapping_of(self, uuid: str) -> Any:
-        """What polls for the mapping of this UUID; None when the stack has none."""
-        return next((one for one in self.pollers if one.mapping.uuid == uuid), None)
 
     def wake(self, queue_name: str) -> None:
         """A queue has changed: its pollers look again."""

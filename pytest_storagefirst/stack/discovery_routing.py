@@ -178,7 +178,25 @@ def schedule(
     if said["ScheduleExpression"].startswith("at("):
         return None, edges
     enabled = said.get("State", "ENABLED") == "ENABLED"
-    return RecurringSchedule(logical_id, said["Arn"], said["Target"], enabled), edges
+    interval = interval_seconds(said["ScheduleExpression"])
+    return RecurringSchedule(logical_id, said["Arn"], said["Target"], enabled, interval), edges
+
+
+_UNITS = {"minute": 60, "hour": 3600, "day": 86_400}
+
+
+def interval_seconds(expression: str) -> int:
+    """How long it is from one coming to the next (eb-scheduled-rule-pattern, schedule-types)."""
+    kind, _, inner = expression.rstrip(")").partition("(")
+    parts = inner.split()
+    if kind == "rate":
+        return int(parts[0]) * _UNITS[parts[1].rstrip("s")]
+    minutes, hours = parts[0], parts[1]
+    if minutes.partition("/")[2].isdigit():
+        return int(minutes.partition("/")[2]) * 60
+    if minutes == "*" or "-" in minutes or "," in minutes:
+        return 60
+    return 3600 if hours == "*" or not hours.isdigit() else 86_400
 
 
 def scheduled_rules(client: Any, rules: dict[str, str]) -> Iterator[tuple[RecurringSchedule, Edge]]:
@@ -188,7 +206,8 @@ def scheduled_rules(client: Any, rules: dict[str, str]) -> Iterator[tuple[Recurr
             continue
         enabled = rule.get("State", "ENABLED") == "ENABLED"
         for target in client.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-            made = RecurringSchedule(rules[rule["Arn"]], rule["Arn"], target, enabled)
+            interval = interval_seconds(rule["ScheduleExpression"])
+            made = RecurringSchedule(rules[rule["Arn"]], rule["Arn"], target, enabled, interval)
             yield made, Edge(rule["Arn"], target["Arn"])
 
 

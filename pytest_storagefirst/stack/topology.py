@@ -165,12 +165,16 @@ class Pipe:
 
 @dataclass(frozen=True)
 class RecurringSchedule:
-    """What comes by the clock, again and again; `target` is Scheduler's or a rule's own."""
+    """What comes by the clock, again and again; `target` is Scheduler's or a rule's own.
+
+    `interval_seconds` lie between two; of a cron expression it is the least that it can mean.
+    """
 
     logical_id: str
     arn: str
     target: MappingType[str, Any]
     enabled: bool = True
+    interval_seconds: int = 60
 
 
 @dataclass(frozen=True)

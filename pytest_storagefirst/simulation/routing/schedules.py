@@ -2,7 +2,9 @@
 
 A time that a handler sets (`at(…)`) comes when it comes. What recurs would never let a run end: it
 comes a few times more whenever all else is done, so that a function which looks for work by the
-clock finds it. Pages: schedule-types, configuring-schedule-dlq, eb-create-rule-schedule
+clock finds it. Where a circuit breaker is watched, whose health checks and trials come by the
+clock, it comes at its rate while a fault lasts and while the circuit is not closed. Pages:
+schedule-types, configuring-schedule-dlq, eb-create-rule-schedule
 (AWS_SEMANTICS.md, rule 33).
 """
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "scheduler.amazonaws.com"
 MOST_TICKS = 3
+MOST_UNDER_FAULTS, MOST_HEALED = 20, 40  # comings at their rate, that a run has
 MINUTE_MS = 60_000
 
 
@@ -57,11 +60,63 @@ def tick(simulation: Simulation) -> bool:
         return False
     simulation.scheduler.advance_to(simulation.now_ms + MINUTE_MS)
     for one in recurring:
-        event = _event(simulation, one)
-        target = {"Input": json.dumps(event), **one.target}
-        principal = "events.amazonaws.com" if ":events:" in one.arn else PRINCIPAL
-        _deliver(simulation, one.logical_id, one.arn, target, (), principal)
+        _come(simulation, one)
     return True
+
+
+def _come(simulation: Simulation, one: RecurringSchedule) -> None:
+    target = {"Input": json.dumps(_event(simulation, one)), **one.target}
+    principal = "events.amazonaws.com" if ":events:" in one.arn else PRINCIPAL
+    _deliver(simulation, one.logical_id, one.arn, target, (), principal)
+
+
+class AtTheirRate:
+    """What recurs, at its rate, as long as a breaker has use for it."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        topology = simulation.deployed.topology
+        watched = simulation.deployed.breaker is not None
+        self._recurring = [one for one in topology.schedules if one.enabled and watched]
+        self._under_faults, self._healed = MOST_UNDER_FAULTS, MOST_HEALED
+
+    @property
+    def has_come(self) -> bool:
+        return self._under_faults < MOST_UNDER_FAULTS
+
+    def came(self, next_ms: int | None, until_ms: int | None) -> bool:
+        """Let come what is due before the next thing on the agenda; False when nothing is.
+
+        With nothing on the agenda it comes until `until_ms`, where that is given.
+        """
+        if not self._recurring or not self._is_needed():
+            return False
+        simulation = self._simulation
+        now_ms = simulation.now_ms
+        due_ms, place = min(
+            ((now_ms // interval_ms + 1) * interval_ms, place)
+            for place, one in enumerate(self._recurring)
+            for interval_ms in [one.interval_seconds * 1000]
+        )
+        limits = [limit for limit in (next_ms, until_ms) if limit is not None]
+        if not limits or due_ms > min(limits):
+            return False
+        simulation.scheduler.advance_to(due_ms)
+        if simulation.strikes.healed:
+            self._healed -= 1
+        else:
+            self._under_faults -= 1
+        _come(simulation, self._recurring[place])
+        return True
+
+    def _is_needed(self) -> bool:
+        simulation = self._simulation
+        circuit, strikes = simulation.circuit, simulation.strikes
+        if strikes.healed:
+            return self._healed > 0 and circuit is not None and not circuit.is_closed
+        lasts = simulation.now_ms < strikes.last_end_ms()
+        closed = circuit is None or circuit.is_closed
+        return self._under_faults > 0 and (lasts or not closed)
 
 
 def run_with_schedules(simulation: Simulation) -> bool:
