@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.errors import FaultError, SettingsError
+from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.properties import registered
-from pytest_storagefirst.scripts import read_script
 from pytest_storagefirst.settings import (
     ENTRY_KINDS,
     Downstream,
@@ -22,6 +21,7 @@ from pytest_storagefirst.settings import (
     Settings,
     nearest,
 )
+from pytest_storagefirst.settings_reader import Document, Reader
 
 FILE_NAME = "storagefirst.toml"
 
@@ -49,44 +49,7 @@ def load_settings(template: Path, base: Settings | None = None) -> Settings:
     return settings
 
 
-# --- one file, and the lines in it ------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Document:
-    """A TOML text, kept to find the line of a key: `tomllib` doesn't tell."""
-
-    name: str
-    text: str
-    prefix: tuple[str, ...] = ()
-
-    def where(self, *path: str | int, value: str = "") -> str:
-        """The file and line of a key. The search is textual: a neighbour's line at worst."""
-        lines = [line.partition(" #")[0] for line in self.text.splitlines()]
-        found = 0
-        whole = (*self.prefix, *path)
-        for position, part in enumerate(whole):
-            if isinstance(part, int):
-                continue
-            after = whole[position + 1] if position + 1 < len(whole) else None
-            key = re.escape(part)
-            matches: list[int] = []
-            if isinstance(after, int):  # the nth [[part]]
-                header = re.compile(rf"^\s*\[\[(.*\.)?\s*{key}\s*\]\]")
-                matches = [at for at, line in enumerate(lines) if header.search(line)][after:]
-            if not matches:
-                anywhere = re.compile(rf"""(?<![\w-])["']?{key}["']?\s*[=\].]""")
-                matches = [at for at in range(found, len(lines)) if anywhere.search(lines[at])]
-            if not matches:
-                break
-            found = matches[0]
-        if value:
-            quoted = re.compile(rf"""["']{re.escape(value)}["']""")
-            found = next((at for at in range(found, len(lines)) if quoted.search(lines[at])), found)
-        return f"{self.name}:{found + 1}"
-
-
-def _parse(path: Path) -> tuple[dict[str, Any], _Document]:
+def _parse(path: Path) -> tuple[dict[str, Any], Document]:
     here = Path.cwd()
     name = path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
     try:
@@ -96,7 +59,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], _Document]:
             "can't be read", where=name, found=str(error), expected="a TOML file in UTF-8"
         ) from None
     try:
-        return tomllib.loads(text), _Document(name, text)
+        return tomllib.loads(text), Document(name, text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         at = line.group(1) if line else str(len(text.splitlines()) or 1)
@@ -108,8 +71,8 @@ def _parse(path: Path) -> tuple[dict[str, Any], _Document]:
 # --- from table to Settings -------------------------------------------------------------------
 
 
-def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
-    read = _Reader(document)
+def _apply(settings: Settings, table: Any, document: Document) -> Settings:
+    read = Reader(document)
     top = read.table(
         (),
         table,
@@ -173,7 +136,7 @@ def _apply(settings: Settings, table: Any, document: _Document) -> Settings:
     )
 
 
-def _properties(read: _Reader, value: Any) -> tuple[str, ...]:
+def _properties(read: Reader, value: Any) -> tuple[str, ...]:
     names = tuple(registered())
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         raise read.wrong(("properties",), value, "a list of one or more of " + ", ".join(names))
@@ -189,7 +152,7 @@ def _properties(read: _Reader, value: Any) -> tuple[str, ...]:
     return tuple(name for name in names if name in value)
 
 
-def _entry(read: _Reader, path: tuple[str | int, ...], value: Any) -> Entry:
+def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:
     valid = (*ENTRY_KINDS, "body", "strategy", "headers", *_MANNERS)
     table = read.table(path, value, valid)
     where = read.document.where(*path)
@@ -244,7 +207,7 @@ _OF_A_FLAG = ("table", "key", "attribute", "parameter", "profile", "flag", "valu
 _MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key": ("stream",)}
 
 
-def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
+def _downstream(read: Reader, path: tuple[str | int, ...], value: Any) -> Downstream:
     counted: Any = {"per_second": read.count, "at_once": read.count, "answer_seconds": read.seconds}
     keys = ("url", "method", "reply", "idempotency", "script", *counted)
     table = read.table(path, value, keys)
@@ -292,7 +255,7 @@ def _downstream(read: _Reader, path: tuple[str | int, ...], value: Any) -> Downs
     )
 
 
-def _handler(read: _Reader, path: tuple[str | int, ...], value: Any) -> str:
+def _handler(read: Reader, path: tuple[str | int, ...], value: Any) -> str:
     table = read.table(path, value, ("handler",))
     if "handler" not in table:
         raise SettingsError(
@@ -302,104 +265,3 @@ def _handler(read: _Reader, path: tuple[str | int, ...], value: Any) -> str:
             expected='handler = "module:function"',
         )
     return read.reference((*path, "handler"), table["handler"])
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Checks values of one document; each error names file, line and key."""
-
-    document: _Document
-
-    def wrong(
-        self, path: tuple[str | int, ...], value: Any, expected: str, remedy: str = ""
-    ) -> SettingsError:
-        return SettingsError(
-            f"{_dotted(path)} has a value that can't be used",
-            where=self.document.where(*path),
-            found=repr(value),
-            expected=expected,
-            remedy=remedy,
-        )
-
-    def table(
-        self, path: tuple[str | int, ...], value: Any, valid: tuple[str, ...] | None = None
-    ) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self.wrong(path, value, "a table")
-        for key in value:
-            if valid is not None and key not in valid:
-                raise SettingsError(
-                    f"unknown key {_dotted((*path, key))}",
-                    where=self.document.where(*path, key),
-                    found=key,
-                    expected="one of " + ", ".join(valid),
-                    remedy=nearest(key, valid),
-                )
-        return value
-
-    def tables(self, path: tuple[str | int, ...], value: Any) -> list[Any]:
-        if not isinstance(value, list):
-            raise self.wrong(path, value, f"an array of tables, written [[{path[-1]}]]")
-        return value
-
-    def text(self, path: tuple[str | int, ...], value: Any) -> str:
-        if not isinstance(value, str) or not value:
-            raise self.wrong(path, value, "a text that is not empty")
-        return value
-
-    def attribute(self, path: tuple[str | int, ...], value: Any) -> str | int | float:
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-            raise self.wrong(path, value, "a text that is not empty, or a number")
-        return value
-
-    def boolean(self, path: tuple[str | int, ...], value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise self.wrong(path, value, "true or false")
-        return value
-
-    def parameter(self, path: tuple[str | int, ...], value: Any) -> str:
-        """CloudFormation's parameters are texts; a list is joined with commas."""
-        if isinstance(value, bool):
-            return str(value).lower()
-        if isinstance(value, str | int | float):
-            return str(value)
-        if isinstance(value, list) and all(isinstance(part, str | int) for part in value):
-            return ",".join(self.parameter(path, part) for part in value)
-        raise self.wrong(path, value, "a text, a number, true, false, or a list of these")
-
-    def reference(self, path: tuple[str | int, ...], value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(r"[\w.]+:[\w.]+", value):
-            raise self.wrong(path, value, '"module:name", as in "tests.doubles:worker"')
-        return value
-
-    def count(self, path: tuple[str | int, ...], value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self.wrong(path, value, "a whole number, at least 1")
-        return value
-
-    def seconds(self, path: tuple[str | int, ...], value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 900:
-            raise self.wrong(path, value, "seconds, 0 to 900")
-        return value
-
-    def script(self, path: tuple[str | int, ...], value: Any) -> tuple[str, ...]:
-        try:
-            return read_script(value)
-        except FaultError as error:
-            raise SettingsError(**vars(error) | {"where": self.document.where(*path)}) from None
-
-    def json(self, path: tuple[str | int, ...], value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self.json((*path, key), part) for key, part in value.items()}
-        if isinstance(value, list):
-            return [self.json(path, part) for part in value]
-        if value is None or isinstance(value, str | int | float):
-            return value
-        raise self.wrong(path, value, "what JSON can hold (a TOML date can't be sent)", "quote it")
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "the file"

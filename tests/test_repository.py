@@ -20,7 +20,7 @@ FLOORS = (
     ("errors",),
     ("ledger",),
     ("report.narrative",),
-    ("settings", "settings_file", "scripts"),
+    ("settings", "settings_file", "settings_reader", "scripts"),
     ("faults",),
     ("stack",),
     ("simulation",),

@@ -150,7 +150,10 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
                     has_failed = not step.is_good
-            elif step.kind == CALLED and step.at_ms <= blind.get(step.environment, -1) + CACHE_MS:
+            elif (
+                step.kind == CALLED
+                and step.at_ms <= blind.get(step.environment, -CACHE_MS) + CACHE_MS
+            ):
                 continue
             elif step.kind == CALLED:
                 known = knows.get(step.environment, CLOSED)
