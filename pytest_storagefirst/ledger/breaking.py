@@ -37,6 +37,7 @@ MOST_FAILURES = 30
 # So many probes in a row close it, where nothing says how many it takes.
 MOST_SUCCESSES = 6
 
+NOT_WATCHED = "no breaker's state is kept in this run"
 STAYED_CLOSED = "the circuit stayed closed in this run"
 
 Found = tuple[str, tuple[str, ...]]  # what is wrong, and whose messages it concerns
@@ -49,7 +50,7 @@ def judge_circuit(account: Account, observation: Observation, context: Context) 
     """
     circuit = observation.circuit
     if circuit is None:
-        return not_applicable("no breaker's state is kept in this run")
+        return not_applicable(NOT_WATCHED)
     odd = sorted({s.state for s in circuit.steps if s.kind in (WROTE, READ)} - set(STATES))
     if odd:
         return Verdict(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_storagefirst.ledger.accounting import Account
-from pytest_storagefirst.ledger.breaking import judge_circuit
+from pytest_storagefirst.ledger.breaking import NOT_WATCHED, judge_circuit
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.history import History, seconds, times
-from pytest_storagefirst.ledger.levelling import judge_load
+from pytest_storagefirst.ledger.levelling import NOT_MEASURED, judge_load
 from pytest_storagefirst.ledger.poison import SET_ASIDE, judge_poison
 from pytest_storagefirst.ledger.properties import (
     Context,
@@ -267,6 +267,14 @@ def _clean_order(_account: Account) -> Verdict:
     return not_applicable("nothing in this run has an order to keep")
 
 
+def _clean_load(_account: Account) -> Verdict:
+    return not_applicable(NOT_MEASURED)
+
+
+def _clean_circuit(_account: Account) -> Verdict:
+    return not_applicable(NOT_WATCHED)
+
+
 def _register_all(entries: Iterable[Property]) -> None:
     for entry in entries:
         register(entry)
@@ -281,7 +289,7 @@ _register_all(
         ("redrive-completes", _when_redrivable, judge_redrive, _clean_redrive),
         ("order-preserved", _when_ordered, judge_order, _clean_order),
         ("drains", _when_consumed, judge_rest, lambda _: _OK),
-        ("circuit", _when_breaking, judge_circuit, None),
-        ("load-levelled", _when_capped, judge_load, None),
+        ("circuit", _when_breaking, judge_circuit, _clean_circuit),
+        ("load-levelled", _when_capped, judge_load, _clean_load),
     )
 )

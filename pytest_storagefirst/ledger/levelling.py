@@ -27,6 +27,9 @@ from pytest_storagefirst.ledger.verdict import VIOLATED, Verdict
 _ITS_OWN = frozenset({"http-500", "http-429", "brownout", "flapping"})
 
 
+NOT_MEASURED = "nothing is capped in this run"
+
+
 def judge_load(account: Account, observation: Observation, context: Context) -> Verdict:
     """No more invocations at once, and no higher rate downstream, than the stack's own cap.
 
@@ -35,7 +38,7 @@ def judge_load(account: Account, observation: Observation, context: Context) -> 
     """
     load = observation.load
     if load is None or not load.caps:
-        return not_applicable("nothing is capped in this run")
+        return not_applicable(NOT_MEASURED)
     if any(_kind(text) not in _ITS_OWN for text in observation.faults_fired):
         return not_applicable("faults end work and waits in this run: no cap is judged by it")
     peaks = [(cap, _peak(cap, load, observation)) for cap in load.caps]

@@ -139,6 +139,8 @@ def judge_all(
         account.clean
         and observation.quiet
         and not observation.held
+        and observation.circuit is None
+        and observation.load is None
         and not context.bad
         and not context.groups
         and not context.keys

@@ -124,7 +124,7 @@ def aws_call(
     place = invocation.function.logical_id
     messages = simulation.identities.concerned(invocation.messages, request)
     crossing = Crossing(simulation, place, service, operation, f"{service}.{operation}", messages)
-    if crossing.numbers:
+    if crossing.numbers and simulation.has_changes:
         changes.strike(simulation, place, crossing.point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
     crash(simulation, invocation, crossing, CRASHES_BEFORE)

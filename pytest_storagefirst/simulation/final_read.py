@@ -52,12 +52,11 @@ def effects(simulation: Simulation) -> tuple[Effect, ...]:
     But for the item that a circuit breaker keeps its state in: no message leaves it there.
     """
     breaker = simulation.deployed.breaker
+    items = _items(simulation)
+    if breaker is not None:
+        items = (item for item in items if not breaker.keeps(item.place, item.key))
     return (
-        *(
-            item
-            for item in _items(simulation)
-            if breaker is None or not breaker.keeps(item.place, item.key)
-        ),
+        *items,
         *_objects(simulation),
         *_messages(simulation),
         *_records(simulation),

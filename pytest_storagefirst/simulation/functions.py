@@ -109,7 +109,8 @@ class Functions:
         place = function.logical_id
         simulation.strikes.cross(place, "invocation", messages)
         simulation.scheduler.touch("environments", "take", place)
-        changes.strike(simulation, place, "invocation", messages)
+        if simulation.has_changes:
+            changes.strike(simulation, place, "invocation", messages)
         strike = simulation.due(place, "invocation", messages, _INVOCATION_FAULTS)
         kind = ""
         if strike is not None:

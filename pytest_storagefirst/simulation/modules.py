@@ -17,7 +17,7 @@ import types
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation import shared_state
 
@@ -202,8 +202,21 @@ def imported(name: str) -> types.ModuleType | None:
     return sys.modules[name]
 
 
+MOST_ADOPTED = 256  # codes of functions
+_adopted: dict[int, tuple[Any, int]] = {}  # the code, which so keeps its id; modules there were
+
+
 def adopt(environment: Environment) -> None:
-    """Keep apart what the libraries hold that an environment, just made, has found imported."""
+    """Keep apart what the libraries hold that an environment, just made, has found imported.
+
+    Once for each code, unless something has been imported since.
+    """
+    code = environment.code
+    if _adopted.get(id(code), (None, 0)) == (code, len(sys.modules)):
+        return
+    if len(_adopted) >= MOST_ADOPTED:
+        _adopted.clear()
+    _adopted[id(code)] = code, len(sys.modules)
     own = [sys.modules[name] for name in environment.module_names if name in sys.modules]
     shared_state.adopt(own, _TAKEN)
 

@@ -17,6 +17,7 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.simulation import (
     answers,
     boundary,
+    changes,
     final_read,
     flags,
     fronts,
@@ -94,6 +95,7 @@ class Simulation:
         self._random_state: Any = None
         self.moto_random = MotoRandom(schedule.seed)
         self._has_stale = any(fault.kind == "stale" for fault in schedule.plan)
+        self.has_changes = any(fault.kind in changes.KINDS for fault in schedule.plan)
         self._previous_tables: dict[str, Any] = {}
         self.hub = greenlet.getcurrent()
         self.mappings: list[SqsMapping] = []
@@ -181,11 +183,13 @@ class Simulation:
         steps = 0
         while not self.why_stopped:
             at_ms = self.scheduler.next_ms()
-            if self.recurring.came(at_ms, until_ms):
+            if self.recurring.some and self.recurring.came(at_ms, until_ms):
                 continue
-            if at_ms is None or at_ms > until_ms:
-                self.scheduler.advance_to(self.now_ms if at_ms is None else until_ms)
-                return at_ms is None
+            if at_ms is None:
+                return True
+            if at_ms > until_ms:
+                self.scheduler.advance_to(until_ms)
+                return False
             steps = self._step(steps)
         return False
 
@@ -195,7 +199,7 @@ class Simulation:
         while not self.why_stopped and not self.strikes.all_exhausted:
             at_ms = self.scheduler.next_ms()
             end_ms = None if self.strikes.some_wait else self.strikes.last_end_ms()
-            if self.recurring.came(at_ms, end_ms):
+            if self.recurring.some and self.recurring.came(at_ms, end_ms):
                 continue
             if at_ms is None or (end_ms is not None and at_ms > end_ms):
                 return
@@ -339,6 +343,7 @@ class Simulation:
         """Add faults to a run under way; their crossings count from now."""
         self.strikes.add(plan)
         self._has_stale = self._has_stale or any(fault.kind == "stale" for fault in plan)
+        self.has_changes = self.has_changes or any(fault.kind in changes.KINDS for fault in plan)
 
     def refuse(self, error: Exception) -> None:
         """Note that this run can't be judged, and why; what a dead handler does is no reason."""

@@ -53,7 +53,8 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     )
     point = point_of(simulation, call)
     crossing = boundary.Crossing(simulation, place, "http", call.method, point, messages)
-    changes.strike(simulation, place, point, messages, crossing.numbers)
+    if simulation.has_changes:
+        changes.strike(simulation, place, point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
     own = simulation.deployed.topology.configurations and is_extension(call.url)

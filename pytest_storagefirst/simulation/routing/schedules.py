@@ -77,7 +77,7 @@ class AtTheirRate:
         self._simulation = simulation
         topology = simulation.deployed.topology
         watched = simulation.deployed.breaker is not None
-        self._recurring = [one for one in topology.schedules if one.enabled and watched]
+        self.some = [one for one in topology.schedules if one.enabled and watched]
         self._under_faults, self._healed = MOST_UNDER_FAULTS, MOST_HEALED
 
     @property
@@ -89,13 +89,13 @@ class AtTheirRate:
 
         With nothing on the agenda it comes until `until_ms`, where that is given.
         """
-        if not self._recurring or not self._is_needed():
+        if not self._is_needed():
             return False
         simulation = self._simulation
         now_ms = simulation.now_ms
         due_ms, place = min(
             ((now_ms // interval_ms + 1) * interval_ms, place)
-            for place, one in enumerate(self._recurring)
+            for place, one in enumerate(self.some)
             for interval_ms in [one.interval_seconds * 1000]
         )
         limits = [limit for limit in (next_ms, until_ms) if limit is not None]
@@ -106,7 +106,7 @@ class AtTheirRate:
             self._healed -= 1
         else:
             self._under_faults -= 1
-        _come(simulation, self._recurring[place])
+        _come(simulation, self.some[place])
         return True
 
     def _is_needed(self) -> bool:
