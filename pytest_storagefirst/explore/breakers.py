@@ -172,6 +172,10 @@ def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:
     for where, label in _round_changes(history):
         point, _, number = label.rpartition(" #")
         yield from faults_once(judge.deployed, where, point, int(number))
+    for where, label in _after_changes(history):
+        point, _, number = label.rpartition(" #")
+        for kind in ("circuit-lost", "redeployed"):
+            yield Fault(where, point, int(number), kind)
 
 
 def _round_changes(history: Sequence[Event]) -> dict[tuple[str, str], None]:
@@ -189,6 +193,19 @@ def _round_changes(history: Sequence[Event]) -> dict[tuple[str, str], None]:
             before = [event for event in history[:at] if _is_call(event)][-CALLS_BEFORE:]
             after = [event for event in history[at:] if _is_call(event)][:CALLS_AFTER]
             found.update(((event.where, event.detail), None) for event in (*before, *after))
+    return found
+
+
+def _after_changes(history: Sequence[Event]) -> dict[tuple[str, str], None]:
+    """The call that comes next after the first change of each sort."""
+    found: dict[tuple[str, str], None] = {}
+    seen: set[str] = set()
+    for at, event in enumerate(history):
+        if event.kind == "circuit" and event.detail not in seen:
+            seen.add(event.detail)
+            after = next((later for later in history[at:] if _is_call(later)), None)
+            if after is not None:
+                found[after.where, after.detail] = None
     return found
 
 

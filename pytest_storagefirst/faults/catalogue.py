@@ -125,6 +125,11 @@ _KINDS = (
         lasts=True,
     ),
     FaultKind(
+        "circuit-lost",
+        (CALL, HTTP, INVOCATION),
+        "just before it the item in which a circuit breaker keeps its state is gone",
+    ),
+    FaultKind(
         "redeployed",
         (CALL, HTTP, INVOCATION),
         "new environments serve what is invoked from now on; those at work go on to their end",

@@ -81,7 +81,7 @@ def _transitions(circuit: Circuit) -> Iterator[Found]:
     parts = list(segments(circuit.steps))
     for number, part in enumerate(parts):
         step, before = part.wrote, part.before
-        if step is not None and part.state != before:
+        if step is not None and part.state != before and step.place:  # else it was lost
             what = f"at {seconds(step.at_ms)} {step.place} turned the circuit"
             if (before, part.state) == (CLOSED, HALF_OPEN):
                 yield f"{what} from {before} to {part.state}", step.messages

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 FLIP = "flag-flipped"
-KINDS = frozenset({FLIP, "mapping-disabled", "redeployed"})
+KINDS = frozenset({FLIP, "circuit-lost", "mapping-disabled", "redeployed"})
 _AGAIN_MS = 1_000  # until a mapping that is changing is tried again
 
 
@@ -34,6 +34,9 @@ def strike(
     if fault.kind == "redeployed":
         simulation.strike(found, messages)
         simulation.functions.redeploy(place)
+    elif fault.kind == "circuit-lost":
+        if simulation.circuit is not None and simulation.circuit.lose():
+            simulation.strike(found, messages)
     elif fault.kind == "mapping-disabled":
         pollers = [one for one in _pollers(simulation, place) if one.enabled and not one.changing]
         if pollers:

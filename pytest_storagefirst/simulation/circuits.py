@@ -131,6 +131,18 @@ class CircuitWatch:
             detail = f"{self._before} to {state}"
             self._simulation.record("circuit", messages, self._breaker.place, detail)
 
+    def lose(self) -> bool:
+        """Take the state away, as an expiry or an operator may; False where no item keeps one."""
+        if self._breaker.kind != "table":
+            return False
+        table = self._simulation.deployed.world.backend("dynamodb").tables.get(self._breaker.name)
+        item = _item(table, self._breaker.key)
+        if item is None:
+            return False
+        table.delete_item(item.hash_key, item.range_key)
+        self.look()
+        return True
+
     def called(self, invocation: Any, messages: tuple[str, ...]) -> None:
         """A handler calls the downstream for these messages."""
         if messages:

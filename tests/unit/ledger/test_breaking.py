@@ -160,6 +160,13 @@ def test_a_health_check_opens_without_a_call_of_its_own():
     assert judged(*call(0, good=True), by_health).value == OK
 
 
+def test_a_state_that_is_lost_accuses_nobody():
+    lost = wrote(30_000, CLOSED, 0, place="")
+    again = (*call(30_010, 2), *call(30_020, 2), wrote(30_030, OPEN, 2))
+    assert judged(*OPENED, lost, *again).value == OK
+    assert judged(*OPENED, wrote(30_000, CLOSED), *again).value == VIOLATED
+
+
 def test_its_threshold_is_kept_where_it_is_known():
     assert judged(*RECOVERED, threshold=2).value == OK
     early = judged(*RECOVERED, threshold=3)

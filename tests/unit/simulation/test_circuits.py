@@ -126,6 +126,19 @@ def test_an_environment_that_dies_is_a_step(rig: Any) -> None:
     assert environments == {1, 2}
 
 
+def test_a_state_that_is_lost_is_nobodys_doing(rig: Any) -> None:
+    def worker(event: Any, context: Any) -> None:
+        write("OPEN")
+        with pytest.raises(KeyError):
+            boto3.resource("dynamodb").Table("keys").get_item(Key={"id": "breaker"})["Item"]
+
+    played = watched(rig, table(), worker).play("Worker: dynamodb.GetItem #1: circuit-lost")
+    assert played.errors == ()
+    assert steps(played) == [(WROTE, OPEN), (WROTE, CLOSED), (READ, CLOSED)]
+    assert [step.place for step in circuit_of(played).steps] == ["Worker", "", "Worker"]
+    assert played.observation.faults_fired
+
+
 def test_every_run_begins_closed(rig: Any) -> None:
     stack = watched(rig, table(), lambda event, context: write("OPEN"))
     for _ in range(2):
