@@ -10,6 +10,7 @@ import pytest
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore import breakers
 from pytest_storagefirst.explore.exploration import explore
+from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.standing import standing
 from pytest_storagefirst.explore.workload import plain
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
@@ -34,7 +35,8 @@ def baseline(judge):
 
 def test_it_is_found_without_being_named(judge):
     messages, counts = baseline(judge)
-    found = breakers.find(judge, messages, counts)
+    unnamed = Judge(replace(judge.deployed, breaker=None))
+    found = breakers.find(unnamed, messages, counts)
     assert found is not None
     assert (found.kind, found.place, found.attribute) == ("table", "Circuit", "state")
     assert found.key == {"name": "downstream"}
