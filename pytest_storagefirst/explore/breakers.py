@@ -116,7 +116,20 @@ def find(
         return None
     schedule = Schedule(_workload(messages), outages, gap_ms=1_000, late=LATE)
     observation, topology = judge.play(schedule).observation, judge.deployed.topology
-    return in_tables(observation, topology) or _in_mappings(observation, topology)
+    found = in_tables(observation, topology)
+    # What is "open" when all is well is a shop, and no circuit.
+    if found is not None and _is_open(found, judge.play(Schedule(messages)).observation):
+        return None
+    return found or _in_mappings(observation, topology)
+
+
+def _is_open(breaker: Breaker, observation: Observation) -> bool:
+    words = (
+        effect.value.get(breaker.attribute, {}).get("S")
+        for effect in observation.effects
+        if effect.kind == "item" and effect.place == breaker.place
+    )
+    return any(spelt(word) not in (None, CLOSED) for word in words)
 
 
 def schedules(

@@ -53,6 +53,30 @@ def test_what_is_found_by_itself_is_judged_alike(tmp_path):
     assert "circuit: its state is in Circuit, attribute state" in result.notes
 
 
+SHOP = """
+import json, os, urllib.request, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+shop = boto3.resource("dynamodb").Table(os.environ["CIRCUIT_TABLE_NAME"])
+
+def handler(event, context):
+    for record in event["Records"]:
+        order = json.loads(record["body"])["id"]
+        request = urllib.request.Request(os.environ["DOWNSTREAM_URL"], order.encode())
+        urllib.request.urlopen(request, timeout=5).read()
+        shop.put_item(Item={"name": "shop", "state": "open"})
+        table.put_item(Item={"id": order})
+"""
+
+
+def test_a_shop_that_is_open_is_no_circuit(tmp_path):
+    for file in SOUND.parent.iterdir():
+        text = SHOP if file.suffix == ".py" else file.read_text(encoding="utf-8")
+        (tmp_path / file.name).write_text(text.partition("[circuit]")[0], encoding="utf-8")
+    judge = standing(tmp_path / "template.yaml").judge
+    messages, counts = baseline(judge)
+    assert breakers.find(judge, messages, counts) is None
+
+
 def test_without_a_third_party_nothing_breaks(judge):
     messages, _ = baseline(judge)
     assert breakers.find(judge, messages, {("Worker", "dynamodb.PutItem"): 3}) is None
