@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from pytest_storagefirst.errors import SettingsError
+
 ENTRY_KINDS = ("route", "queue", "topic", "bucket", "bus", "stream", "table", "rule")
 DEFAULT_BUDGET_SECONDS = 10.0
 DEFAULT_MAX_FAULTS = 2
@@ -96,6 +98,22 @@ class Settings:
     def where(self, name: str) -> str:
         """The file and line that `name` ("parameters.Stage") was set in; "" when it was not."""
         return self.sources.get(name, "")
+
+
+def the_one_of(
+    valid: Iterable[str], told: Mapping[str, Any], problem: str, where: str, example: str
+) -> str:
+    """Which of the `valid` keys a table has. Raises SettingsError for none, and for several."""
+    found = [key for key in valid if key in told]
+    if len(found) != 1:
+        raise SettingsError(
+            problem,
+            where=where,
+            found=" and ".join(found) or "none",
+            expected="exactly one of " + ", ".join(valid),
+            remedy=f"write for example {example}",
+        )
+    return found[0]
 
 
 def nearest(name: str, valid: Iterable[str], instead: str = "write") -> str:

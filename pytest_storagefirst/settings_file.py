@@ -20,6 +20,7 @@ from pytest_storagefirst.settings import (
     Reply,
     Settings,
     nearest,
+    the_one_of,
 )
 from pytest_storagefirst.settings_reader import Document, Reader
 
@@ -156,17 +157,10 @@ def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:
     valid = (*ENTRY_KINDS, "body", "strategy", "headers", *_MANNERS)
     table = read.table(path, value, valid)
     where = read.document.where(*path)
-    kinds = [kind for kind in ENTRY_KINDS if kind in table]
-    if len(kinds) != 1:
-        raise SettingsError(
-            "an entry is one way in",
-            where=where,
-            found=" and ".join(kinds) or "none",
-            expected="exactly one of " + ", ".join(ENTRY_KINDS),
-            remedy='write for example route = "POST /orders", or queue = "LogicalId"',
-        )
-    name = read.text((*path, kinds[0]), table[kinds[0]])
-    if kinds[0] == "route" and not re.fullmatch(r"[A-Z]+ /\S*|[$@\w-]+", name):
+    example = 'route = "POST /orders", or queue = "LogicalId"'
+    kind = the_one_of(ENTRY_KINDS, table, "an entry is one way in", where, example)
+    name = read.text((*path, kind), table[kind])
+    if kind == "route" and not re.fullmatch(r"[A-Z]+ /\S*|[$@\w-]+", name):
         raise read.wrong(
             (*path, "route"),
             name,
@@ -174,12 +168,12 @@ def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:
             'write "METHOD /path"',
         )
     for manner, fitting in _MANNERS.items():
-        if manner in table and kinds[0] not in fitting:
+        if manner in table and kind not in fitting:
             raise read.wrong(
                 (*path, manner), table[manner], f"none: it is for a {' or '.join(fitting)}"
             )
     return Entry(
-        kind=kinds[0],
+        kind=kind,
         name=name,
         body=read.json((*path, "body"), table.get("body")),
         strategy=read.reference((*path, "strategy"), table["strategy"])

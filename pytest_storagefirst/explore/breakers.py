@@ -16,7 +16,7 @@ from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.events import Event
-from pytest_storagefirst.settings import Settings, nearest
+from pytest_storagefirst.settings import Settings, nearest, the_one_of
 from pytest_storagefirst.simulation.circuits import Breaker, spelt
 from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -55,16 +55,8 @@ def named(settings: Settings, topology: Topology) -> Breaker | None:
     if not told:
         return None
     where = settings.where("circuit") or "[circuit]"
-    kinds = [kind for kind in STORES if kind in told]
-    if len(kinds) != 1:
-        raise SettingsError(
-            "a breaker's state is kept in one place",
-            where=where,
-            found=" and ".join(kinds) or "none",
-            expected="exactly one of " + ", ".join(STORES),
-            remedy='write for example table = "LogicalId"',
-        )
-    kind = kinds[0]
+    problem = "a breaker's state is kept in one place"
+    kind = the_one_of(STORES, told, problem, where, 'table = "LogicalId"')
     place, name = _store(kind, str(told[kind]), topology, where)
     words = {state: told[key] for key, state in _KEYS.items() if key in told}
     recovery = told.get("recovery_seconds")

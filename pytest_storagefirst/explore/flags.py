@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_storagefirst.errors import SettingsError
-from pytest_storagefirst.settings import Settings, nearest
+from pytest_storagefirst.settings import Settings, nearest, the_one_of
 from pytest_storagefirst.simulation.flags import (
     ITEM,
     PARAMETER,
@@ -40,16 +40,8 @@ def flags_of(settings: Settings, topology: Topology) -> tuple[Flag, ...]:
 def _named(
     told: Mapping[str, Any], topology: Topology, found: tuple[Flag, ...], where: str
 ) -> Flag:
-    kinds = [kind for kind in STORES if kind in told]
-    if len(kinds) != 1:
-        raise SettingsError(
-            "a flag stands in one place",
-            where=where,
-            found=" and ".join(kinds) or "none",
-            expected="exactly one of " + ", ".join(STORES),
-            remedy='write for example parameter = "LogicalId"',
-        )
-    kind = kinds[0]
+    problem = "a flag stands in one place"
+    kind = the_one_of(STORES, told, problem, where, 'parameter = "LogicalId"')
     if kind == "profile":
         return _in_profile(told, topology, found, where)
     known = {one.logical_id: one for one in _stores(topology, kind)}
