@@ -72,6 +72,8 @@ class StorageFirstItem(pytest.Item):
         if shown.reprcrash is not None:
             shown.reprcrash.path = str(self.path)
             shown.reprcrash.lineno = 1
+            # Where CI is set, pytest's summary repeats the message whole, for every property.
+            shown.reprcrash.message = shown.reprcrash.message.partition("\n")[0]
         return shown
 
     @property

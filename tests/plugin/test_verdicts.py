@@ -170,7 +170,7 @@ def test_a_refusal_fails_with_its_text_alone(project, workers):
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*.py:*")
-    assert len(project.explorations()) == 1
+    assert len(project.explorations()) <= (1 if workers == "-n0" else 2)  # each joins in once
     assert {one["verdict"] for one in properties(project).values()} == {"unknown"}
     assert project.report()["stacks"][0]["refused"].startswith("template.yaml:1: has no Resources")
 
@@ -226,7 +226,7 @@ def test_when_the_exploring_worker_dies_another_takes_over(project):
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == 1  # the item that the dead worker held
     assert outcomes["passed"] == ITEMS - 1
-    assert len(project.explorations()) == 2
+    assert len(project.explorations()) >= 2
     assert properties(project)["drains"]["verdict"] == "ok"
 
 
@@ -325,8 +325,10 @@ def test_a_replay_file_that_is_missing(project):
     result.stderr.fnmatch_lines(["*--storagefirst-replay: *witness.json is no file; expected*"])
 
 
+@pytest.mark.parametrize("ci", ["", "true"])  # there pytest's own summary leaves nothing out
 @WORKERS
-def test_what_several_properties_share_is_printed_once(project, workers):
+def test_what_several_properties_share_is_printed_once(project, monkeypatch, workers, ci):
+    monkeypatch.setenv("CI", ci)
     project.write("template.yaml")
     project.behaves({"template.yaml": {"refuse": True}})
 

@@ -311,7 +311,7 @@ def test_a():
     assert not loaded
     ours = {{name for name in sys.modules if name.startswith("pytest_storagefirst")}}
     assert ours == {{"pytest_storagefirst", *(f"pytest_storagefirst.{{name}}"
-        for name in ("plugin", "options", "settings", "fixtures"))}}
+        for name in ("errors", "fixtures", "options", "plugin", "settings"))}}
 """,
     )
 
