@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # However a state is written: "half-open", "Open", "HALF_OPEN".
 _WORDS = {"closed": CLOSED, "open": OPEN, "halfopen": HALF_OPEN}
-# Services whose calls may read or change what a breaker keeps.
-_SERVICES = frozenset({"dynamodb", "ssm", "lambda"})
+# Whose calls read and change what a breaker keeps.
+_SERVICES = {"table": "dynamodb", "parameter": "ssm", "mapping": "lambda"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class CircuitWatch:
         self, invocation: Any, service: str, operation: str, body: Any, *, stale: bool = False
     ) -> None:
         """A call has been answered that may have read or changed the state."""
-        if service not in _SERVICES or not self._names(body):
+        if not self._names(service, operation, body):
             return
         if is_read_only(operation):
             state = self._before if stale else self._state
@@ -114,7 +114,7 @@ class CircuitWatch:
 
     def refused(self, invocation: Any, service: str, operation: str, body: Any) -> None:
         """A call has failed that would have read or written the state."""
-        if service in _SERVICES and self._names(body):
+        if self._names(service, operation, body):
             kind = circuit.UNREAD if is_read_only(operation) else circuit.UNWRITTEN
             self._step(kind, invocation, invocation.messages, "")
 
@@ -190,13 +190,15 @@ class CircuitWatch:
 
     def is_kept_by(self, service: str, body: Any) -> bool:
         """Whether a call writes the state alone: no effect of a message."""
-        return self._breaker.kind == "parameter" and service == "ssm" and self._names(body)
+        return self._breaker.kind == "parameter" and self._names(service, "", body)
 
-    def _names(self, body: Any) -> bool:
-        """Whether a request is about where the state is kept."""
-        text = body if isinstance(body, bytes) else str(body).encode()
+    def _names(self, service: str, operation: str, body: Any) -> bool:
+        """Whether a call is about where the state is kept."""
+        if service != _SERVICES[self._breaker.kind]:
+            return False
         if self._breaker.kind == "mapping":
-            return True  # its UUID stands in the path
+            return "EventSourceMapping" in operation  # which one stands in the path
+        text = body if isinstance(body, bytes) else str(body).encode()
         return self._breaker.name.encode() in text
 
     def _look(self) -> tuple[str, str]:

@@ -184,6 +184,18 @@ def test_a_mapping_that_is_switched_off_polls_no_more(rig: Any) -> None:
     assert play(stack.deployed, stack.schedule()).observation.history[-1].kind != "stored"
 
 
+def test_only_a_look_at_the_mapping_is_a_look_at_its_state(rig: Any) -> None:
+    uuid = mapping_of(rig).uuid
+
+    def worker(event: Any, context: Any) -> None:
+        boto3.resource("dynamodb").Table("keys").get_item(Key={"id": "breaker"})
+        boto3.client("lambda").get_event_source_mapping(UUID=uuid)
+        call()
+
+    played = watched(rig, Breaker("mapping", "Mapping", uuid), worker).play()
+    assert steps(played) == [(READ, CLOSED), (CALLED, CLOSED), (ANSWERED, CLOSED)]
+
+
 def test_a_mapping_that_is_switched_on_again_polls_what_waited(rig: Any) -> None:
     uuid = mapping_of(rig).uuid
 
