@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_storagefirst.simulation import boundary, changes, lanes
+from pytest_storagefirst.simulation import changes
+from pytest_storagefirst.simulation.calls import boundary, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.configurations import extension_answer, is_extension
 from pytest_storagefirst.simulation.deployed import Downstream
