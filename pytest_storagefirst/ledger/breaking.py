@@ -151,6 +151,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
                     has_failed = not step.is_good
+                    prober = prober if has_failed else None  # the next one is one at a time, too
             elif (
                 step.kind == CALLED
                 and step.at_ms <= blind.get(step.environment, -CACHE_MS) + CACHE_MS
@@ -191,13 +192,15 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
 
 def _opens(circuit: Circuit) -> Iterator[Found]:
     """It opens within its threshold, and not before."""
-    in_a_row = failures = 0  # since it closed
+    in_a_row = failures = written = unwritten = 0  # since it closed
     state = CLOSED
     # Calls for nobody are health checks; where these are made, it is by them that it opens.
     checked = any(step.kind == ANSWERED and not step.messages for step in circuit.steps)
     for step in circuit.steps:
         if step.kind == WROTE:
-            early = circuit.threshold is not None and failures < circuit.threshold
+            written += 1
+            # A count whose answer is lost is sent again, and counted twice.
+            early = circuit.threshold is not None and max(failures, written) < circuit.threshold
             if state == CLOSED and step.state == OPEN and early:
                 yield (
                     f"it opened at {seconds(step.at_ms)} after {_failures(failures)}, and its "
@@ -205,18 +208,23 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
                     step.messages,
                 )
             if step.state != CLOSED or state != CLOSED:
-                in_a_row = failures = 0
+                in_a_row = failures = written = unwritten = 0
             state = step.state
+        elif step.kind in (UNREAD, UNWRITTEN, DIED) and state == CLOSED:
+            unwritten += 1  # a failure that could not be counted
         elif step.kind == ANSWERED and state == CLOSED:
             failures += not step.is_good
             if checked and step.messages:
                 continue
-            in_a_row = 0 if step.is_good else in_a_row + 1
+            if step.is_good:
+                in_a_row = written = unwritten = 0
+                continue
+            in_a_row += 1
             # Each environment may count for itself, and a call or two be under way.
-            if in_a_row == _most_failures(circuit):
+            if in_a_row == _most_failures(circuit) + unwritten:
                 yield (
                     f"{_failures(in_a_row)} in a row until {seconds(step.at_ms)}, and the circuit "
-                    "is still closed",
+                    f"is still closed{circuit.unlike}",
                     step.messages,
                 )
 

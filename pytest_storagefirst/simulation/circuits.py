@@ -85,6 +85,8 @@ class CircuitWatch:
         self._environments: list[Any] = []  # kept, so that no other gets the same id
         self._state, self._before = CLOSED, CLOSED
         self._kept = ""
+        self._instead: tuple[str, ...] = ()  # the attributes of an item that never had a state
+        self._has_state = breaker.kind != "table"
 
     def begin(self) -> None:
         """The run begins: what stands there stood there before it."""
@@ -96,8 +98,17 @@ class CircuitWatch:
 
     def result(self) -> Circuit:
         breaker, steps = self._breaker, tuple(self._steps)
+        unlike = ""
+        if self._instead and not self._has_state:
+            names = ", ".join(self._instead)
+            unlike = f"; its item has {names}, and never had {breaker.attribute}"
         return Circuit(
-            breaker.place, steps, breaker.threshold, breaker.recovery_ms, breaker.successes
+            breaker.place,
+            steps,
+            breaker.threshold,
+            breaker.recovery_ms,
+            breaker.successes,
+            unlike=unlike,
         )
 
     def crossed(
@@ -217,9 +228,25 @@ class CircuitWatch:
         if item is None:
             return "", CLOSED
         kept = {name: value.to_regular_json() for name, value in item.attrs.items()}
-        held = item.attrs.get(breaker.attribute)
-        word = held.cast_value if held is not None else None
+        word = _at(item.attrs, breaker.attribute)
+        if word is None:
+            self._instead = tuple(sorted(kept))
+        else:
+            self._has_state = True
         return json.dumps(kept, sort_keys=True, default=str), breaker.state_of(word)
+
+
+def _at(attributes: Mapping[str, Any], name: str) -> Any:
+    """The value of an attribute, or along a path into maps: "breaker.state"; None for none."""
+    held = attributes.get(name)
+    if held is not None:
+        return held.cast_value
+    first, *rest = name.split(".")
+    held = attributes.get(first)
+    value = held.cast_value if held is not None else None
+    for step in rest:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def _item(table: Any, key: Mapping[str, Any]) -> Any:

@@ -16,6 +16,8 @@ from pytest_storagefirst.ledger.circuit import (
     HALF_OPEN,
     OPEN,
     READ,
+    UNREAD,
+    UNWRITTEN,
     WROTE,
     Circuit,
     Step,
@@ -130,6 +132,38 @@ BROKEN = {
         f"{MOST_FAILURES} failed calls in a row",
     ),
 }
+
+
+def test_two_probes_one_after_the_other_are_one_at_a_time():
+    probes = (*call(60_010, good=True), *call(60_020, 2, good=True))
+    assert judged(*OPENED, *TRIED, read(60_002, HALF_OPEN, 2), *probes).value == OK
+
+
+def failures(*between):
+    """Four failed calls, with a step between the first two."""
+    return (*call(0), *between, *call(10), *call(20), *call(30))
+
+
+@pytest.mark.parametrize("kind", [UNREAD, UNWRITTEN, DIED])
+def test_a_failure_that_could_not_be_counted_opens_nothing(kind):
+    assert judged(*failures(), wrote(40, OPEN), threshold=3).value == VIOLATED
+    assert judged(*failures(step(7, kind)), wrote(40, OPEN), threshold=3).value == OK
+    assert judged(*failures(step(7, kind)), *call(37), threshold=3).value == VIOLATED
+
+
+def test_a_failure_that_was_counted_twice_opens_it_early():
+    twice = (wrote(11, CLOSED), wrote(12, CLOSED), wrote(13, OPEN))
+    assert judged(*call(0), *call(5), *twice, threshold=3).value == OK
+    assert judged(*call(0), *call(5), *twice[1:], threshold=3).value == VIOLATED
+    good = call(8, good=True)
+    assert judged(*call(0), *twice[:2], *good, *call(14), wrote(20, OPEN), threshold=3).value == (
+        VIOLATED
+    )
+
+
+def test_what_stands_instead_of_a_state_is_told():
+    steps = BROKEN["never opens"][0]
+    assert judged(*steps, unlike="; its item has id").why.endswith("still closed; its item has id")
 
 
 @pytest.mark.parametrize("name", BROKEN)
