@@ -128,7 +128,10 @@ class CircuitWatch:
         place, environment, number = "", 0, 0
         if invocation is not None:
             place, number = invocation.function.logical_id, invocation.number
-            environment = 0 if invocation.is_execution else self._number(invocation.environment)
+            first = invocation  # what that knows, those whom it calls know
+            while not first.is_execution and first.caller is not None:
+                first = first.caller
+            environment = 0 if first.is_execution else self._number(first.environment)
         self._steps.append(
             Step(
                 self._simulation.now_ms,

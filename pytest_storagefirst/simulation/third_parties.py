@@ -83,7 +83,9 @@ def _reply(
     place = invocation.function.logical_id
     simulation.scheduler.pause(boundary.BEFORE_MS)
     simulation.stop_the_dead(invocation)
-    strike = boundary.due(simulation, place, crossing, _KINDS)
+    strike = boundary.due(simulation, place, crossing, _KINDS) or _outage(
+        simulation, call.url, messages
+    )
     variant = ""
     met = NO_TROUBLE
     if strike is not None:
@@ -130,6 +132,20 @@ def _reply(
     headers = dict(downstream.headers)
     delay_seconds = met.delay_seconds or downstream.delay_seconds
     return HttpAnswer(downstream.status, headers, downstream.body, delay_seconds)
+
+
+def whole(url: str) -> tuple[str, str]:
+    """Place and point of a fault that strikes all who call a third party, wherever they call it."""
+    split = urlsplit(url)
+    return split.netloc, f"http * {split.scheme}://{split.netloc}"
+
+
+def _outage(simulation: Simulation, url: str, messages: tuple[str, ...]) -> Any:
+    place, point = whole(url)
+    if not simulation.strikes.concerns(place):
+        return None
+    simulation.strikes.cross(place, point, messages)
+    return simulation.due(place, point, messages, _KINDS)
 
 
 def point_of(simulation: Simulation, call: HttpCall) -> str:
