@@ -96,7 +96,7 @@ def _transitions(circuit: Circuit) -> Iterator[Found]:
                     step.messages,
                 )
             failed = succeeded = 0
-        failed += sum(1 for s in part.steps if s.kind == ANSWERED and not s.is_good)
+        failed += sum(1 for s in part.steps if s.kind == ANSWERED and (s.is_slow or not s.is_good))
         succeeded += sum(1 for s in part.steps if s.kind == ANSWERED and s.is_good)
 
 
@@ -222,7 +222,7 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
         elif step.kind in (UNREAD, UNWRITTEN, DIED) and state == CLOSED:
             unwritten += 1  # a failure that could not be counted
         elif step.kind == ANSWERED and state == CLOSED:
-            failures += not step.is_good
+            failures += step.is_slow or not step.is_good
             if checked and step.messages:
                 continue
             if step.is_good:

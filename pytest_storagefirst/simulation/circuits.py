@@ -109,8 +109,19 @@ class CircuitWatch:
         if messages:
             self._step(circuit.CALLED, invocation, messages, self._state)
 
-    def answered(self, invocation: Any, messages: tuple[str, ...], *, is_good: bool) -> None:
-        self._step(circuit.ANSWERED, invocation, messages, self._state, is_good=is_good)
+    def answered(
+        self,
+        invocation: Any,
+        messages: tuple[str, ...],
+        *,
+        is_good: bool,
+        began_ms: int | None = None,
+    ) -> None:
+        """A call is over; `began_ms` tells a slow one from others."""
+        took_ms = 0 if began_ms is None else self._simulation.now_ms - began_ms
+        is_slow = took_ms >= circuit.SLOW_MS
+        step = (circuit.ANSWERED, invocation, messages, self._state)
+        self._step(*step, is_good=is_good, is_slow=is_slow)
 
     def died(self, invocation: Any) -> None:
         """The environment of an invocation has ended amid its work."""
@@ -124,6 +135,7 @@ class CircuitWatch:
         state: str,
         *,
         is_good: bool = False,
+        is_slow: bool = False,
     ) -> None:
         place, environment, number = "", 0, 0
         if invocation is not None:
@@ -142,6 +154,7 @@ class CircuitWatch:
                 messages,
                 state,
                 is_good,
+                is_slow,
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -59,6 +60,7 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
     own = simulation.deployed.topology.configurations and is_extension(call.url)
     watch = None if own else simulation.circuit
+    began_ms = simulation.now_ms
     if watch is not None:
         watch.called(invocation, messages)
     reply = None
@@ -71,8 +73,18 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     finally:
         if simulation.load is not None:
             simulation.load.answered(crossing, reply)
-    if watch is not None:
-        watch.answered(invocation, messages, is_good=reply.status < 500 and reply.status != 429)
+    is_good = reply.status < 500 and reply.status != 429
+
+    def ended(came: bool) -> None:
+        if not came:
+            text = f"{crossing.label}: no answer in time"
+            simulation.record("errored", messages, place, text)
+        if watch is not None:
+            watch.answered(invocation, messages, is_good=is_good and came, began_ms=began_ms)
+
+    if reply.delay_seconds:
+        return replace(reply, on_end=ended)
+    ended(True)
     return reply
 
 
