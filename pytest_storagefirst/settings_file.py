@@ -86,6 +86,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "functions",
             "circuit",
             "flag",
+            "bookkeeping",
             "permissions",
         ),
     )
@@ -93,7 +94,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
     for section in ("parameters", "imports", "functions"):
         for key in read.table((section,), top.get(section, {})):
             sources[f"{section}.{key}"] = document.where(section, key)
-    for key in ("properties", "circuit"):
+    for key in ("properties", "circuit", "bookkeeping"):
         if key in top:
             sources[key] = document.where(key)
     for number in range(len(top.get("flag", []))):
@@ -125,12 +126,16 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             top.get("circuit", {}),
             (
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes"),
+                *("threshold", "recovery_seconds", "successes", "url"),
             ),
         ),
         flags=tuple(
             read.table(("flag", number), value, _OF_A_FLAG)
             for number, value in enumerate(read.tables(("flag",), top.get("flag", [])))
+        ),
+        bookkeeping=tuple(
+            read.text(("bookkeeping", number), value)
+            for number, value in enumerate(read.texts(("bookkeeping",), top.get("bookkeeping", [])))
         ),
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},

@@ -59,6 +59,27 @@ def find(
     return found or _in_mappings(observation, topology)
 
 
+def guarding(
+    judge: Judge,
+    breaker: Breaker,
+    messages: tuple[Send, ...],
+    counts: Mapping[tuple[str, str], int],
+) -> Breaker:
+    """The breaker with the third parties that open it, where others don't."""
+    outages = _outages(counts)
+    if breaker.urls or len(outages) < 2:
+        return breaker
+    opening = [outage for outage in outages if _opens(judge, messages, outage)]
+    if not 0 < len(opening) < len(outages):
+        return breaker
+    return replace(breaker, urls=tuple(outage.point.split()[-1] for outage in opening))
+
+
+def _opens(judge: Judge, messages: tuple[Send, ...], outage: Fault) -> bool:
+    circuit = judge.play(_schedule(_workload(messages), (outage,), BURST_MS, 1)).observation.circuit
+    return circuit is not None and circuit.was_open
+
+
 def _is_open(breaker: Breaker, observation: Observation) -> bool:
     words = (
         effect.value.get(breaker.attribute, {}).get("S")

@@ -38,6 +38,9 @@ class CircuitWatch:
         self._instead: tuple[str, ...] = ()  # the attributes of an item that never had a state
         self._has_state = breaker.kind != "table"
 
+    def guards(self, url: str) -> bool:
+        return self._breaker.guards(url)
+
     def begin(self) -> None:
         """The run begins: what stands there stood there before it."""
         self._kept, self._state = self._look()

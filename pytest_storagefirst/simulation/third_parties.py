@@ -60,6 +60,8 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
     own = simulation.deployed.topology.configurations and is_extension(call.url)
     watch = None if own else simulation.circuit
+    if watch is not None and not watch.guards(call.url):
+        watch = None
     began_ms = simulation.now_ms
     if watch is not None:
         watch.called(invocation, messages)
