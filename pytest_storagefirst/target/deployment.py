@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.settings import Downstream
+from pytest_storagefirst.stack.expressions import scalar_text
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.target.packaging import archives
 
@@ -46,6 +47,7 @@ def deploy(
         kept[logical_id] = f"{logical_id}.zip"
         storage.put_object(Bucket=_BUCKET, Key=kept[logical_id], Body=archive)
     _point_at(body["Resources"], kept, template)
+    _as_texts(body["Resources"])
     text = json.dumps(body)
     where: dict[str, str] = {"TemplateBody": text}
     if len(text.encode()) > _LONGEST_BODY:
@@ -105,6 +107,17 @@ def _point_at(resources: dict[str, Any], kept: Mapping[str, str], template: Temp
                 expected="a folder or an archive beside the template",
             )
         resource["Properties"][name] = {"S3Bucket": _BUCKET, "S3Key": key}
+
+
+def _as_texts(resources: Mapping[str, Any]) -> None:
+    """Environment variables are texts, which AWS makes of the numbers that a template may hold."""
+    for resource in resources.values():
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        variables = (resource["Properties"].get("Environment") or {}).get("Variables") or {}
+        for name, value in variables.items():
+            if not isinstance(value, dict | list):
+                variables[name] = scalar_text(value)
 
 
 def _create(client: Any, template: Template, where: Mapping[str, str]) -> None:
