@@ -164,7 +164,7 @@ def stack_name_of(path: Path) -> str:
 
 
 def _region() -> str:
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or REGION
+    return os.environ.get("AWS_DEFAULT_REGION") or REGION
 
 
 def _target(state: State, settings: Settings) -> Target:
