@@ -70,9 +70,7 @@ def start(
 
 
 def _started(pid: int) -> str:
-    """When a process started; "" when there is none, or it has ended and nobody has asked how."""
-    with suppress(ChildProcessError, OSError):
-        os.waitpid(pid, os.WNOHANG)  # our own child would stay as a name until it is asked
+    """When a process started; "" when there is none, or it has ended and waits to be asked how."""
     if Path("/proc/self/stat").exists():
         try:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
