@@ -291,6 +291,9 @@ def _environment(port: int, proxy: str, place: Path, region: str) -> dict[str, s
         "HOME": str(temporary),
         "TMPDIR": str(temporary),
         "BIND_HOST": "127.0.0.1",
+        # Listeners of their own, which BIND_HOST does not hold to loopback.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         "GATEWAY_PORT": str(port),
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": region,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import textwrap
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,25 @@ def test_the_folders_own_template_with_its_settings_and_parameters(folder):
     assert function.environment["PER_SECOND"] == "8"
     assert "/partner.example/calls" in function.environment["DOWNSTREAM_URL"]
     assert find_target("local", folder).settings.downstreams[0].per_second == 4
+
+
+def test_nobody_from_outside_can_reach_it(folder):
+    local.up("iot-queue-table", {}, folder)
+    inodes = {
+        link.readlink().name
+        for process in processes(folder)
+        for link in Path(f"/proc/{process.pid}/fd").iterdir()
+        if link.is_symlink() and link.readlink().name.startswith("socket:")
+    }
+    listening = [
+        (fields[1].partition(":")[0], fields[1])
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        if (fields := line.split())[3] == "0A" and f"socket:[{fields[9]}]" in inodes
+    ]
+
+    assert len(listening) == 2
+    assert {address for address, _ in listening} == {"0100007F"}  # 127.0.0.1, its bytes turned
 
 
 def test_one_that_ended_by_itself_is_told(folder):
