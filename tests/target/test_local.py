@@ -14,7 +14,7 @@ import pytest
 
 from pytest_storagefirst.errors import StorageFirstError, TargetError
 from pytest_storagefirst.stack.locating import template_path
-from pytest_storagefirst.target import local
+from pytest_storagefirst.target import local, starting
 from pytest_storagefirst.target.processes import Process
 from pytest_storagefirst.target.target import find_target
 
@@ -182,14 +182,30 @@ def test_bad_input_gets_one_clear_line_and_starts_nothing(tmp_path, arguments, t
 
 
 def test_without_the_emulator_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(local.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(starting.util, "find_spec", lambda _: None)
     with pytest.raises(TargetError, match=r"not installed(.|\n)*pytest-storagefirst\[local\]"):
         local.up("api-queue-table", {}, tmp_path)
 
-    monkeypatch.setattr(local.util, "find_spec", lambda _: True)
-    monkeypatch.setattr(local.metadata, "version", lambda _: "1.4.99")
+    monkeypatch.setattr(starting.util, "find_spec", lambda _: True)
+    monkeypatch.setattr(starting.metadata, "version", lambda _: "1.4.99")
     with pytest.raises(TargetError, match=r"ministack 1.4.99"):
         local.up("api-queue-table", {}, tmp_path)
+
+
+def test_a_folder_that_can_not_be_written_is_told(tmp_path):
+    (tmp_path / ".storagefirst").write_text("a file in the way")
+
+    with pytest.raises(TargetError, match=r"local.json: can't be read"):
+        local.up("api-queue-table", {}, tmp_path)
+
+
+def test_an_emulator_that_does_not_start_is_told_with_its_last_words(tmp_path, monkeypatch):
+    (tmp_path / "ministack.py").write_text("raise SystemExit('no heart to start')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+
+    with pytest.raises(TargetError, match=r"does not start(.|\n)*found"):
+        local.up("api-queue-table", {}, tmp_path)
+    assert local.down(tmp_path) is False
 
 
 # --- words --------------------------------------------------------------------------------------
