@@ -129,8 +129,8 @@ Outputs:
     assert {
         (one["id"]["S"], one["by"]["S"], one["flag"]["S"]) for one in items(target, "Table")
     } == {
-        ("First", "layer", "true"),
-        ("Second", "inline", "true"),
+        ("First", "layer", "4"),
+        ("Second", "inline", "4"),
     }
 
 
