@@ -240,6 +240,9 @@ def _failed(client: Any, template: Template) -> dict[str, str]:
         reason = str(event.get("ResourceStatusReason") or "no reason given")
         if event["LogicalResourceId"] != name and "cancelled" not in reason.lower():
             return {event["LogicalResourceId"]: reason}
+    for event in client.describe_events(StackName=name)["OperationEvents"]:
+        if event["EventType"] == "VALIDATION_ERROR":  # it was refused before anything was made
+            return {event["LogicalResourceId"]: str(event.get("ValidationStatusReason"))}
     reasons = [str(one.get("ResourceStatusReason")) for one in failed]
     raise TargetError(
         "the emulator can't make the stack",

@@ -187,6 +187,15 @@ def test_what_the_emulator_refuses_is_told_with_its_reason(deployed, tmp_path):
         deployed(tmp_path / "template.yaml", name="refused")
 
 
+def test_a_name_that_is_taken_is_told(deployed, tmp_path):
+    bucket = "Type: AWS::S3::Bucket\n    Properties: {BucketName: taken-by-one}"
+    (tmp_path / "template.yaml").write_text(f"Resources:\n  Bucket:\n    {bucket}\n")
+    deployed(tmp_path / "template.yaml", name="takes-a-name")
+
+    with pytest.raises(TargetError, match=r"\(Bucket\): the emulator(.|\n)*already exists"):
+        deployed(tmp_path / "template.yaml", name="takes-it-too")
+
+
 def test_what_plays_no_part_and_can_not_be_made_is_no_hindrance(deployed, tmp_path):
     """A domain of one's own, a record in DNS: what is wanted of them is not on this machine."""
     (tmp_path / "template.yaml").write_text(
