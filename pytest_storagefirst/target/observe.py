@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from pytest_storagefirst.stack.breaker import Breaker, named_breaker
+from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.target import queues
 from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
 from pytest_storagefirst.target.downstream import CONTROL
@@ -78,6 +78,8 @@ class Observer:
         self._told_second = int(self._began_s) - 1
         self._downstream: int | None = None
         self._doubts: dict[str, str] = {}
+        self._circuit_state: str | None = None
+        self.circuit_changes: list[tuple[float, str, str]] = []  # at_s, from, to
 
     # --- while it runs ------------------------------------------------------------------------
 
@@ -93,7 +95,7 @@ class Observer:
             dead=self._try(self._dead),
             oldest=oldest[0] if oldest else None,
             oldest_age_s=oldest[1] if oldest else 0.0 if oldest is not None else None,
-            circuit=self._try(self._circuit),
+            circuit=self.look_at_circuit(),
             mapping=self._try(lambda: mappings_state(self._topology.mappings, self._session)),
             downstream=self._try(self._downstream_rate),
             processed=None if processed is None else len(processed),
@@ -108,6 +110,20 @@ class Observer:
         )
         first = min(waiting, default=None)
         return (first[1], round(max(0.0, self._now() - first[0]), 3)) if first else ()
+
+    def look_at_circuit(self) -> str | None:
+        """How the circuit stands; None: there is none, or it can't be seen. Raises nothing.
+
+        Half open is over in the time of one call. To see it, look some ten times a second; one look
+        is one read. What changes from look to look is kept in `circuit_changes`.
+        """
+        state = self._try(self._circuit)
+        if state is not None and state != self._circuit_state:
+            if self._circuit_state is not None:
+                at_s = round(self._now() - self._began_s, 3)
+                self.circuit_changes.append((at_s, self._circuit_state, state))
+            self._circuit_state = state
+        return state
 
     def quiet(self, unprocessed: int) -> bool:
         """Whether all has come to rest, by the samples so far: nothing waits or is in flight.
@@ -266,9 +282,7 @@ class Observer:
         return whole(self._effects())
 
     def _circuit(self) -> str | None:
-        breaker: Breaker | None = self._breaker or find_breaker(
-            self._topology.tables, self._session, self._pattern
-        )
+        breaker = self._breaker or find_breaker(self._topology.tables, self._session, self._pattern)
         return state_of(breaker, self._session) if breaker else None
 
     def _downstream_rate(self) -> int | None:

@@ -326,6 +326,25 @@ def test_the_circuits_item_in_the_words_of_the_settings(target):
         seen.append(observer.sample().circuit)
 
     assert seen == [CLOSED, CLOSED, OPEN, HALF_OPEN, "kaputt"]
+    assert [change[1:] for change in observer.circuit_changes] == [
+        (CLOSED, OPEN),
+        (OPEN, HALF_OPEN),
+        (HALF_OPEN, "kaputt"),
+    ]
+
+
+def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
+    from dataclasses import replace
+
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    target.put(circuits_table(target), id="payments", mode="auf")
+    observer = Observer(target, RUN)
+    seen = [observer.look_at_circuit()]
+    target.session_made.refused += ["GetItem"]
+    seen += [observer.look_at_circuit(), observer.look_at_circuit()]
+
+    assert seen == [OPEN, None, OPEN]
+    assert observer.circuit_changes == []
 
 
 def test_a_circuit_that_nobody_named_is_found(target, orders):
