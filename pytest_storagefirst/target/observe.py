@@ -19,7 +19,7 @@ from pytest_storagefirst.target import queues
 from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
 from pytest_storagefirst.target.downstream import CONTROL
 from pytest_storagefirst.target.effects import by_message, id_pattern, in_part, measure_of, whole
-from pytest_storagefirst.target.stores import reading_of, stores_of_record
+from pytest_storagefirst.target.stores import reading_of, reading_of_queue, stores_of_record
 from pytest_storagefirst.target.target import Target
 
 READ_SECONDS = 0.2  # of a sample, for each store
@@ -69,10 +69,17 @@ class Observer:
         self._began_s = now()
         self._pattern = id_pattern(run)
         self._breaker = named_breaker(target.settings, topology)
-        self._queues = queues.queues_of(topology)
+        entries = [one.name for one in target.settings.entries if one.kind == "queue"]
+        self._queues = queues.queues_of(topology, entries)
         circuit = self._breaker.place if self._breaker else ""
         record = stores_of_record(topology, target.settings, circuit)
-        self._ends = [reading_of(one, self._session, self._pattern) for one in record.ends]
+        self._ends = [
+            *(reading_of(one, self._session, self._pattern) for one in record.ends),
+            *(
+                reading_of_queue(one, self._session, self._pattern, target.endpoint_url)
+                for one in self._queues.ends
+            ),
+        ]
         self._aside = [reading_of(one, self._session, self._pattern) for one in record.aside]
         self._empty_since_s: float | None = None
         self._told_second = int(self._began_s) - 1
@@ -148,8 +155,8 @@ class Observer:
             self._surely(f"effects in {reading.place}", partial(reading.all, self._now))
         if not self._ends:
             self._doubts["effects"] = (
-                "no table and no bucket of the stack is written to by its own code: nothing shows "
-                "what was processed"
+                "no table, bucket or queue of the stack is written to by its own code alone: "
+                "nothing shows what was processed"
             )
         return whole(self._effects())
 
