@@ -22,7 +22,6 @@ from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.stack.locating import BLUEPRINT, blueprint_names, template_path
-from pytest_storagefirst.stack.resource_types import plays_a_part
 from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.target.deployment import deploy
 from pytest_storagefirst.target.processes import Process, start
@@ -218,10 +217,9 @@ def _start(state: State, template: Template, settings: Settings, place: Path) ->
         place,
         replace(state, processes=(process,), downstream_url=f"{origin}/_storagefirst"),
     )
-    inert = {one["Type"] for one in template.body["Resources"].values()}
     for _ in range(TRIES):
         port = _free_port()
-        environment = _environment(port, origin, place, template.region, inert)
+        environment = _environment(port, origin, place, template.region)
         emulator, running = _start_process(EMULATOR, ".emulator", (), environment, place)
         endpoint_url = f"http://127.0.0.1:{port}"
         state = _written(
@@ -276,9 +274,7 @@ def _start_process(
     return start(what, command, environment, place, place / LOG, output)
 
 
-def _environment(
-    port: int, proxy: str, place: Path, region: str, types: set[str]
-) -> dict[str, str]:
+def _environment(port: int, proxy: str, place: Path, region: str) -> dict[str, str]:
     """ministack's environment, which its handlers inherit: all that they call stays here."""
     temporary = (place / "temporary").resolve()
     temporary.mkdir(parents=True, exist_ok=True)
@@ -300,7 +296,6 @@ def _environment(
         "MINISTACK_REGION": region,
         "LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
-        "STORAGEFIRST_INERT": ",".join(sorted(one for one in types if not plays_a_part(one))),
     }
 
 

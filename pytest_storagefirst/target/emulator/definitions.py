@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -12,16 +11,6 @@ from pytest_storagefirst.stack.cloudformation.model import Handler, Making
 Answer = tuple[int, Mapping[str, str], bytes]
 # What a template says of a first-class integration, and ministack leaves out.
 FIRST_CLASS = {"IntegrationSubtype": "integrationSubtype", "CredentialsArn": "credentialsArn"}
-
-# Nothing here reads what these say: ministack lets everyone do everything, and serves at once.
-WITHOUT_EFFECT = (
-    "AWS::ApiGatewayV2::Deployment",
-    "AWS::IAM::RolePolicy",
-    "AWS::SNS::TopicInlinePolicy",
-    "AWS::SQS::QueueInlinePolicy",
-)
-# The variable that names a template's types that play no part, with commas between.
-INERT = "STORAGEFIRST_INERT"
 
 
 def bridge() -> None:
@@ -36,30 +25,6 @@ def bridge() -> None:
     ):
         _bridge_type(provisioners._RESOURCE_HANDLERS[kind], kind, handler, service)
     _keep_first_class(http_apis, provisioners)
-    for kind in (*WITHOUT_EFFECT, *os.environ.get(INERT, "").split(",")):
-        provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": _stand_in, "delete": _nothing})
-
-
-class _Anything(dict[str, str]):
-    """Attributes of what stands in the stack and does nothing: each has a value."""
-
-    def __init__(self, logical_id: str) -> None:
-        super().__init__()
-        self._logical_id = logical_id
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> str:
-        return f"{self._logical_id}-{name}"
-
-
-def _stand_in(logical_id: str, properties: Any, stack_name: str) -> Any:
-    return f"{stack_name}-{logical_id}", _Anything(logical_id)
-
-
-def _nothing(physical_id: str, properties: Any) -> None:
-    """Nothing was made."""
 
 
 def _bridge_type(
