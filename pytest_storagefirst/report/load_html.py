@@ -13,11 +13,14 @@ from pytest_storagefirst.report.load_course import course
 from pytest_storagefirst.report.load_story import (
     Document,
     amiss,
+    column,
     done,
     drained_at,
     duration,
     headline,
+    in_queues,
     measured,
+    moment,
     most,
     stands,
     story,
@@ -109,23 +112,20 @@ def _figures(document: Document) -> Markup:
         (f"{done(ledger):,}", "of them processed", ""),
         _of_lost(document, lost),
     ]
-    waited, age, drained = (
-        most(document, "visible"),
-        most(document, "oldest_age_s"),
-        drained_at(document),
-    )
-    if waited:
-        shown.append((f"{waited[0]:,.0f}", f"waited at most, at {waited[1]:g} s", ""))
+    held, drained = most(document, in_queues(document)), drained_at(document)
+    age = most(document, column(document, "oldest_age_s"))
+    if held:
+        shown.append((f"{held[0]:,.0f}", f"in the queues at most, at {moment(held[1])}", ""))
     if age:
         shown.append((duration(age[0]), "waited longest", ""))
     opened = [one for one in stands(document) if one.state == OPEN]
     if opened:
-        text = f"circuit open, from {opened[0].from_s:g} s on"
+        text = f"circuit open, from {moment(opened[0].from_s)} on"
         shown.append((duration(sum(one.seconds for one in opened)), text, ""))
-    if waited:
-        told = "not drained" if drained is None else f"{drained:g} s"
+    if held:
+        told = "not drained" if drained is None else moment(drained)
         shown.append((told, "queues empty from then on", "unknown" if drained is None else ""))
-    dead = most(document, "dead")
+    dead = most(document, column(document, "dead"))
     if dead:
         shown.append((f"{dead[0]:,.0f}", "dead letters at most", ""))
     return element(

@@ -82,7 +82,9 @@ class Observer:
         ]
         self._aside = [reading_of(one, self._session, self._pattern) for one in record.aside]
         self._empty_since_s: float | None = None
-        self._told_second = int(self._began_s) - 1
+        self._told_second = (
+            int(self._began_s) - 2
+        )  # so that the first sample has a second to tell of
         self._downstream: int | None = None
         self._doubts: dict[str, str] = {}
         self._circuit_state: str | None = None

@@ -100,8 +100,8 @@ def test_the_terminal_says_verdict_course_and_ledger():
         "processed",
         "  The circuit was open for 45.2 s (21 to 66.2 s) and ended closed.",
         "  While it was open the downstream was called once.",
-        "  At most 2,480 messages waited, at 67 s.",
-        "  Nothing waited or was in flight any more from 94 s on.",
+        "  At most 2,480 messages stood in the queues, at 67 s.",
+        "  From 94 s on the queues were empty.",
         "  ledger: 3,200 attempted, 3,200 accepted, 3,200 processed, 0 stranded, 0 lost",
         "  objectives met: 6 of 6",
     ]

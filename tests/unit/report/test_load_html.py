@@ -179,8 +179,8 @@ def test_the_story_says_when_it_opened_what_waited_and_when_it_had_drained():
 
     assert "The circuit was open for 45.2 s (21 to 66.2 s) and ended closed." in text
     assert "the downstream was called once." in text
-    assert "At most 2,480 messages waited, at 67 s." in text
-    assert "Nothing waited or was in flight any more from 94 s on." in text
+    assert "At most 2,480 messages stood in the queues, at 67 s." in text
+    assert "From 94 s on the queues were empty." in text
 
 
 def test_a_gap_is_a_gap_in_the_line_and_no_zero():
@@ -195,8 +195,8 @@ def test_a_gap_is_a_gap_in_the_line_and_no_zero():
     bottoms = [line for line in lines if re.search(r"(?<![\d.])100\.0$", line)]
     assert bottoms == [lines[3]], "only where it had drained does it end at zero"
     told = [one.text for one in broken["In the queues"].iter("title")]
-    assert "40 s: waiting no reading, in flight no reading" in told
-    assert "50 s: waiting" in " ".join(told)
+    assert "40 s: in all no reading, of these in flight no reading" in told
+    assert "50 s: in all 1," in " ".join(told)
 
 
 def test_what_was_never_read_says_so():
