@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from pytest_storagefirst.stack.breaker import named_breaker
+from pytest_storagefirst.stack.breaker import Breaker, named_breaker
 from pytest_storagefirst.target import queues
 from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
 from pytest_storagefirst.target.downstream import CONTROL
@@ -87,6 +87,8 @@ class Observer:
         )  # so that the first sample has a second to tell of
         self._downstream: int | None = None
         self._doubts: dict[str, str] = {}
+        self._found: Breaker | None = None
+        self._searched_s = self._began_s - 1.0
         self._circuit_state: str | None = None
         self.circuit_changes: list[tuple[float, str, str]] = []  # at_s, from, to
 
@@ -291,8 +293,15 @@ class Observer:
         return whole(self._effects())
 
     def _circuit(self) -> str | None:
-        breaker = self._breaker or find_breaker(self._topology.tables, self._session, self._pattern)
+        breaker = self._breaker or self._found_breaker()
         return state_of(breaker, self._session) if breaker else None
+
+    def _found_breaker(self) -> Breaker | None:
+        """The one that nobody named, looked for once a second."""
+        if self._now() - self._searched_s >= 1.0:
+            self._found = find_breaker(self._topology.tables, self._session, self._pattern)
+            self._searched_s = self._now()
+        return self._found
 
     def _downstream_rate(self) -> int | None:
         if self._target.downstream_url is None:
