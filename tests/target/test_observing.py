@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from datetime import timedelta
 
 import pytest
 
@@ -64,12 +65,15 @@ def test_a_sample_of_an_idle_stack(target):
 def test_what_waits_and_what_is_in_flight(target):
     target.send("Work", "a", "b", "c")
     target.send("Letters", "d")
+    target.client("sqs").send_message(
+        QueueUrl=target.queue("Work").url, MessageBody="later", DelaySeconds=600
+    )
     queue = target.queue("Work").url
     target.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=1)
 
     sample = Observer(target, RUN).sample()
 
-    assert (sample.visible, sample.in_flight, sample.dead) == (2, 1, 1)
+    assert (sample.visible, sample.in_flight, sample.dead) == (3, 1, 1), "one is delayed"
     assert sample.oldest_age_s is None
 
 
@@ -165,9 +169,20 @@ def test_objects_are_found_by_key_and_by_content_which_is_got_once(target):
     s3.put_object(Bucket=bucket, Key="other.json", Body=f'{{"id": "{second}"}}'.encode())
     observer = Observer(target, RUN)
     observer.sample()
-    target.session_made.called.clear()
+    target.session_made.asked.clear()
 
     assert observer.processed() == {first: 1, second: 1}
+    assert "GetObject" not in target.session_made.called
+
+
+def test_objects_from_before_the_run_are_not_got(target, monkeypatch):
+    monkeypatch.setattr("pytest_storagefirst.target.stores.CLOCKS_DIFFER", timedelta(minutes=-5))
+    bucket = target.made.buckets[0].name
+    target.client("s3").put_object(Bucket=bucket, Key="old.json", Body=ids(1)[0].encode())
+    target.client("s3").put_object(Bucket=bucket, Key=ids(2)[0], Body=b"")
+    observer = Observer(target, RUN)
+
+    assert observer.processed() == {ids(2)[0]: 1}
     assert "GetObject" not in target.session_made.called
 
 
@@ -186,7 +201,11 @@ def test_the_last_read_misses_none_and_pages_go_on_from_sample_to_sample(
     assert seen == sorted(seen)
     assert seen[2] == 20
     target.put(orders, id=ids(99)[0])
+    target.session_made.asked.clear()
     assert set(observer.processed()) == set(ids(*range(20), 99))
+    scans = [body for name, body in target.session_made.asked if name == "Scan"]
+    assert scans
+    assert all('"ConsistentRead": true' in body for body in scans)
 
 
 def test_an_effect_that_is_gone_at_the_end_is_no_effect(target, orders):
@@ -244,6 +263,13 @@ def test_when_each_message_was_first_seen_whole(target, orders):
     observer.sample()
 
     assert observer.processed_at() == {first: 1000.0, second: 1005.0}
+
+    receipts = next(one.name for one in target.made.tables if one.logical_id == "Receipts")
+    clock.s += 5
+    target.put(receipts, id=first)
+    target.put(receipts, id=second)
+    observer.sample()
+    assert observer.processed_at() == {first: 1010.0, second: 1010.0}
 
 
 def test_the_oldest_that_waits(target, orders):

@@ -69,6 +69,18 @@ def test_all_places_of_the_first_messages_make_the_whole():
     assert set(in_part(effects, whole(effects)).values()) == {"Orders"}
 
 
+def test_the_measure_is_of_those_sent_first_however_few_they_are():
+    effects = left(Orders=reversed(range(300)), Receipts=range(22))
+
+    assert sorted(whole(effects)) == sorted(ids(*range(22)))
+
+
+def test_of_the_first_what_others_have_more_of_is_unfinished():
+    effects = left(Orders=range(20), Receipts=range(3, 20))
+
+    assert in_part(effects, whole(effects)) == dict.fromkeys(ids(0, 1, 2), "Orders")
+
+
 def test_what_few_of_the_first_have_is_no_part_of_it():
     effects = left(Orders=range(30), Failures=[3])
 
