@@ -18,7 +18,14 @@ from pytest_storagefirst.stack.breaker import Breaker, named_breaker
 from pytest_storagefirst.target import queues
 from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
 from pytest_storagefirst.target.downstream import CONTROL
-from pytest_storagefirst.target.effects import by_message, id_pattern, in_part, measure_of, whole
+from pytest_storagefirst.target.effects import (
+    Tally,
+    by_message,
+    id_pattern,
+    in_part,
+    measure_of,
+    whole,
+)
 from pytest_storagefirst.target.stores import reading_of, reading_of_queue, stores_of_record
 from pytest_storagefirst.target.target import Target
 
@@ -81,6 +88,7 @@ class Observer:
             ),
         ]
         self._aside = [reading_of(one, self._session, self._pattern) for one in record.aside]
+        self._tally = Tally()
         self._empty_since_s: float | None = None
         self._told_second = (
             int(self._began_s) - 2
@@ -290,7 +298,10 @@ class Observer:
     def _processed_so_far(self) -> Collection[str]:
         for reading in self._ends:
             reading.go_on(READ_SECONDS, self._now)
-        return whole(self._effects())
+        self._tally.add({reading.place: reading.new for reading in self._ends})
+        for reading in self._ends:
+            reading.new.clear()
+        return self._tally.whole
 
     def _circuit(self) -> str | None:
         breaker = self._breaker or self._found_breaker()
