@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.stack.breaker import Breaker, named_breaker
 from pytest_storagefirst.target import queues
 from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
@@ -94,7 +95,7 @@ class Observer:
             int(self._began_s) - 2
         )  # so that the first sample has a second to tell of
         self._downstream: int | None = None
-        self._doubts: dict[str, str] = {}
+        self._unread: dict[str, int] = {}  # messages of a queue
         self._found: Breaker | None = None
         self._searched_s = self._began_s - 1.0
         self._circuit_state: str | None = None
@@ -144,6 +145,11 @@ class Observer:
             self._circuit_state = state
         return state
 
+    @property
+    def processed_so_far(self) -> Mapping[str, int]:
+        """What the samples have found: message id -> how often its whole effect stands."""
+        return self._tally.whole
+
     def quiet(self, unprocessed: int) -> bool:
         """Whether all has come to rest, by the samples so far: nothing waits or is in flight.
 
@@ -161,15 +167,10 @@ class Observer:
     def processed(self) -> dict[str, int]:
         """The messages whose whole effect stands at the system of record, and how often.
 
-        All of it is read now. What can't be read is among the doubts; then this shows no loss.
+        All of it is read now. Raises TargetError where it can't be: then nothing shows a loss.
         """
         for reading in self._ends:
-            self._surely(f"effects in {reading.place}", partial(reading.all, self._now))
-        if not self._ends:
-            self._doubts["effects"] = (
-                "no table, bucket or queue of the stack is written to by its own code alone: "
-                "nothing shows what was processed"
-            )
+            _surely(f"the effects in {reading.place}", partial(reading.all, self._now))
         return whole(self._effects())
 
     def partial(self, processed: Collection[str]) -> dict[str, str]:
@@ -193,37 +194,45 @@ class Observer:
     def held(self) -> dict[str, str]:
         """The messages that stand in queues, dead-letter queues and failure buckets, and where.
 
-        Places are logical ids. What is there and can't be read is among the doubts.
+        Places are logical ids. What is there and can't be received is among the doubts. Raises
+        TargetError where a place can't be read.
         """
         found: dict[str, str] = {}
+        self._unread.clear()
         for reading in self._aside:
-            ids = self._surely(reading.place, partial(reading.all, self._now))
-            found |= dict.fromkeys(ids or (), reading.place)
+            ids = _surely(f"what is in {reading.place}", partial(reading.all, self._now))
+            found |= dict.fromkeys(ids, reading.place)
+        client = self._session.client("sqs")
         for queue in (*self._queues.dead, *self._queues.work):
             read = partial(
                 queues.contents,
-                self._session.client("sqs"),
+                client,
                 queue,
                 endpoint_url=self._target.endpoint_url,
                 is_dead=queue in self._queues.dead,
             )
-            shown = self._surely(queue.logical_id, read)
-            if shown is None:
-                continue
+            shown = _surely(f"what is in {queue.logical_id}", read)
             if shown.unread:
-                self._doubts[queue.logical_id] = (
-                    f"{queue.logical_id} holds {shown.unread} messages that could not be read"
-                )
+                self._unread[queue.logical_id] = shown.unread
             for body in shown.bodies:
                 found |= dict.fromkeys(self._pattern.findall(body), queue.logical_id)
         return found
 
     def doubts(self) -> tuple[str, ...]:
-        """What the last `processed` and `held` could not read, a clause each.
+        """Why a message that the last `processed` and `held` did not find need not be lost.
 
-        A message that is missing may be there: with a doubt none is known to be lost.
+        A clause each. While there is one, none is known to be lost.
         """
-        return tuple(self._doubts.values())
+        told = [
+            f"{place} holds {count} messages that could not be read"
+            for place, count in self._unread.items()
+        ]
+        if not self._ends:
+            told.append(
+                "no table, bucket or queue of the stack is written to by its own code alone: "
+                "nothing shows what was processed"
+            )
+        return tuple(told)
 
     def downstream_counts(self) -> list[Mapping[str, Any]]:
         """Calls of each second, as the local third parties counted them: at_s, downstream, calls, …
@@ -259,21 +268,6 @@ class Observer:
             return look()
         except Exception:
             return None
-
-    def _surely(self, what: str, read: Callable[[], Seen]) -> Seen | None:
-        """What is read in a few tries; None, and a doubt, where that fails."""
-        doubt = ""
-        for number in range(TRIES):
-            try:
-                found = read()
-            except Exception as error:
-                doubt = f"{what} could not be read: {error}"
-                time.sleep(min(0.1 * 2**number, 1.0))
-            else:
-                self._doubts.pop(what, None)
-                return found
-        self._doubts[what] = doubt
-        return None
 
     def _depths(self, wanted: tuple[Any, ...]) -> list[queues.Depth]:
         client = self._session.client("sqs")
@@ -333,3 +327,14 @@ class Observer:
         base = str(self._target.downstream_url).rstrip("/").removesuffix(CONTROL)
         with urllib.request.urlopen(f"{base}{CONTROL}/{what}", timeout=CONTROL_SECONDS) as answer:
             return json.load(answer)
+
+
+def _surely(what: str, read: Callable[[], Seen]) -> Seen:
+    """What is read in a few tries. Raises TargetError where all fail."""
+    for number in range(TRIES):
+        try:
+            return read()
+        except Exception as error:
+            found = str(error) or type(error).__name__
+            time.sleep(min(0.1 * 2**number, 1.0))
+    raise TargetError(f"{what} can't be read", found=found, expected=f"an answer in {TRIES} tries")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+import urllib.request
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from benchmarks.ministack import running
+from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.target import observe
@@ -158,6 +162,7 @@ def test_effects_are_found_whatever_the_store_is_like(target, orders):
 
     assert observer.processed() == {first: 1, second: 1, third: 1}
     assert observer.sample().processed == 3
+    assert observer.processed_so_far == observer.processed()
     assert observer.doubts() == ()
 
 
@@ -233,23 +238,27 @@ def test_what_left_only_a_part_is_not_processed(target, orders):
     assert observer.partial(processed) == {ids(3)[0]: "Receipts"}
 
 
-def test_a_last_read_that_fails_is_a_doubt_and_one_that_recovers_is_none(
-    target, orders, monkeypatch
-):
+def test_a_last_read_that_fails_says_so_and_one_that_recovers_does_not(target, monkeypatch):
     monkeypatch.setattr(observe.time, "sleep", lambda seconds: None)
     observer = Observer(target, RUN)
     target.session_made.refused += ["Scan"] * (observe.TRIES - 1)
-    observer.processed()
-    assert observer.doubts() == ()
+    assert observer.processed() == {}
 
     target.session_made.refused += ["Scan"] * observe.TRIES
-    observer.processed()
-    (doubt,) = observer.doubts()
-    assert "could not be read" in doubt
-    assert "slow down" in doubt
+    with pytest.raises(TargetError, match=r"the effects in Orders can't be read\n.*slow down"):
+        observer.processed()
 
-    observer.processed()
-    assert observer.doubts() == ()
+    target.session_made.refused += ["GetQueueAttributes"] * observe.TRIES
+    with pytest.raises(TargetError, match="what is in Letters can't be read"):
+        Observer(target.on_aws(), RUN).held()
+
+
+def test_a_stack_in_which_nothing_ends_shows_nothing(target):
+    bare = replace(target, made=replace(target.made, tables=(), buckets=()))
+
+    (doubt,) = Observer(bare, RUN).doubts()
+
+    assert "nothing shows what was processed" in doubt
 
 
 def test_when_each_message_was_first_seen_whole(target, orders):
@@ -341,8 +350,6 @@ def circuits_table(target):
 
 
 def test_the_circuits_item_in_the_words_of_the_settings(target):
-    from dataclasses import replace
-
     target = replace(target, settings=Settings(circuit=CIRCUIT))
     observer = Observer(target, RUN)
     seen = [observer.sample().circuit]
@@ -360,8 +367,6 @@ def test_the_circuits_item_in_the_words_of_the_settings(target):
 
 
 def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
-    from dataclasses import replace
-
     target = replace(target, settings=Settings(circuit=CIRCUIT))
     target.put(circuits_table(target), id="payments", mode="auf")
     observer = Observer(target, RUN)
@@ -394,8 +399,6 @@ def test_a_circuit_that_nobody_named_is_found(target, orders):
 
 
 def test_a_circuit_in_a_parameter(target):
-    from dataclasses import replace
-
     name = f"/breaker/{uuid.uuid4().hex}"
     target = replace(target, settings=Settings(circuit={"parameter": name}))
     observer = Observer(target, RUN)
@@ -409,10 +412,6 @@ def test_a_circuit_in_a_parameter(target):
 
 
 def test_calls_of_the_busiest_whole_second_since_the_last_sample(target):
-    import threading
-    import urllib.request
-    from dataclasses import replace
-
     server = make_server(())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_address[1]}"
