@@ -42,7 +42,8 @@ Seen = TypeVar("Seen")
 class Sample:
     """One look at a target, `at_s` seconds after the observer was made; None: not to be had.
 
-    `visible` and `in_flight` are of all queues at work, `dead` of all that hold dead letters.
+    `visible` and `in_flight` are of all queues at work, `dead` of all that hold dead letters; None
+    where the stack has no such queue.
     `oldest_age_s` is of the message `oldest`, accepted first of those that are not yet processed.
     `circuit` is CLOSED, OPEN or HALF_OPEN; `mapping` Lambda's word. `downstream` are the calls of
     the busiest whole second since the last sample. `processed` are the messages whose whole effect
@@ -275,19 +276,17 @@ class Observer:
 
     def _waiting(self) -> tuple[int | None, int | None]:
         depths = self._try(lambda: self._depths(self._queues.work))
-        if depths is None:
-            self._empty_since_s = None
-            return None, None
-        visible = sum(one.visible for one in depths)
-        in_flight = sum(one.in_flight for one in depths)
-        if visible or in_flight:
+        if depths is None or any(one.visible or one.in_flight for one in depths):
             self._empty_since_s = None
         elif self._empty_since_s is None:
             self._empty_since_s = self._now()
-        return visible, in_flight
+        if not depths:
+            return None, None
+        return sum(one.visible for one in depths), sum(one.in_flight for one in depths)
 
-    def _dead(self) -> int:
-        return sum(one.visible + one.in_flight for one in self._depths(self._queues.dead))
+    def _dead(self) -> int | None:
+        depths = self._depths(self._queues.dead)
+        return sum(one.visible + one.in_flight for one in depths) if depths else None
 
     def _processed_so_far(self) -> Collection[str]:
         for reading in self._ends:

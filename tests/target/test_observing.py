@@ -256,9 +256,20 @@ def test_a_last_read_that_fails_says_so_and_one_that_recovers_does_not(target, m
 def test_a_stack_in_which_nothing_ends_shows_nothing(target):
     bare = replace(target, made=replace(target.made, tables=(), buckets=()))
 
-    (doubt,) = Observer(bare, RUN).doubts()
+    observer = Observer(bare, RUN)
+    (doubt,) = observer.doubts()
 
     assert "nothing shows what was processed" in doubt
+    assert observer.processed() == {}
+
+
+def test_where_there_is_no_queue_nothing_is_counted_and_nothing_waits_in_one(target):
+    observer = Observer(replace(target, made=replace(target.made, queues=())), RUN)
+
+    sample = observer.sample()
+
+    assert sample.visible is sample.in_flight is sample.dead is None
+    assert observer.quiet(0)
 
 
 def test_when_each_message_was_first_seen_whole(target, orders):
