@@ -314,6 +314,14 @@ def test_one_sample_is_enough():
     assert charts(document)["Arrivals"] is not None
 
 
+def test_a_long_run_is_told_in_minutes():
+    document = load_documents.outage()
+    document["phases"][-1]["to_s"] = 3600
+
+    assert " 0 min 10 min 20 min 30 min 40 min 50 min 60 min " in words(document)
+    assert " 0 s 30 s 60 s 90 s 120 s " in words(load_documents.outage())
+
+
 def test_it_is_written_where_it_is_asked_for(tmp_path):
     file = write_html(load_documents.outage(), tmp_path / "new" / "folder")
 
