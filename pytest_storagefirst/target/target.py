@@ -78,17 +78,15 @@ class Target:
 
     @cached_property
     def _topology(self) -> Topology:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             return discover(self.stack_name, self.clients)
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # botocore's, and what an answer that is not AWS's leads to
             raise TargetError(
                 "the stack's topology can't be found",
                 where=f"{self.name} ({self.stack_name})",
-                found=str(error),
+                found=f"{type(error).__name__}: {error}",
                 expected="leave to read what CloudFormation and the stack's services hold",
-            ) from None
+            ) from error
 
     def url_of(self, route: str) -> str:
         """Where requests of a route ("POST /messages") go; a {variable} of its path stays.

@@ -299,3 +299,60 @@ def test_a_rest_apis_templates_and_responses_are_played(deployed, tmp_path):
         "text": 'a "b"',
         "by": "POST",
     }
+
+
+def test_a_state_machine_reaches_all_of_lambdas_api(deployed, tmp_path):
+    """ministack has no aws-sdk:lambda:updateEventSourceMapping, which a breaker may need."""
+    (tmp_path / "index.py").write_text("def handler(event, context): pass")
+    (tmp_path / "template.yaml").write_text(
+        textwrap.dedent(
+            """
+            Transform: AWS::Serverless-2016-10-31
+            Resources:
+              Queue:
+                Type: AWS::SQS::Queue
+              Worker:
+                Type: AWS::Serverless::Function
+                Properties:
+                  CodeUri: index.py
+                  Runtime: python3.12
+                  Handler: index.handler
+                  Events:
+                    FromQueue: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}
+              Machine:
+                Type: AWS::Serverless::StateMachine
+                Properties:
+                  Definition:
+                    StartAt: SwitchOff
+                    States:
+                      SwitchOff:
+                        Type: Task
+                        Resource: arn:aws:states:::aws-sdk:lambda:updateEventSourceMapping
+                        Parameters: {"Uuid.$": $.mapping, Enabled: false}
+                        Catch:
+                          - {ErrorEquals: [Lambda.ResourceNotFoundException], Next: Unknown}
+                        End: true
+                      Unknown: {Type: Pass, Result: unknown, End: true}
+            """
+        )
+    )
+    target = deployed(tmp_path / "template.yaml", name="switches-off")
+    topology, states = target.topology(), target.session().client("stepfunctions")
+
+    def executed(mapping: str) -> tuple[str, object]:
+        started = states.start_execution(
+            stateMachineArn=topology.state_machines[0].arn, input=json.dumps({"mapping": mapping})
+        )
+        arn = started["executionArn"]
+        assert eventually(
+            lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING"
+        )
+        said = states.describe_execution(executionArn=arn)
+        return said["status"], json.loads(said.get("output") or "null")
+
+    status, output = executed(topology.mappings[0].uuid)
+    assert (status, output["Uuid"]) == ("SUCCEEDED", topology.mappings[0].uuid)
+    functions = target.session().client("lambda")
+    state = functions.get_event_source_mapping(UUID=topology.mappings[0].uuid)["State"]
+    assert state == "Disabled"
+    assert executed("00000000-0000-4000-8000-000000000000") == ("SUCCEEDED", "unknown")

@@ -8,12 +8,13 @@ import shutil
 import signal
 import textwrap
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from pytest_storagefirst.errors import StorageFirstError, TargetError
 from pytest_storagefirst.stack.locating import template_path
-from pytest_storagefirst.target import local
+from pytest_storagefirst.target import local, starting
 from pytest_storagefirst.target.processes import Process
 from pytest_storagefirst.target.target import find_target
 
@@ -77,7 +78,27 @@ def test_the_folders_own_template_with_its_settings_and_parameters(folder):
     [function] = made.target.topology().functions
     assert function.environment["PER_SECOND"] == "8"
     assert "/partner.example/calls" in function.environment["DOWNSTREAM_URL"]
-    assert find_target("local", folder).settings.downstreams[0].per_second == 4
+    found = find_target("local", folder).settings
+    assert (found.downstreams[0].per_second, found.parameters) == (4, {"PerSecond": "8"})
+
+
+def test_nobody_from_outside_can_reach_it(folder):
+    local.up("iot-queue-table", {}, folder)
+    inodes = {
+        link.readlink().name
+        for process in processes(folder)
+        for link in Path(f"/proc/{process.pid}/fd").iterdir()
+        if link.is_symlink() and link.readlink().name.startswith("socket:")
+    }
+    listening = [
+        (fields[1].partition(":")[0], fields[1])
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        if (fields := line.split())[3] == "0A" and f"socket:[{fields[9]}]" in inodes
+    ]
+
+    assert len(listening) == 2
+    assert {address for address, _ in listening} == {"0100007F"}  # 127.0.0.1, its bytes turned
 
 
 def test_one_that_ended_by_itself_is_told(folder):
@@ -115,6 +136,22 @@ def test_a_state_that_can_not_be_read_is_told(tmp_path, text):
     for asked in (local.down, local.local_target):
         with pytest.raises(TargetError, match=r"local.json: can't be read"):
             asked(tmp_path)
+
+
+def test_ctrl_c_leaves_nothing_running(folder, monkeypatch):
+    started: list[Process] = []
+
+    def interrupted(*_):
+        started.extend(processes(folder))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "deploy", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        local.up("api-queue-table", {}, folder)
+
+    assert len(started) == 2
+    assert not any(one.is_alive() for one in started)
+    assert not (folder / ".storagefirst" / "local.json").exists()
 
 
 # --- what can't be deployed ---------------------------------------------------------------------
@@ -162,14 +199,30 @@ def test_bad_input_gets_one_clear_line_and_starts_nothing(tmp_path, arguments, t
 
 
 def test_without_the_emulator_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(local.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(starting.util, "find_spec", lambda _: None)
     with pytest.raises(TargetError, match=r"not installed(.|\n)*pytest-storagefirst\[local\]"):
         local.up("api-queue-table", {}, tmp_path)
 
-    monkeypatch.setattr(local.util, "find_spec", lambda _: True)
-    monkeypatch.setattr(local.metadata, "version", lambda _: "1.4.99")
+    monkeypatch.setattr(starting.util, "find_spec", lambda _: True)
+    monkeypatch.setattr(starting.metadata, "version", lambda _: "1.4.99")
     with pytest.raises(TargetError, match=r"ministack 1.4.99"):
         local.up("api-queue-table", {}, tmp_path)
+
+
+def test_a_folder_that_can_not_be_written_is_told(tmp_path):
+    (tmp_path / ".storagefirst").write_text("a file in the way")
+
+    with pytest.raises(TargetError, match=r"local.json: can't be read"):
+        local.up("api-queue-table", {}, tmp_path)
+
+
+def test_an_emulator_that_does_not_start_is_told_with_its_last_words(tmp_path, monkeypatch):
+    (tmp_path / "ministack.py").write_text("raise SystemExit('no heart to start')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+
+    with pytest.raises(TargetError, match=r"does not start(.|\n)*found"):
+        local.up("api-queue-table", {}, tmp_path)
+    assert local.down(tmp_path) is False
 
 
 # --- words --------------------------------------------------------------------------------------
