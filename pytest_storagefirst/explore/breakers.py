@@ -102,7 +102,7 @@ def schedules(
     for outage in _outages(counts):
         out = _schedule(sends, (outage,), TRICKLE_MS, 1)
         judged = judge.judge(out)
-        if _is_violated(judged):  # what breaks it alone needs nothing else
+        if is_violated(judged):  # what breaks it alone needs nothing else
             yield f"circuit: {outage}, {TRICKLE_MS} ms apart", out
             continue
         for kind, variant in _KINDS:
@@ -128,11 +128,12 @@ def together(
     """Three messages at work at once while a third party is out: their orders are tried."""
     for outage in _outages(counts):
         schedule = Schedule(messages[:AT_ONCE], (outage,), concurrency=AT_ONCE, batch_limit=1)
-        if not _is_violated(judge.judge(schedule)):
+        if not is_violated(judge.judge(schedule)):
             yield Base(f"circuit: {outage}, three at once", schedule)
 
 
-def _is_violated(judged: Judged) -> bool:
+def is_violated(judged: Judged) -> bool:
+    """Whether a run shows that the breaker is broken."""
     verdict = judged.verdicts.get("circuit")
     return verdict is not None and verdict.value == VIOLATED
 

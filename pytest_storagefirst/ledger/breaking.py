@@ -121,6 +121,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     failing: set[int] = set()  # environments whose last call failed, and that have not written it
     # When they got no answer, or a stale one: for as long as they keep it they can't know better.
     blind: dict[int, int] = {}
+    claimed: set[int] = set()  # environments that turned it half open, and have not called since
     closed_at_ms = 0  # the last moment that the circuit was closed
     prober: Step | None = (
         None  # who tries, for as long as its call is under way or its failure told
@@ -130,6 +131,10 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     for part in segments(circuit.steps):
         if part.wrote is not None:
             knows[part.wrote.environment] = part.state
+            if part.state == HALF_OPEN:
+                claimed.add(part.wrote.environment)
+            else:
+                claimed.discard(part.wrote.environment)
             if part.state != part.before or part.wrote.environment in failing:
                 opened_at_ms = part.at_ms
             failing.discard(part.wrote.environment)
@@ -190,12 +195,14 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
                         )
                     continue
                 what = f"at {seconds(step.at_ms)} {step.place} called for {_named(step)}"
-                if part.state == OPEN and has_half_open:
+                has_leave = step.environment in claimed  # though another has opened it meanwhile
+                claimed.discard(step.environment)
+                if part.state == OPEN and has_half_open and not has_leave:
                     yield (
                         f"{what} while the circuit was open, without a probe's leave",
                         (step.messages),
                     )
-                elif part.state == OPEN and step.at_ms - opened_at_ms < rest_ms:
+                elif part.state == OPEN and step.at_ms - opened_at_ms < rest_ms and not has_leave:
                     since = seconds(step.at_ms - opened_at_ms)
                     yield f"{what} {since} s after the circuit had opened", step.messages
                 elif prober is None:

@@ -143,6 +143,13 @@ BROKEN = {
 }
 
 
+def test_a_probe_whose_leave_another_takes_away_has_had_it():
+    meanwhile = (*OPENED, *TRIED, wrote(60_005, OPEN, 2))
+    assert judged(*meanwhile, *call(60_010, good=True), wrote(60_020, CLOSED)).value == OK
+    again = judged(*meanwhile, *call(60_010, good=True), *call(60_030))
+    assert "without a probe's leave" in again.why
+
+
 def test_two_probes_one_after_the_other_are_one_at_a_time():
     probes = (*call(60_010, good=True), *call(60_020, 2, good=True))
     assert judged(*OPENED, *TRIED, read(60_002, HALF_OPEN, 2), *probes).value == OK

@@ -39,6 +39,7 @@ def parse(body: str) -> dict[str, Any]:
     config=CircuitBreakerConfig(
         failure_threshold=3,
         recovery_timeout=60,  # a probe's lease, too: longer than the function may take
+        success_threshold=1,  # a lease for one probe: the last of several would outlast it
         handled_exceptions=OSError,
     ),
 )
