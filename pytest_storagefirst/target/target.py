@@ -89,7 +89,7 @@ class Target:
             ) from None
 
     def url_of(self, route: str) -> str:
-        """Where requests of a route ("POST /messages") are sent; a path's {variable} stays as it is.
+        """Where requests of a route ("POST /messages") go; a {variable} of its path stays.
 
         Raises TargetError for a route that the stack hasn't.
         """
