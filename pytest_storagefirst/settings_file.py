@@ -87,6 +87,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "circuit",
             "flag",
             "permissions",
+            "profiles",  # of load runs, which read them themselves
         ),
     )
     sources: dict[str, str] = {}

@@ -30,6 +30,8 @@ class Arrival:
 def arrivals(profile: Profile, run: str, workers: int) -> Iterator[Arrival]:
     """All messages of a run, in order, dealt to the workers in turn."""
     acting = 0
+    if not workers:
+        return
     for number, at_s in enumerate(moments(profile.phases, run)):
         kind = GOOD
         if at_s >= profile.warm_up_s:

@@ -197,7 +197,9 @@ def _profile(read: Reader, name: str, table: dict[str, Any]) -> Profile:
         )
     values: dict[str, Any] = {}
     for key in set(table) & {*_NUMBERS, *_COUNTS}:
-        values[key] = _number(read, (name, key), table[key], least=0 if key == "drain_seconds" else 1)
+        values[key] = _number(
+            read, (name, key), table[key], least=0 if key == "drain_seconds" else 1
+        )
     for key in _COUNTS:
         if key in values:
             values[key] = int(values[key])

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.load.arrivals import GOOD, Arrival, arrivals, message_id
+from pytest_storagefirst.load.arrivals import GOOD, POISON, Arrival, arrivals, message_id
 from pytest_storagefirst.load.journal import read_journal
-from pytest_storagefirst.load.outcomes import PENDING, UNKNOWN, UNTRIED, Outcomes
+from pytest_storagefirst.load.outcomes import ACCEPTED, PENDING, UNKNOWN, UNTRIED, Outcomes
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, added_up
 
@@ -77,6 +77,11 @@ class Standing:
         """Whether no worker has anything to send or to wait for any more."""
         return all(one.is_done or one.vanished_s is not None for one in self.workers)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the journals of all workers are at hand, and leave no answer open."""
+        return all(one.has_journal and not one.outcomes.count(PENDING) for one in self.workers)
+
     def messages(self) -> Iterator[tuple[str, bytes, Arrival]]:
         """(id, outcome, when it was due) of each that was tried, may have been, or was dropped."""
         run = self.plan.run
@@ -96,6 +101,15 @@ class Standing:
         """A worker of another machine that vanished sent nobody knows what since its last word."""
         gone = worker.vanished_s
         return gone is not None and not worker.has_journal and arrival.at_s <= gone
+
+    def accepted_at(self) -> dict[str, float]:
+        """When each good message that is known to be accepted was due, in seconds of the epoch."""
+        began_at = [worker.began_at for worker in self.workers]
+        return {
+            message: began_at[arrival.worker] + arrival.at_s
+            for message, outcome, arrival in self.messages()
+            if outcome == ACCEPTED and arrival.kind != POISON and arrival.worker >= 0
+        }
 
     @property
     def rows(self) -> dict[int, Second]:
@@ -124,8 +138,11 @@ class Standing:
                 yield f"worker {number} sent nothing: {worker.problem}"
             elif worker.vanished_s is not None:
                 yield f"worker {number} vanished {worker.vanished_s:.0f} s into the run"
-            elif not worker.is_done:
-                yield f"worker {number} was ended before its last message"
+            else:
+                dealt = self._dealt[number]
+                left = sum(worker.outcomes[one.sequence] == UNTRIED for one in dealt)
+                if left:
+                    yield f"worker {number} was ended before {left} of its {len(dealt)} messages"
             if worker.late_s > LATEST_S:
                 yield (
                     f"worker {number} was {worker.late_s:.1f} s behind its own schedule: "

@@ -12,26 +12,30 @@ from typing import Any, Protocol
 import gevent
 
 from pytest_storagefirst.load.profiles import Action
+from pytest_storagefirst.target.observe import Sample
 
 SAMPLE_EVERY_S = 1.0
-LOOK_EVERY_S = 2.0  # for effects at the system of record
 
 
 class Observing(Protocol):
-    """What is asked of the target's observer."""
+    """What is asked of the target's observer; see `pytest_storagefirst.target.observe`."""
 
-    def sample(self) -> Any: ...
+    def sample(self, accepted: Mapping[str, float] | None = None) -> Sample: ...
     def processed(self) -> Mapping[str, int]: ...
+    def processed_at(self) -> Mapping[str, float]: ...
     def held(self) -> Mapping[str, str]: ...
-    def quiet(self, *, waiting: int) -> bool: ...
+    def doubts(self) -> tuple[str, ...]: ...
+    def downstream_calls(self) -> list[Mapping[str, Any]]: ...
+    def quiet(self, unprocessed: int) -> bool: ...
     def redrive(self) -> Any: ...
 
 
 class Watch:
-    """Samples, looks for effects and acts, each in a greenlet of its own, until stopped.
+    """Samples each second and acts at its moments, in greenlets, until stopped.
 
-    Times are seconds into the run. `problems` are what could not be seen or done: such a run shows
-    nothing. `seen` says when the effect of a message was first there.
+    Times are seconds into the run. `problems` are what could not be done, and how often: such a run
+    shows nothing. `accepted` tells of each message that is known to be accepted when, in seconds of
+    the epoch.
     """
 
     def __init__(
@@ -40,47 +44,39 @@ class Watch:
         actions: Iterable[Action],
         acting_from_s: float,
         tell_downstream: Callable[[tuple[str, ...]], None],
+        accepted: Callable[[], Mapping[str, float]],
     ) -> None:
         self.observer = observer
-        self.samples: list[tuple[float, Any]] = []
-        self.effects: Mapping[str, int] = {}
-        self.seen: dict[str, float] = {}
+        self.samples: list[tuple[float, Sample]] = []
         self.problems: dict[str, int] = {}
         self.acted: list[tuple[float, Action]] = []
-        self._tell_downstream = tell_downstream
-        self._actions = [(acting_from_s + one.at_s, one) for one in actions]
+        self.began_at = time.time()
         self._began = time.monotonic()
-        self._greenlets: list[gevent.Greenlet] = []
+        self._tell_downstream = tell_downstream
+        self._accepted = accepted
+        self._actions = [(acting_from_s + one.at_s, one) for one in actions]
+        self._acting: list[gevent.Greenlet] = []
+        self._sampling: gevent.Greenlet | None = None
 
     @property
     def elapsed_s(self) -> float:
         return time.monotonic() - self._began
 
+    @property
+    def last(self) -> Sample | None:
+        return self.samples[-1][1] if self.samples else None
+
     def start(self) -> None:
-        self._began = time.monotonic()
-        self._greenlets = [
-            gevent.spawn(self._again_and_again, SAMPLE_EVERY_S, self.sample),
-            gevent.spawn(self._again_and_again, LOOK_EVERY_S, self.look),
-            *(gevent.spawn_later(at_s, self._act, one) for at_s, one in self._actions),
-        ]
+        self._began, self.began_at = time.monotonic(), time.time()
+        self._sampling = gevent.spawn(self._sample_on)
+        self._acting = [gevent.spawn_later(at_s, self._act, one) for at_s, one in self._actions]
 
     def stop(self) -> None:
-        gevent.killall(self._greenlets)
-        self._greenlets = []
+        gevent.killall([one for one in (self._sampling, *self._acting) if one is not None])
 
     def cancel_actions(self) -> None:
         """Nothing more is done to the target: the run is being ended early."""
-        gevent.killall(self._greenlets[2:])
-
-    def sample(self) -> None:
-        at_s = self.elapsed_s
-        self.samples.append((at_s, self.observer.sample()))
-
-    def look(self) -> None:
-        self.effects = self.observer.processed()
-        now_s = self.elapsed_s
-        for message in self.effects.keys() - self.seen.keys():
-            self.seen[message] = now_s
+        gevent.killall(self._acting)
 
     def attempt(self, what: str, action: Callable[[], Any]) -> Any:
         """Do it, and note what the target refuses; None then."""
@@ -92,18 +88,23 @@ class Watch:
             self.problems[told] = self.problems.get(told, 0) + 1
             return None
 
-    def _again_and_again(self, every_s: float, action: Callable[[], None]) -> None:
+    def sample(self) -> None:
+        at_s = self.elapsed_s
+        self.samples.append((at_s, self.observer.sample(self._accepted())))
+
+    def _sample_on(self) -> None:
         while True:
             began = time.monotonic()
-            self.attempt(f"the observer's {action.__name__}", action)
-            gevent.sleep(max(0.05, began + every_s - time.monotonic()))
+            self.attempt("looking at the target", self.sample)
+            gevent.sleep(max(0.05, began + SAMPLE_EVERY_S - time.monotonic()))
 
     def _act(self, action: Action) -> None:
         def act() -> None:
+            began_s = self.elapsed_s
             if action.kind == "redrive":
                 self.observer.redrive()
             else:
                 self._tell_downstream(action.script)
-            self.acted.append((self.elapsed_s, action))
+            self.acted.append((began_s, action))
 
         self.attempt(f"the action {action.kind} at {action.at_s:g} s", act)
