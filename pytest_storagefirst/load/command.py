@@ -68,13 +68,16 @@ def _command(asked: Asked, file: Path) -> list[str]:
     if asked.processes:
         port = str(_free_port())
         command += ["--processes", str(asked.processes)]
+        command += ["--expect-workers-max-wait", "60"]
         command += ["--master-bind-port", port, "--master-port", port]
     return [*command, *asked.locust]
 
 
 def _supervised(command: Sequence[str]) -> int:
     """Wait for it to end by itself: a Ctrl-C reaches it too, and it drains and judges first."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # while it imports: it says when it can
     process = subprocess.Popen(command)
+    signal.signal(signal.SIGINT, before)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:

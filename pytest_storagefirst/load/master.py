@@ -59,8 +59,9 @@ class Master:
         self.plan = Plan(run, replace(profile, downstream_per_s=_cap(profile, target)), way, ())
         self.standing = Standing(self.plan)
         self.document: dict[str, Any] | None = None
-        self.is_interrupted = False
+        self._interrupted_s: float | None = None
         self._is_concluding = False
+        self._has_given_up = False
         self._pilot = outcomes.UNTRIED
         self._drain = Drain(_settle_s(target), profile.drain_seconds)
         self._last_offered_s: float | None = None
@@ -148,16 +149,18 @@ class Master:
     @property
     def is_sending(self) -> bool:
         """Whether messages are due still, or some have no outcome."""
-        if self.is_interrupted:
-            return False
-        is_due = self.elapsed_s < self.plan.profile.seconds
-        late_s = self.plan.profile.seconds + self.plan.profile.timeout_seconds + LOST_REPORTS_S
+        ends_s = self.plan.profile.seconds
+        if self._interrupted_s is not None:
+            ends_s = min(ends_s, self._interrupted_s)
+        late_s = ends_s + self.plan.profile.timeout_seconds + LOST_REPORTS_S
+        is_due = self.elapsed_s < ends_s
         return is_due or (not self.standing.is_done and self.elapsed_s < late_s)
 
     def look(self) -> bool:
         """One look at the drain, about once a second; whether it is over."""
         if self._last_offered_s is None:
-            self._last_offered_s = min(self.elapsed_s, self.plan.profile.seconds)
+            ends = (self.elapsed_s, self.plan.profile.seconds, self._interrupted_s or 1e9)
+            self._last_offered_s = min(ends)
         sent = account.sent(self.standing)
         last = self._watch.last
         processed = self._watch.attempt(
@@ -206,10 +209,20 @@ class Master:
 
     # --- at the end ---------------------------------------------------------------------------
 
+    @property
+    def is_interrupted(self) -> bool:
+        return self._interrupted_s is not None
+
+    def give_up(self) -> None:
+        """The drain is not waited for any longer."""
+        if not self._drain.how:
+            self._has_given_up = True
+            self._drain.how, self._drain.ended_s = DEADLINE, self.elapsed_s
+
     def interrupt(self) -> None:
         """No more is sent or done to the target; what was sent is drained and judged."""
         if not self.is_interrupted and self.document is None:
-            self.is_interrupted = True
+            self._interrupted_s = self.elapsed_s
             self._watch.cancel_actions()
             if any(action.kind == "downstream" for _, action in self._watch.acted):
                 self._watch.attempt("healing", lambda: self._tell_downstream(("healthy",)))
@@ -221,12 +234,8 @@ class Master:
         if self.document is not None:
             return self.document
         self._is_concluding = True
-        doubts = []
-        try:
-            self._wait()
-        except KeyboardInterrupt:
-            doubts.append("interrupted twice: the drain was not waited for")
-            self._drain.how, self._drain.ended_s = DEADLINE, self.elapsed_s
+        self._wait()
+        doubts = ["interrupted twice: the drain was not waited for"] if self._has_given_up else []
         self.document = self._judged(doubts)
         return self.document
 

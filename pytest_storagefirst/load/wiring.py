@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -62,6 +63,7 @@ class Run:
         self._dispatcher: Dispatcher | None = None
         self._plan: Plan | None = None
         self._problem = ""
+        self._is_stopped = False
         self._said_s = 0.0
         events.init_command_line_parser.add_listener(_add_options)
         events.init.add_listener(self._on_init)
@@ -117,14 +119,19 @@ class Run:
         if isinstance(runner, WorkerRunner):
             environment.process_exit_code = 0  # the master's is the run's
             runner.register_message(STOP, self._on_stop)
+            self._on_signals(self._interrupt_worker)
             return
         if environment.parsed_options.storagefirst_quiet:
             logging.getLogger("locust.stats_logger").disabled = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         environment.process_exit_code = INCONCLUSIVE  # until something was shown
         if isinstance(runner, MasterRunner):
             runner.register_message(REPORT, self._on_report)
         try:
             self._master = self._prepared()
+        except KeyboardInterrupt:
+            _say("storagefirst load: interrupted before any load was sent")
+            sys.exit(INCONCLUSIVE)
         except StorageFirstError as error:
             _say(f"storagefirst load: {error.line}")
             sys.exit(SET_UP)
@@ -133,6 +140,38 @@ class Run:
                 raise
             _say(f"storagefirst load: the target can't be used: {' '.join(str(error).split())}")
             sys.exit(SET_UP)
+
+        self._on_signals(self._interrupt)
+
+    # --- Ctrl-C -------------------------------------------------------------------------------
+
+    @staticmethod
+    def _on_signals(handler: Callable[[], None]) -> None:
+        # Locust's own way ends workers amid their requests, and under --headless a SIGTERM kills.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, handler)
+
+    def _interrupt(self) -> None:
+        """Once: no more is sent, then drain and verdict. Twice: the drain is not waited for."""
+        master, runner = self._master, self._environment.runner
+        if master is None or not master.plan.workers or master.document is not None:
+            _say("interrupted while nothing was sent")
+            gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)  # of the main greenlet
+        elif master.is_interrupted:
+            master.give_up()
+        else:
+            _say("interrupted: what was sent is drained and judged; again to leave the drain out")
+            master.interrupt()
+            if isinstance(runner, MasterRunner):
+                runner.send_message(STOP)
+            self._on_stop()
+
+    def _interrupt_worker(self) -> None:
+        """A Ctrl-C reaches forked workers too: the master asks for what is left, then ends them."""
+        if self._is_stopped or self._dispatcher is None:
+            gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)
+        self._is_stopped = True
+        self._on_stop()
 
     def _prepared(self) -> Master:
         options = self._environment.parsed_options
