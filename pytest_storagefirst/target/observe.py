@@ -210,7 +210,8 @@ class Observer:
 
         Raises botocore's errors, and TimeoutError.
         """
-        return queues.redrive(self._session.client("sqs"), self._topology)
+        client, has_tasks = self._session.client("sqs"), not self._target.endpoint_url
+        return queues.redrive(client, self._topology, has_tasks=has_tasks)
 
     # --- the parts ----------------------------------------------------------------------------
 

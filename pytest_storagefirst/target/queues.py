@@ -151,49 +151,40 @@ def _give_back(sqs: Any, queue: Queue, handles: list[str]) -> None:
 # --- redrive ----------------------------------------------------------------------------------
 
 
-def redrive(sqs: Any, topology: Topology) -> dict[str, int]:
+def redrive(sqs: Any, topology: Topology, *, has_tasks: bool) -> dict[str, int]:
     """Move what lies in dead-letter queues back to the queues that it came from.
 
-    Returns how many messages each dead-letter queue, by logical id, gave back, once all are moved.
-    Raises botocore's errors, and TimeoutError when a move takes longer than ten minutes. Queues of
-    failed invocations and subscriptions have no queue to go back to, and stay as they are.
+    `has_tasks`: by StartMessageMoveTask, which neither moto nor ministack has. Returns how many
+    messages each dead-letter queue, by logical id, gave back, once all are moved. Raises botocore's
+    errors, and TimeoutError when a move takes longer than ten minutes or fails. Queues of failed
+    invocations and subscriptions have no queue to go back to, and stay as they are.
     """
     moved = {}
     for letters in topology.queues:
         sources = [queue for queue in topology.queues if queue.dead_letter_arn == letters.arn]
-        if sources:
-            count = _moved_by_task(sqs, letters)
-            moved[letters.logical_id] = (
-                count if count is not None else _moved_by_hand(sqs, letters, sources)
-            )
+        if not sources:
+            continue
+        if has_tasks:
+            moved[letters.logical_id] = _moved_by_task(sqs, letters)
+        else:
+            moved[letters.logical_id] = _moved_by_hand(sqs, letters, sources)
     return moved
 
 
-def _moved_by_task(sqs: Any, letters: Queue) -> int | None:
-    """None where the endpoint doesn't know tasks, as moto and ministack don't."""
-    from botocore.exceptions import ClientError
-
-    if not sum(vars(depth(sqs, letters)).values()):
+def _moved_by_task(sqs: Any, letters: Queue) -> int:
+    told = depth(sqs, letters)
+    if not told.visible and not told.in_flight:
         return 0
-    try:
-        handle = sqs.start_message_move_task(SourceArn=letters.arn)["TaskHandle"]
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get(
-            "HTTPStatusCode"
-        ) == 501 or error.response["Error"]["Code"].rpartition(".")[2] in (
-            "InvalidAction",
-            "NotImplemented",
-            "UnknownOperation",
-        ):
-            return None
-        raise
+    sqs.start_message_move_task(SourceArn=letters.arn)
     until = time.monotonic() + MOVED_WITHIN_SECONDS
     while time.monotonic() < until:
-        for task in sqs.list_message_move_tasks(SourceArn=letters.arn)["Results"]:
-            # The handle is told of a running task alone; the newest comes first.
-            if task.get("TaskHandle", handle) == handle and task["Status"] != "RUNNING":
+        newest = sqs.list_message_move_tasks(SourceArn=letters.arn, MaxResults=1)["Results"][:1]
+        for task in newest:
+            if task["Status"] == "COMPLETED":
                 return int(task.get("ApproximateNumberOfMessagesMoved", 0))
-            break
+            if task["Status"] not in ("RUNNING", "CANCELLING"):
+                why = task.get("FailureReason", task["Status"])
+                raise TimeoutError(f"{letters.logical_id} was not redriven: {why}")
         time.sleep(1)
     raise TimeoutError(f"{letters.logical_id} was not redriven within {MOVED_WITHIN_SECONDS} s")
 
