@@ -54,7 +54,7 @@ def run_load(asked: Asked) -> int:
 
 def _command(asked: Asked, file: Path) -> list[str]:
     command = [
-        *(sys.executable, "-m", "locust", "-f", str(file)),
+        *(sys.executable, "-m", "pytest_storagefirst.load", "-f", str(file)),
         *("--headless", "--only-summary", "--loglevel", "WARNING", "--storagefirst-quiet"),
         *("--storagefirst-load-profile", asked.profile),
         *("--storagefirst-target", asked.target),
@@ -75,9 +75,7 @@ def _command(asked: Asked, file: Path) -> list[str]:
 
 def _supervised(command: Sequence[str]) -> int:
     """Wait for it to end by itself: a Ctrl-C reaches it too, and it drains and judges first."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # while it imports: it says when it can
     process = subprocess.Popen(command)
-    signal.signal(signal.SIGINT, before)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:

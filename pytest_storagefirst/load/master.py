@@ -26,6 +26,10 @@ from pytest_storagefirst.load.replies import outcome_of
 from pytest_storagefirst.load.standing import PILOT, Standing
 from pytest_storagefirst.load.values import Facts
 from pytest_storagefirst.load.watch import Observing, Watch
+from pytest_storagefirst.report.junit import write_junit
+from pytest_storagefirst.report.load_html import write_html
+from pytest_storagefirst.report.load_terminal import load_lines
+from pytest_storagefirst.report.timeline import write_timeline
 from pytest_storagefirst.target.target import Target
 
 # How long a quiet stack is given for messages that are amiss to turn up. What a queue holds is
@@ -307,13 +311,17 @@ class Master:
         return document
 
     def _write(self, document: dict[str, Any]) -> None:
-        path = self.report_folder / "report.json"
+        folder = self.report_folder
+        path = folder / "report.json"
         try:
             path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            write_timeline(document, folder)
+            write_junit(document, folder / "junit.xml")
+            path = write_html(document, folder)
         except OSError as error:
-            self.say(f"the report can't be written: {path}: {error.strerror or error}")
-        for line in told(document):
-            self.say(line)
+            self.say(f"the report can't be written: {folder}: {error.strerror or error}")
+        for line in load_lines(document):
+            self.say(line.text)
         self.say(f"report: {path}")
 
     def _tell_downstream(self, script: tuple[str, ...]) -> None:
@@ -326,28 +334,6 @@ class Master:
         )
         with urllib.request.urlopen(request, timeout=5):
             pass
-
-
-def told(document: Mapping[str, Any]) -> list[str]:
-    """The outcome in a few lines."""
-    ledger = document["ledger"]
-    names = ("attempted", "accepted", "rejected", "unknown", "not_sent", "processed", "stranded")
-    counts = ", ".join(f"{ledger[name]} {name}" for name in names if ledger[name])
-    marks = {True: "met", False: "MISSED", None: "not shown"}
-    return [
-        f"ledger: {counts or 'nothing was sent'}; {len(ledger['lost'])} lost, "
-        f"{len(ledger['duplicated'])} duplicated",
-        *(
-            f"  {one['expression']:<40} {_value(one):>12}  {marks[one['met']]}"
-            for one in document["objectives"]
-        ),
-        f"verdict: {document['verdict']}",
-        *(f"  {text}" for text in document["why"]),
-    ]
-
-
-def _value(objective: Mapping[str, Any]) -> str:
-    return "-" if objective["value"] is None else f"{objective['value']:g}{objective['unit']}"
 
 
 def _cap(profile: Profile, target: Target) -> float | None:

@@ -155,8 +155,7 @@ class Run:
         """Once: no more is sent, then drain and verdict. Twice: the drain is not waited for."""
         master, runner = self._master, self._environment.runner
         if master is None or not master.plan.workers or master.document is not None:
-            _say("interrupted while nothing was sent")
-            gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)  # of the main greenlet
+            self._leave()
         elif master.is_interrupted:
             master.give_up()
         else:
@@ -166,10 +165,21 @@ class Run:
                 runner.send_message(STOP)
             self._on_stop()
 
+    def _leave(self) -> None:
+        """Nothing but the pilot was sent: there is nothing to wait for."""
+        master = self._master
+        if master is not None and master.document is None:
+            master.begin(())
+            master.interrupt()
+            master.give_up()
+            self._conclude()
+        code = self._environment.process_exit_code
+        gevent.kill(gevent.get_hub().parent, SystemExit(code))  # the main greenlet
+
     def _interrupt_worker(self) -> None:
         """A Ctrl-C reaches forked workers too: the master asks for what is left, then ends them."""
         if self._is_stopped or self._dispatcher is None:
-            gevent.kill(gevent.get_hub().parent, KeyboardInterrupt)
+            gevent.kill(gevent.get_hub().parent, SystemExit(0))
         self._is_stopped = True
         self._on_stop()
 
@@ -209,6 +219,8 @@ class Run:
             return
         if self._master is None or self._master.document is not None:  # again, in the web UI
             self._master = self._prepared()
+        if self._master.is_interrupted:
+            return
         self._master.begin(self._names_of_workers())
         if isinstance(runner, LocalRunner):
             self._plan = self._master.plan
