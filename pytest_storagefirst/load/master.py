@@ -20,6 +20,7 @@ from pytest_storagefirst.load.arrivals import GOOD, message_id
 from pytest_storagefirst.load.drain import DEADLINE, Drain
 from pytest_storagefirst.load.http_client import HttpClient, NoAnswer, NotSent
 from pytest_storagefirst.load.journal import Journal, journal_folder
+from pytest_storagefirst.load.objectives import parse_objective
 from pytest_storagefirst.load.plan import Plan, Way
 from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.load.replies import outcome_of
@@ -39,6 +40,7 @@ UNCOUNTED_SETTLE_S = 200.0
 HELD_EVERY_S = 5.0
 LOST_REPORTS_S = 5.0  # how long reports are waited for that are overdue
 CONTROL = "/_storagefirst"
+RATE = "downstream.rate.max1s"
 
 Say = Callable[[str], None]
 
@@ -60,7 +62,8 @@ class Master:
         self.target, self.say = target, say
         self.folder = journal_folder(Path.cwd(), run)
         self.report_folder = report_folder or self.folder
-        self.plan = Plan(run, replace(profile, downstream_per_s=_cap(profile, target)), way, ())
+        profile = _levelled(profile, target)
+        self.plan = Plan(run, profile, way, ())
         self.standing = Standing(self.plan)
         self.document: dict[str, Any] | None = None
         self._interrupted_s: float | None = None
@@ -336,12 +339,17 @@ class Master:
             pass
 
 
-def _cap(profile: Profile, target: Target) -> float | None:
-    """What the third parties take in a second together, where each says."""
-    if profile.downstream_per_s is not None:
-        return profile.downstream_per_s
+def _levelled(profile: Profile, target: Target) -> Profile:
+    """With the cap that the third parties' settings say, kept to being an objective then."""
     said = [one.per_second for one in target.settings.downstreams]
-    return float(sum(said)) if said and all(said) else None
+    cap = profile.downstream_per_s
+    if cap is None and said and all(said):
+        cap = float(sum(said))
+    texts = profile.objectives
+    metrics = {parse_objective(text).metric for text in texts}
+    if cap is not None and target.downstream_url and RATE not in metrics:
+        texts = (*texts, f"{RATE}<=cap*1.05")
+    return replace(profile, downstream_per_s=cap, objectives=texts)
 
 
 def _settle_s(target: Target) -> float:

@@ -120,12 +120,12 @@ def _latencies(facts: Facts) -> Iterator[tuple[str, Measured]] | dict[str, Measu
 
 
 def _outage_s(facts: Facts) -> tuple[float, float] | None:
-    """From when to when the third party was told to be unwell, first to last."""
+    """From when to when calls of the third party were to fail, first to last."""
     found: list[tuple[float, float]] = []
     for at_s, action in facts.acted:
         for step in parse_script(action.script):
             ends_s = at_s + step.for_ms / 1000
-            if step.state != HEALTHY:
+            if step.state not in (HEALTHY, "slow start"):
                 found.append((at_s, ends_s))
             at_s = ends_s
     return (min(found)[0], max(ends for _, ends in found)) if found else None
