@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 from typing import Any
 
@@ -11,9 +12,7 @@ INCONCLUSIVE = 4
 
 def main() -> None:
     signal.signal(signal.SIGINT, _too_early)
-    from locust.main import main as locust
-
-    locust()
+    runpy.run_module("locust", run_name="__main__")
 
 
 def _too_early(*_: Any) -> None:

@@ -12,8 +12,8 @@ DRAINED, SETTLED, DEADLINE = "drained", "settled", "deadline"
 class Drain:
     """Fed with what is seen again and again after the last message was sent.
 
-    DRAINED: every accepted message has its effect, or is set aside, and the stack is quiet. SETTLED:
-    the stack has been quiet for `settle_s` without any more effect, and messages are still amiss.
+    DRAINED: every accepted message has its effect, or is set aside, and the stack is quiet.
+    SETTLED: it has been quiet for `settle_s` without any more effect, and messages are still amiss.
     DEADLINE: neither came in time, so that what is amiss may still come. `ended_s` is how long
     it took, in seconds from the last arrival; of a settled one, until it was at rest.
     """
@@ -29,7 +29,7 @@ class Drain:
     def look(
         self, since_s: float, accepted: Set[str], processed: Set[str], aside: Set[str], quiet: bool
     ) -> bool:
-        """Whether it is over, `since_s` after the last arrival; `aside` is in dead-letter queues."""
+        """Whether it is over, `since_s` after the last arrival; `aside` are dead letters."""
         if self.how:
             return True
         self.amiss = len(accepted - processed - aside)

@@ -27,13 +27,13 @@ class NoAnswer(Exception):
     """Sent, in part at least, and not answered."""
 
 
-class _Reply(HTTPResponse):  # type: ignore[misc]
+class _Reply(HTTPResponse):
     def __init__(self, method: str) -> None:
         super().__init__(method)
         self.content = bytearray()
 
-    def _on_body(self, data: bytes) -> None:
-        self.content += data
+    def _on_body(self, buf: bytearray) -> None:
+        self.content += buf
 
 
 class HttpClient:

@@ -1,4 +1,4 @@
-"""What a worker has to know, as data: it needs neither the target's credentials nor its profiles."""
+"""What a worker has to know, as data: it needs neither credentials nor profiles."""
 
 from __future__ import annotations
 

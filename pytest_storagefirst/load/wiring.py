@@ -26,6 +26,7 @@ from pytest_storagefirst.load.files import profiles_for
 from pytest_storagefirst.load.http_client import HttpClient
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.master import Master
+from pytest_storagefirst.load.options import add_options
 from pytest_storagefirst.load.outcomes import ACCEPTED
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.profiles import chosen, for_run
@@ -65,7 +66,7 @@ class Run:
         self._problem = ""
         self._is_stopped = False
         self._said_s = 0.0
-        events.init_command_line_parser.add_listener(_add_options)
+        events.init_command_line_parser.add_listener(add_options)
         events.init.add_listener(self._on_init)
         events.test_start.add_listener(self._on_test_start)
         events.test_stopping.add_listener(self._on_test_stopping)
@@ -370,47 +371,6 @@ class Run:
                 worker.vanished_s = None
             elif worker.vanished_s is None and not worker.is_done:
                 worker.vanished_s = master.elapsed_s
-
-
-def _add_options(parser: Any, **_: Any) -> None:
-    parser.add_argument(
-        "--storagefirst-load-profile",
-        default="smoke",
-        metavar="NAME",
-        help="The profile; storagefirst load --list names them",
-    )
-    parser.add_argument(
-        "--storagefirst-target", default="local", metavar="TARGET", help="local, or stack:NAME"
-    )
-    parser.add_argument(
-        "--storagefirst-slo",
-        action="append",
-        metavar="EXPR",
-        help="An objective, as in ingest.p99<300ms; may be given several times",
-        include_in_web_ui=False,
-    )
-    parser.add_argument(
-        "--storagefirst-report",
-        default="",
-        metavar="DIR",
-        help="Where the report goes; else .storagefirst/load/RUN",
-        include_in_web_ui=False,
-    )
-    parser.add_argument(
-        "--storagefirst-load-duration",
-        type=float,
-        metavar="SECONDS",
-        help="Stretch or shorten what comes after the warm-up to this",
-        include_in_web_ui=False,
-    )
-    parser.add_argument(
-        "--storagefirst-quiet",
-        action="store_true",
-        help="Leave out Locust's own tables",
-        include_in_web_ui=False,
-    )
-    # Locust binds both to all interfaces.
-    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
 
 
 def _say(text: str) -> None:
