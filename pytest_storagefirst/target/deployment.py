@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.settings import Downstream
 from pytest_storagefirst.stack.expressions import scalar_text
+from pytest_storagefirst.stack.resource_types import plays_a_part
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.target.packaging import archives
 
@@ -22,6 +23,14 @@ _POLL_S = 0.1
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _LONGEST_BODY = 51_200  # bytes of a template that is sent and not put into a bucket
 _BUCKET = "storagefirst-code"
+_STAND_IN = "AWS::CloudFormation::WaitConditionHandle"
+# Types whose effect the emulator has anyway: it allows all, and serves what it has at once.
+_WITHOUT_EFFECT = (
+    "AWS::ApiGatewayV2::Deployment",
+    "AWS::IAM::RolePolicy",
+    "AWS::SNS::TopicInlinePolicy",
+    "AWS::SQS::QueueInlinePolicy",
+)
 # Where a folder's archive goes, by type of resource.
 _CODE = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 
@@ -48,13 +57,11 @@ def deploy(
         storage.put_object(Bucket=_BUCKET, Key=kept[logical_id], Body=archive)
     _point_at(body["Resources"], kept, template)
     _as_texts(body["Resources"])
-    text = json.dumps(body)
-    where: dict[str, str] = {"TemplateBody": text}
-    if len(text.encode()) > _LONGEST_BODY:
-        storage.put_object(Bucket=_BUCKET, Key="template.json", Body=text.encode())
-        endpoint = clients.endpoint_url
-        where = {"TemplateURL": f"{endpoint}/{_BUCKET}/template.json"}
-    _create(clients.client("cloudformation"), template, where)
+    lacking = _create(clients, template, body)
+    if lacking:
+        notes += in_name_only(body["Resources"], lacking, template)
+        _create(clients, template, body)
+    _await(clients.client("cloudformation"), template)
     return notes
 
 
@@ -120,18 +127,73 @@ def _as_texts(resources: Mapping[str, Any]) -> None:
                 variables[name] = scalar_text(value)
 
 
-def _create(client: Any, template: Template, where: Mapping[str, str]) -> None:
+def in_name_only(resources: dict[str, Any], lacking: set[str], template: Template) -> list[str]:
+    """Give what plays no part a stand-in where the emulator lacks its type; returns notes.
+
+    Raises TargetError for a type that does play one.
+    """
+    notes = []
+    absent = [name for name, one in resources.items() if one["Type"] in lacking]
+    for name in absent:
+        kind = resources[name]["Type"]
+        if plays_a_part(kind) and kind not in _WITHOUT_EFFECT:
+            raise TargetError(
+                f"the emulator has no {kind}",
+                where=template.where(name),
+                remedy="judge the template in tests, or run the load against AWS (stack:NAME)",
+            )
+        resources[name] = {"Type": _STAND_IN}
+        notes.append(f"{name} stands in name only: the emulator has no {kind}")
+    for resource in resources.values():
+        if "Properties" in resource:
+            resource["Properties"] = _without_attributes(resource["Properties"], absent)
+    return notes
+
+
+def _without_attributes(node: Any, absent: list[str]) -> Any:
+    """`Fn::GetAtt` of what is not there becomes a text that says what it would be."""
+    if isinstance(node, list):
+        return [_without_attributes(part, absent) for part in node]
+    if isinstance(node, str):
+        return re.sub(
+            r"\$\{(\w+)\.([\w.]+)\}",
+            lambda found: f"{found[1]}-{found[2]}" if found[1] in absent else found[0],
+            node,
+        )
+    if not isinstance(node, dict):
+        return node
+    asked = node.get("Fn::GetAtt")
+    if isinstance(asked, list) and asked[0] in absent:
+        return "-".join(map(str, asked))
+    return {key: _without_attributes(part, absent) for key, part in node.items()}
+
+
+def _create(clients: Any, template: Template, body: dict[str, Any]) -> set[str]:
+    """Begin to make the stack; returns the types that the emulator lacks, for which it does not."""
     from botocore.exceptions import ClientError
 
-    name = template.stack_name
+    text = json.dumps({"Resources": body["Resources"]})  # outputs are nobody's here
+    where = {"TemplateBody": text}
+    if len(text.encode()) > _LONGEST_BODY:
+        clients.client("s3").put_object(Bucket=_BUCKET, Key="template.json", Body=text.encode())
+        where = {"TemplateURL": f"{clients.endpoint_url}/{_BUCKET}/template.json"}
     try:
-        client.create_stack(StackName=name, Capabilities=_CAPABILITIES, **where)
+        clients.client("cloudformation").create_stack(
+            StackName=template.stack_name, Capabilities=_CAPABILITIES, **where
+        )
     except ClientError as error:
+        message = str(error.response["Error"].get("Message"))
+        lacking = re.search(r"Unrecognized resource types: \[(.*)\]", message)
+        if lacking:
+            return {one.strip(" '\"") for one in lacking[1].split(",")}
         raise TargetError(
-            "the emulator refuses the template",
-            where=str(template.path),
-            found=str(error.response["Error"].get("Message")),
+            "the emulator refuses the template", where=str(template.path), found=message
         ) from None
+    return set()
+
+
+def _await(client: Any, template: Template) -> None:
+    name = template.stack_name
     until = time.monotonic() + DEPLOYED_WITHIN_S
     while time.monotonic() < until:
         status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
@@ -154,15 +216,8 @@ def _failure(client: Any, template: Template, name: str) -> TargetError:
         reason = str(event.get("ResourceStatusReason") or "")
         if event["LogicalResourceId"] == name or "cancelled" in reason.lower():
             continue
-        kind = event["ResourceType"]
-        if "unsupported resource type" in reason.lower():
-            return TargetError(
-                f"the emulator has no {kind}",
-                where=template.where(event["LogicalResourceId"]),
-                remedy="judge the template in tests, or run the load against AWS (stack:NAME)",
-            )
         return TargetError(
-            f"the emulator can't make the {kind}",
+            f"the emulator can't make the {event['ResourceType']}",
             where=template.where(event["LogicalResourceId"]),
             found=reason,
         )

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
 import re
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +16,27 @@ from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.stack.locating import BLUEPRINT, blueprint_names, template_path
-from pytest_storagefirst.stack.resource_types import plays_a_part
 from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.target.deployment import deploy
-from pytest_storagefirst.target.processes import Process, start
+from pytest_storagefirst.target.downstream import CONTROL
+from pytest_storagefirst.target.processes import Process
+from pytest_storagefirst.target.starting import (
+    ACCOUNT,
+    LOG,
+    TEMPORARY,
+    answers,
+    check_emulator,
+    start_emulator,
+    start_third_parties,
+)
 from pytest_storagefirst.target.target import LOCAL, Clients, Target
 
 FOLDER = ".storagefirst"
 STATE = "local.json"
-LOG = "local.log"
 VERSION = 1
-ACCOUNT = "000000000000"  # ministack's own
 REGION = "us-east-1"
-STARTS_WITHIN_S = 30.0
-TRIES = 3  # to start on a free port: somebody else may have taken it meanwhile
-EMULATOR, DOWNSTREAM = "emulator", "third parties"
 DEFAULT = f"{BLUEPRINT}breaker-in-handler"
 _TEMPLATES = ("template.yaml", "template.yml", "template.json")
-_OLDEST = (1, 5, 33)  # older ones know no SQS integration
-_INSTALL = "pip install 'pytest-storagefirst[local]'"
-_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -89,23 +84,30 @@ def up(wanted: str | None, parameters: Mapping[str, str], folder: Path) -> Up:
         region=_region(),
         stack_name=stack_name_of(path),
     )
-    _check_emulator()
+    check_emulator()
     replaced = down(folder)
     place = folder / FOLDER
-    place.mkdir(parents=True, exist_ok=True)
-    (place / LOG).write_bytes(b"")
     state = State(str(path.resolve()), "", template.region, "", "", (), dict(parameters))
     try:
-        state = _start(state, template, settings, place)
-        clients = _clients(state)
-        third_parties = state.downstream_url.rpartition("/")[0]
-        built = place / "packages"
-        notes = deploy(template, clients, settings.downstreams, third_parties, built)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / LOG).write_bytes(b"")
+        state = _start(state, settings, place)
+        notes = deploy(
+            template,
+            _clients(state),
+            settings.downstreams,
+            state.downstream_url.removesuffix(CONTROL),
+            place / "packages",
+        )
         state = _written(place, replace(state, stack=template.stack_name))
-        notes += _runtimes(template)
-    except BaseException:
+    except BaseException as error:
         down(folder)
+        if isinstance(error, OSError):
+            raise TargetError(
+                "can't be written", where=str(place), found=str(error), expected="room and leave"
+            ) from None
         raise
+    notes += _runtimes(template)
     return Up(_target(state, settings), path, replaced, tuple(dict.fromkeys(notes)))
 
 
@@ -121,7 +123,7 @@ def down(folder: Path) -> bool:
         return False
     ended = [process.end() for process in state.processes]
     (place / STATE).unlink(missing_ok=True)
-    shutil.rmtree(place / "temporary", ignore_errors=True)
+    shutil.rmtree(place / TEMPORARY, ignore_errors=True)
     return any(ended)
 
 
@@ -137,7 +139,7 @@ def local_target(folder: Path) -> Target:
             remedy="storagefirst up",
         )
     gone = [process.what for process in state.processes if not process.is_alive()]
-    if gone or not state.stack or not _answers(state.endpoint_url, "/_ministack/health"):
+    if gone or not state.stack or not answers(state.endpoint_url):
         raise TargetError(
             "the local target has ended",
             where=str(place / STATE),
@@ -168,13 +170,14 @@ def _region() -> str:
 
 
 def _target(state: State, settings: Settings) -> Target:
+    given = {**settings.parameters, **state.parameters}
     return Target(
         name=LOCAL,
         stack_name=state.stack,
         region=state.region,
         account=ACCOUNT,
         endpoint_url=state.endpoint_url,
-        settings=settings,
+        settings=replace(settings, parameters=given),
         downstream_url=state.downstream_url,
         clients=_clients(state),
     )
@@ -191,144 +194,18 @@ def _clients(state: State) -> Clients:
     return Clients(session, state.endpoint_url)
 
 
-# --- processes ----------------------------------------------------------------------------------
-
-
-def _check_emulator() -> None:
-    """Raises TargetError where ministack isn't installed beside this package, or is too old."""
-    found = metadata.version("ministack") if util.find_spec("ministack") else ""
-    if tuple(int(part) for part in found.split(".")[:3] if part.isdigit()) < _OLDEST:
-        raise TargetError(
-            "the local target needs ministack",
-            found=f"ministack {found}" if found else "not installed",
-            expected="ministack >= " + ".".join(map(str, _OLDEST)),
-            remedy=_INSTALL,
-        )
-
-
-def _start(state: State, template: Template, settings: Settings, place: Path) -> State:
+def _start(state: State, settings: Settings, place: Path) -> State:
     """Each process is written down as soon as it runs, so that `down` finds it whatever happens."""
-    described = place / "downstream.json"
-    described.write_text(
-        json.dumps([{**asdict(one)} for one in settings.downstreams]), encoding="utf-8"
-    )
-    process, port = _start_third_parties(described, place)
-    origin = f"http://127.0.0.1:{port}"
-    state = _written(
-        place,
-        replace(state, processes=(process,), downstream_url=f"{origin}/_storagefirst"),
-    )
-    inert = {one["Type"] for one in template.body["Resources"].values()}
-    for _ in range(TRIES):
-        port = _free_port()
-        environment = _environment(port, origin, place, template.region, inert)
-        emulator, running = _start_process(EMULATOR, ".emulator", (), environment, place)
-        endpoint_url = f"http://127.0.0.1:{port}"
-        state = _written(
-            place,
-            replace(state, processes=(process, emulator), endpoint_url=endpoint_url),
-        )
-        until = time.monotonic() + STARTS_WITHIN_S
-        while running.poll() is None and time.monotonic() < until:
-            if _answers(endpoint_url, "/_ministack/health"):
-                return state
-            time.sleep(_POLL_S)
-        emulator.end()
-    raise TargetError(
-        "the emulator does not start",
-        where=str(place / LOG),
-        found=_last_line(place / LOG),
-        expected=f"an answer within {STARTS_WITHIN_S:.0f} s",
-    )
+    process, origin = start_third_parties(settings, place)
+    state = _written(place, replace(state, processes=(process,), downstream_url=origin + CONTROL))
 
+    def began(emulator: Process, url: str) -> None:
+        nonlocal state
+        state = replace(state, processes=(process, emulator), endpoint_url=url)
+        _written(place, state)
 
-def _start_third_parties(described: Path, place: Path) -> tuple[Process, int]:
-    process, running = _start_process(
-        DOWNSTREAM,
-        ".downstream",
-        (str(described.resolve()),),
-        dict(os.environ),
-        place,
-        subprocess.PIPE,
-    )
-    assert running.stdout is not None
-    with running.stdout as said:
-        line = said.readline().strip()
-    if not line.isdigit():
-        raise TargetError(
-            "the third parties' server does not start",
-            where=str(place / LOG),
-            found=_last_line(place / LOG),
-        )
-    return process, int(line)
-
-
-def _start_process(
-    what: str,
-    module: str,
-    arguments: tuple[str, ...],
-    environment: Mapping[str, str],
-    place: Path,
-    output: int | None = None,
-) -> tuple[Process, subprocess.Popen[bytes]]:
-    package = __name__.rpartition(".")[0]
-    command = [sys.executable, "-m", f"{package}{module}", *arguments]
-    return start(what, command, environment, place, place / LOG, output)
-
-
-def _environment(
-    port: int, proxy: str, place: Path, region: str, types: set[str]
-) -> dict[str, str]:
-    """ministack's environment, which its handlers inherit: all that they call stays here."""
-    temporary = (place / "temporary").resolve()
-    temporary.mkdir(parents=True, exist_ok=True)
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT")
-        if name in os.environ
-    }
-    proxies = {"http_proxy": proxy, "https_proxy": proxy, "no_proxy": "127.0.0.1,localhost"}
-    return {
-        **kept,
-        **proxies,
-        **{name.upper(): value for name, value in proxies.items()},
-        "HOME": str(temporary),
-        "TMPDIR": str(temporary),
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_ACCOUNT_ID": ACCOUNT,
-        "MINISTACK_REGION": region,
-        "LOG_LEVEL": "WARNING",
-        "PYTHONUNBUFFERED": "1",
-        "STORAGEFIRST_INERT": ",".join(sorted(one for one in types if not plays_a_part(one))),
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _answers(url: str, path: str) -> bool:
-    """Whether something there answers 200."""
-    if not url:
-        return False
-    connection = http.client.HTTPConnection(url.partition("//")[2], timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _last_line(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else "it said nothing"
-    return "it left no log"
+    start_emulator(origin, state.region, place, began)
+    return state
 
 
 def _runtimes(template: Template) -> list[str]:

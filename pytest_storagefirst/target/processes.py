@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-ENDS_WITHIN_S = 5.0
+ENDS_WITHIN_S = 3.0
 _POLL_S = 0.05
 
 
@@ -70,9 +70,7 @@ def start(
 
 
 def _started(pid: int) -> str:
-    """When a process started; "" when there is none, or it has ended and nobody has asked how."""
-    with suppress(ChildProcessError, OSError):
-        os.waitpid(pid, os.WNOHANG)  # our own child would stay as a name until it is asked
+    """When a process started; "" when there is none, or it has ended and waits to be asked how."""
     if Path("/proc/self/stat").exists():
         try:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_storagefirst.target.emulator import definitions, integrations
+from pytest_storagefirst.target.emulator import definitions, integrations, state_machines
 
 
 def main() -> None:
     definitions.bridge()
     integrations.bridge()
+    state_machines.bridge()
     from ministack.app import main as ministack
 
     ministack()

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from pytest_storagefirst.stack.cloudformation import apigateway, apigatewayv2
 from pytest_storagefirst.stack.cloudformation.model import Handler, Making
+from pytest_storagefirst.target.emulator.calls import Answer, client_of
 
-Answer = tuple[int, Mapping[str, str], bytes]
 # What a template says of a first-class integration, and ministack leaves out.
 FIRST_CLASS = {"IntegrationSubtype": "integrationSubtype", "CredentialsArn": "credentialsArn"}
-
-# Nothing here reads what these say: ministack lets everyone do everything, and serves at once.
-WITHOUT_EFFECT = (
-    "AWS::ApiGatewayV2::Deployment",
-    "AWS::IAM::RolePolicy",
-    "AWS::SNS::TopicInlinePolicy",
-    "AWS::SQS::QueueInlinePolicy",
-)
-# The variable that names a template's types that play no part, with commas between.
-INERT = "STORAGEFIRST_INERT"
 
 
 def bridge() -> None:
@@ -36,30 +25,6 @@ def bridge() -> None:
     ):
         _bridge_type(provisioners._RESOURCE_HANDLERS[kind], kind, handler, service)
     _keep_first_class(http_apis, provisioners)
-    for kind in (*WITHOUT_EFFECT, *os.environ.get(INERT, "").split(",")):
-        provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": _stand_in, "delete": _nothing})
-
-
-class _Anything(dict[str, str]):
-    """Attributes of what stands in the stack and does nothing: each has a value."""
-
-    def __init__(self, logical_id: str) -> None:
-        super().__init__()
-        self._logical_id = logical_id
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> str:
-        return f"{self._logical_id}-{name}"
-
-
-def _stand_in(logical_id: str, properties: Any, stack_name: str) -> Any:
-    return f"{stack_name}-{logical_id}", _Anything(logical_id)
-
-
-def _nothing(physical_id: str, properties: Any) -> None:
-    """Nothing was made."""
 
 
 def _bridge_type(
@@ -99,49 +64,13 @@ def _making(logical_id: str, kind: str, stack_name: str, service: Any) -> Making
         account=get_account_id(),
         region=get_region(),
         where=logical_id,
-        client=lambda name: _client(name, service, get_region()),
+        client=lambda name: client_of(
+            name,
+            get_account_id(),
+            get_region(),
+            lambda *request: _finished(service.handle_request(*request)),
+        ),
     )
-
-
-def _client(name: str, service: Any, region: str) -> Any:
-    """boto3's client whose calls go to ministack's service in this process and request."""
-    import boto3
-    from botocore.awsrequest import AWSResponse
-
-    client = boto3.client(
-        name,
-        region_name=region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        endpoint_url="http://127.0.0.1",
-    )
-
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        from urllib.parse import parse_qs, unquote, urlsplit
-
-        url = urlsplit(request.url)
-        body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
-        headers = {
-            key.lower(): value.decode() if isinstance(value, bytes) else value
-            for key, value in request.headers.items()
-        }
-        status, told, content = _finished(
-            service.handle_request(
-                request.method, unquote(url.path), headers, body, parse_qs(url.query)
-            )
-        )
-        return AWSResponse(request.url, status, dict(told), _Body(content))
-
-    client.meta.events.register("before-send", answer)
-    return client
-
-
-class _Body:
-    def __init__(self, content: Any) -> None:
-        self._content = content.encode() if isinstance(content, str) else content
-
-    def stream(self, **_: Any) -> Any:
-        yield self._content
 
 
 def _finished(running: Coroutine[Any, Any, Answer]) -> Answer:
