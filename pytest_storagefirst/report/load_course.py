@@ -15,7 +15,10 @@ from pytest_storagefirst.report.load_story import (
     column,
     duration,
     ends,
+    in_queues,
+    moment,
     moments,
+    number,
     stands,
 )
 from pytest_storagefirst.report.page import Markup, element, section
@@ -39,7 +42,7 @@ def course(document: Document) -> Markup:
         if one.state in (OPEN, HALF_OPEN)
     ]
     marks = [float(one["from_s"]) for one in document.get("phases", ())][1:]
-    labels = axis_labels(axis, lambda at_s: f"{at_s:g} s")
+    labels = axis_labels(axis)
     return section(
         "Course of the run",
         _phases(document, axis),
@@ -78,7 +81,10 @@ def _charts(document: Document, at: list[float]) -> Iterator[Chart]:
     yield Chart(
         "In the queues",
         at,
-        [curve("waiting", "visible", "one area"), curve("in flight", "in_flight", "two")],
+        [
+            Curve("in all", in_queues(document), "one area"),
+            curve("of these in flight", "in_flight", "two"),
+        ],
         whole,
         "the stack has no queue that could be asked",
     )
@@ -159,7 +165,7 @@ def _band(circuit: list[Stand], axis: Axis) -> Markup:
         for state in dict.fromkeys(one.state for one in circuit)
         for look in [_LOOKS.get(state, "other")]
     ]
-    told = ", ".join(f"{_word(one.state)} from {one.from_s:g} s" for one in circuit[:12])
+    told = ", ".join(f"{_word(one.state)} from {moment(one.from_s)}" for one in circuit[:12])
     more = f", and {len(circuit) - 12} changes more" if len(circuit) > 12 else ""
     return element(
         "div",
@@ -190,5 +196,5 @@ def _part(axis: Axis, from_s: float, to_s: float, word: str, look: str = "") -> 
         word if has_room else None,
         class_=f"{look}{'' if has_room else ' thin'}" if look else None,
         style=f"left:{left * 100:.2f}%;width:{width * 100:.2f}%",
-        title=f"{word}: {from_s:g} to {to_s:g} s",
+        title=f"{word}: {number(from_s)} to {moment(to_s)}",
     )

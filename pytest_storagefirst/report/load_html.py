@@ -13,11 +13,14 @@ from pytest_storagefirst.report.load_course import course
 from pytest_storagefirst.report.load_story import (
     Document,
     amiss,
+    column,
     done,
     drained_at,
     duration,
     headline,
+    in_queues,
     measured,
+    moment,
     most,
     stands,
     story,
@@ -54,10 +57,12 @@ def load_page(document: Document) -> str:
             "main",
             _verdict(document),
             _figures(document),
+            _named(document, "lost", "Lost messages"),
             course(document),
             _ledger(document),
             _objectives(document),
-            _named(document),
+            _named(document, "duplicated", "Messages whose effect stands more than once"),
+            _named(document, "phantom", "Messages rejected and processed all the same"),
             _answers(document),
             _table_of_all(document),
         ),
@@ -107,23 +112,21 @@ def _figures(document: Document) -> Markup:
         (f"{done(ledger):,}", "of them processed", ""),
         _of_lost(document, lost),
     ]
-    waited, age, drained = (
-        most(document, "visible"),
-        most(document, "oldest_age_s"),
-        drained_at(document),
-    )
-    if waited:
-        shown.append((f"{waited[0]:,.0f}", f"waited at most, at {waited[1]:g} s", ""))
+    held, drained = most(document, in_queues(document)), drained_at(document)
+    age = most(document, column(document, "oldest_age_s"))
+    if held:
+        at = f", at {moment(held[1])}" if held[0] else ""
+        shown.append((f"{held[0]:,.0f}", f"in the queues at most{at}", ""))
     if age:
         shown.append((duration(age[0]), "waited longest", ""))
     opened = [one for one in stands(document) if one.state == OPEN]
     if opened:
-        text = f"circuit open, from {opened[0].from_s:g} s on"
+        text = f"circuit open, from {moment(opened[0].from_s)} on"
         shown.append((duration(sum(one.seconds for one in opened)), text, ""))
-    if waited:
-        told = "not drained" if drained is None else f"{drained:g} s"
+    if held and held[0]:
+        told = "not drained" if drained is None else moment(drained)
         shown.append((told, "queues empty from then on", "unknown" if drained is None else ""))
-    dead = most(document, "dead")
+    dead = most(document, column(document, "dead"))
     if dead:
         shown.append((f"{dead[0]:,.0f}", "dead letters at most", ""))
     return element(
@@ -208,11 +211,13 @@ _AWAY = (
 
 def _bar(start: int, number: int, whole: int, look: str) -> Markup:
     """A part of the whole; however small, it is to be seen."""
-    width = max(number / max(whole, 1) * WIDE, 6 if number else 0)
-    left = min(start / max(whole, 1) * WIDE, WIDE - width)
+    width = number / max(whole, 1) * WIDE
+    left = start / max(whole, 1) * WIDE
     return element(
         "svg",
-        element("rect", x=f"{left:.1f}", y=8, width=f"{width:.1f}", height=HIGH - 16, class_=look),
+        element("rect", x=f"{left:.1f}", y=8, width=f"{width:.1f}", height=HIGH - 16, class_=look)
+        if number
+        else None,
         viewBox=f"0 0 {WIDE} {HIGH}",
         preserveAspectRatio="none",
         aria_hidden="true",
@@ -227,13 +232,15 @@ def _objectives(document: Document) -> Markup:
             [
                 element("code", one["expression"]),
                 element("span", sign, class_=f"tone {look}"),
-                measured(one.get("value"), one.get("unit") or ""),
-                one.get("why") or "",
+                joined(
+                    measured(one.get("value"), one.get("unit") or ""),
+                    element("div", one["why"], class_="soft small") if one.get("why") else None,
+                ),
             ]
         )
     if not rows:
         return section("Objectives", element("p", "The profile sets none.", class_="soft"))
-    return section("Objectives", table(["Objective", "", "Measured", ""], rows))
+    return section("Objectives", table(["Objective", "Verdict", "Measured"], rows))
 
 
 def _answers(document: Document) -> Markup | None:
@@ -245,19 +252,10 @@ def _answers(document: Document) -> Markup | None:
     return section("Answers", table(["Answer", "How often"], rows)) if rows else None
 
 
-def _named(document: Document) -> Markup:
+def _named(document: Document, key: str, title: str) -> Markup | None:
     """The ids of what went wrong."""
-    ledger = document.get("ledger", {})
-    parts = []
-    for key, title in (
-        ("lost", "Lost messages"),
-        ("duplicated", "Messages whose effect stands more than once"),
-        ("phantom", "Messages that were rejected and processed all the same"),
-    ):
-        ids = [str(one) for one in ledger.get(key, ())]
-        if ids:
-            parts.append(section(f"{title} ({len(ids):,})", names(ids), id=key))
-    return joined(*parts)
+    ids = [str(one) for one in document.get("ledger", {}).get(key, ())]
+    return section(f"{title} ({len(ids):,})", names(ids), id=key) if ids else None
 
 
 _COLUMNS = (

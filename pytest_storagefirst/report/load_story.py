@@ -38,6 +38,14 @@ def column(document: Document, name: str) -> list[float | None]:
     return [None if value is None else float(value) for value in found]
 
 
+def in_queues(document: Document) -> list[float | None]:
+    """Messages in the queues in all, waiting or in flight: one that a function has given back is
+    hidden for a while, and so counts as in flight.
+    """
+    pairs = zip(column(document, "visible"), column(document, "in_flight"), strict=True)
+    return [None if a is None or b is None else a + b for a, b in pairs]
+
+
 def ends(document: Document) -> tuple[float, float]:
     """The first and the last second that anything is told of."""
     told = [*moments(document), float(document.get("seconds", 0))]
@@ -164,7 +172,7 @@ def story(document: Document) -> list[str]:
     circuit = stands(document)
     opened = [one for one in circuit if one.state == OPEN]
     if opened:
-        spans = "; ".join(f"{one.from_s:g} to {one.to_s:g} s" for one in opened[:4])
+        spans = "; ".join(f"{number(one.from_s)} to {moment(one.to_s)}" for one in opened[:4])
         more = f", and {len(opened) - 4} times more" if len(opened) > 4 else ""
         told.append(
             f"The circuit was open for {duration(sum(one.seconds for one in opened))} "
@@ -172,17 +180,17 @@ def story(document: Document) -> list[str]:
         )
         called = document.get("circuit", {}).get("calls_while_open")
         if called is not None:
-            told.append(f"While it was open the downstream was called {times(called)}.")
+            told.append(f"While it was open the downstream was {times(called)}.")
     elif circuit:
         told.append("The circuit never opened.")
-    waited = most(document, "visible")
-    if waited and waited[0]:
-        told.append(f"At most {waited[0]:,.0f} messages waited, at {waited[1]:g} s.")
-    empty_s = drained_at(document)
-    if empty_s is not None and waited and waited[0]:
-        told.append(f"Nothing waited or was in flight any more from {empty_s:g} s on.")
-    elif waited and waited[0]:
-        told.append("What waited had not drained when the run ended.")
+    held = most(document, in_queues(document))
+    if held and held[0]:
+        told.append(f"At most {held[0]:,.0f} messages stood in the queues, at {moment(held[1])}.")
+        empty_s = drained_at(document)
+        if empty_s is not None:
+            told.append(f"From {moment(empty_s)} on the queues were empty.")
+        else:
+            told.append("The queues were not empty when the run ended.")
     return told
 
 
@@ -202,11 +210,11 @@ def drained_at(document: Document) -> float | None:
     return found
 
 
-def most(document: Document, name: str) -> tuple[float, float] | None:
-    """The highest value of a column and when it was first so."""
+def most(document: Document, values: list[float | None]) -> tuple[float, float] | None:
+    """The highest of a column's values and when it was first so."""
     read = [
         (value, at_s)
-        for value, at_s in zip(column(document, name), moments(document), strict=True)
+        for value, at_s in zip(values, moments(document), strict=True)
         if value is not None
     ]
     return max(read, key=lambda pair: (pair[0], -pair[1])) if read else None
@@ -225,7 +233,18 @@ def was(number: int) -> str:
 
 
 def times(number: int) -> str:
-    return "never" if not number else "once" if number == 1 else f"{number:,} times"
+    return (
+        "not called" if not number else f"called {'once' if number == 1 else f'{number:,} times'}"
+    )
+
+
+def number(value: float) -> str:
+    """To a tenth: 12, 12.3."""
+    return f"{round(value, 1):g}"
+
+
+def moment(at_s: float) -> str:
+    return f"{number(at_s)} s"
 
 
 def duration(seconds: float) -> str:
@@ -242,5 +261,5 @@ def measured(value: float | None, unit: str) -> str:
     """An objective's value with its unit; "?" for none."""
     if value is None:
         return "?"
-    number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0")
-    return f"{number} {unit.removesuffix('s') if value == 1 and len(unit) > 2 else unit}".strip()
+    told = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0")
+    return f"{told} {unit.removesuffix('s') if value == 1 and len(unit) > 2 else unit}".strip()

@@ -1,4 +1,4 @@
-"""Report documents of load runs that nobody ran, made as a stack would behave; for tests and eyes."""
+"""Report documents of load runs that nobody ran, made as a stack would behave."""
 
 from __future__ import annotations
 
