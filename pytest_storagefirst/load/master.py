@@ -18,12 +18,12 @@ from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load import account, outcomes
 from pytest_storagefirst.load.arrivals import GOOD, message_id
 from pytest_storagefirst.load.drain import DEADLINE, Drain
-from pytest_storagefirst.load.http_client import HttpClient, NoAnswer, NotSent
+from pytest_storagefirst.load.http_client import NoAnswer, NotSent
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.objectives import parse_objective
 from pytest_storagefirst.load.plan import Plan, Way
 from pytest_storagefirst.load.profiles import Profile
-from pytest_storagefirst.load.replies import outcome_of
+from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, Standing
 from pytest_storagefirst.load.values import Facts
 from pytest_storagefirst.load.watch import Observing, Watch
@@ -112,12 +112,10 @@ class Master:
             plan.profile.expected_requests,
         )
         way = plan.way
-        client = HttpClient(way.url, plan.profile.timeout_seconds, way.method, way.headers)
         self._pilot = outcomes.UNKNOWN
         journal.sending(0)
         try:
-            status, body = client.send(way.body_of(message_id(plan.run, PILOT, 0), GOOD))
-            self._pilot, found = outcome_of(status, body), f"{status} {_short(body)}"
+            self._pilot, found = sending(plan)(message_id(plan.run, PILOT, 0), GOOD)
         except NotSent as error:
             self._pilot, found = outcomes.NOT_SENT, str(error)
         except NoAnswer as error:
@@ -127,7 +125,7 @@ class Master:
         if self._pilot != outcomes.ACCEPTED:
             raise LoadError(
                 f"the endpoint does not take a message of {way.name}",
-                where=way.url,
+                where=way.url or way.service,
                 found=found,
                 expected="an answer of 2xx that tells of no failure",
                 remedy="see that the stack is up, and that [[entry]] in storagefirst.toml has a "
@@ -361,8 +359,3 @@ def _settle_s(profile: Profile, target: Target) -> float:
     counted = all(mapping.source_arn in queues for mapping in topology.mappings)
     others = topology.topics or topology.buses or topology.buckets or topology.state_machines
     return SETTLE_S if counted and not others else UNCOUNTED_SETTLE_S
-
-
-def _short(body: bytes) -> str:
-    text = " ".join(body.decode("utf-8", "replace").split())
-    return text if len(text) <= 120 else text[:119] + "…"

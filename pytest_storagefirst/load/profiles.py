@@ -219,7 +219,9 @@ def _profile(read: Reader, name: str, table: dict[str, Any]) -> Profile:
     return Profile(
         name=name,
         phases=phases,
-        objectives=_objectives(read, (name, "objectives"), table.get("objectives", ["lost==0"])),
+        objectives=_objectives(
+            read, (name, "objectives"), table.get("objectives", ["lost==0", "accepted>=99%"])
+        ),
         actions=tuple(
             _action(read, (name, "actions", at), one)
             for at, one in enumerate(read.tables((name, "actions"), table.get("actions", [])))

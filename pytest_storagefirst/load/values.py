@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,7 @@ def values(facts: Facts) -> dict[str, Measured]:
         "stranded": Measured(len(account.stranded)),
         "dlq": Measured(len(facts.dead)),
         **{name: Measured(facts.counts.get(name, 0)) for name in ("rejected", "unknown")},
+        "accepted": _accepted(facts),
         "not_sent": Measured(facts.counts.get("not_sent", 0)),
         "dropped_arrivals": Measured(facts.counts.get("dropped", 0)),
         "drain": Measured(
@@ -101,7 +102,13 @@ def bounds(facts: Facts) -> dict[str, Measured]:
     }
 
 
-def _latencies(facts: Facts) -> Iterator[tuple[str, Measured]] | dict[str, Measured]:
+def _accepted(facts: Facts) -> Measured:
+    tried = len(facts.account.attempted)
+    share = 100 * len(facts.account.acknowledged) / tried if tried else None
+    return Measured(None if share is None else round(share, 3), "nothing was sent")
+
+
+def _latencies(facts: Facts) -> dict[str, Measured]:
     """After the warm-up, of every send that was answered or given up."""
     from_s = facts.profile.warm_up_s
     service: Counter[int] = Counter()

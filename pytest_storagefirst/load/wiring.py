@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-import psutil
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from pytest_storagefirst.errors import LoadError, StorageFirstError
@@ -25,15 +24,14 @@ from pytest_storagefirst.load.account import INCONCLUSIVE, SET_UP
 from pytest_storagefirst.load.arrivals import arrivals, new_run
 from pytest_storagefirst.load.entry import way_into
 from pytest_storagefirst.load.files import profiles_for
-from pytest_storagefirst.load.http_client import HttpClient
+from pytest_storagefirst.load.forked import end_forked_workers
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.master import Master
 from pytest_storagefirst.load.options import add_options
-from pytest_storagefirst.load.outcomes import ACCEPTED
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.profiles import chosen, for_run
-from pytest_storagefirst.load.replies import outcome_of
-from pytest_storagefirst.load.sender import LATENCY, Answer, Dispatcher, Send
+from pytest_storagefirst.load.sender import LATENCY, Dispatcher, Send
+from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import journal_of
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import Target, find_target
@@ -67,6 +65,7 @@ class Run:
         self._plan: Plan | None = None
         self._problem = ""
         self._is_stopped = False
+        self._ready_for = ("", "")
         self._said_s = 0.0
         events.init_command_line_parser.add_listener(add_options)
         events.init.add_listener(self._on_init)
@@ -86,17 +85,9 @@ class Run:
             gevent.sleep(3600)
 
     def sending(self) -> Send:
-        """How a message is sent where nothing else is said: one HTTP request to the entry."""
+        """How a message is sent where nothing else is said: to the stack's entry."""
         assert self._plan is not None
-        way, profile = self._plan.way, self._plan.profile
-        client = HttpClient(way.url, profile.timeout_seconds, way.method, way.headers)
-
-        def send(message: str, kind: str) -> Answer:
-            status, content = client.send(way.body_of(message, kind))
-            outcome = outcome_of(status, content)
-            return Answer(outcome, "" if outcome == ACCEPTED else f"answered {status}")
-
-        return send
+        return sending(self._plan)
 
     def tick(self) -> tuple[int, float] | None:
         """One user a worker while messages are due, none while the stack drains, then the end."""
@@ -187,8 +178,13 @@ class Run:
         self._is_stopped = True
         self._on_stop()
 
+    def _asked(self) -> tuple[str, str]:
+        options = self._environment.parsed_options
+        return options.storagefirst_load_profile, options.storagefirst_target
+
     def _prepared(self) -> Master:
         options = self._environment.parsed_options
+        self._ready_for = self._asked()
         profile = for_run(
             chosen(
                 profiles_for(self._folder, Path.cwd()),
@@ -221,9 +217,14 @@ class Run:
             self._plan = Plan.of(document) if document else None
             gevent.spawn(self._report_on)
             return
-        if self._master is None or self._master.document is not None:  # again, in the web UI
-            self._master = self._prepared()
-        if self._master.is_interrupted:
+        asked = self._asked()
+        if self._master is None or self._master.document is not None or asked != self._ready_for:
+            try:  # again, or for another profile, from the web UI
+                self._master = self._prepared()
+            except StorageFirstError as error:
+                _say(f"storagefirst load: {error.line}")
+                self._master = self._plan = None
+        if self._master is None or self._master.is_interrupted:
             return
         self._master.begin(self._names_of_workers())
         if isinstance(runner, LocalRunner):
@@ -284,7 +285,9 @@ class Run:
             self._problem = error.line
             return
         due = (one for one in arrivals(plan.profile, plan.run, count) if one.worker == number)
-        fire = partial(self._environment.events.request.fire, request_type="HTTP")
+        fire = partial(
+            self._environment.events.request.fire, request_type=plan.way.service or "HTTP"
+        )
 
         def told(what: str, milliseconds: float, failed: Exception | None) -> None:
             late = " from its due moment" if what == LATENCY else ""
@@ -374,26 +377,6 @@ class Run:
                 worker.vanished_s = None
             elif worker.vanished_s is None and not worker.is_done:
                 worker.vanished_s = master.elapsed_s
-
-
-def end_forked_workers(within_s: float = 3.0) -> None:
-    """Workers that Locust forked and does not end itself: those that never met their master.
-
-    They are not waited for here, as Locust does that.
-    """
-    until = time.monotonic() + within_s
-    for child in psutil.Process().children():
-        while time.monotonic() < until and _is_running(child.pid):
-            time.sleep(0.05)
-        if _is_running(child.pid):
-            child.kill()
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except ChildProcessError:
-        return False
 
 
 def _say(text: str) -> None:
