@@ -115,7 +115,8 @@ class Master:
         self._pilot = outcomes.UNKNOWN
         journal.sending(0)
         try:
-            self._pilot, found = sending(plan)(message_id(plan.run, PILOT, 0), GOOD)
+            answer = sending(plan)(message_id(plan.run, PILOT, 0), GOOD)
+            self._pilot, found = answer.outcome, f"{answer.why} {_short(answer.content)}"
         except NotSent as error:
             self._pilot, found = outcomes.NOT_SENT, str(error)
         except NoAnswer as error:
@@ -359,3 +360,8 @@ def _settle_s(profile: Profile, target: Target) -> float:
     counted = all(mapping.source_arn in queues for mapping in topology.mappings)
     others = topology.topics or topology.buses or topology.buckets or topology.state_machines
     return SETTLE_S if counted and not others else UNCOUNTED_SETTLE_S
+
+
+def _short(content: bytes) -> str:
+    text = " ".join(content.decode("utf-8", "replace").split())
+    return text if len(text) <= 120 else text[:119] + "…"

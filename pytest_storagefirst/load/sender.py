@@ -33,10 +33,14 @@ LONGEST_AT_WORK_S = 0.005
 
 
 class Answer(NamedTuple):
-    """What one send came to; `why` is for people, where it is not ACCEPTED."""
+    """What one send came to; `why` is for people, where it is not ACCEPTED.
+
+    `why` is the same for all that were answered alike, so that they can be counted.
+    """
 
     outcome: bytes
     why: str = ""
+    content: bytes = b""
 
 
 Send = Callable[[str, str], Answer]  # message id, kind of arrival; raises NotSent or NoAnswer

@@ -26,7 +26,7 @@ def _requests(plan: Plan) -> Send:
     def send(message: str, kind: str) -> Answer:
         status, content = client.send(way.body_of(message, kind))
         outcome = outcome_of(status, content)
-        return Answer(outcome, "" if outcome == ACCEPTED else f"answered {status} {short(content)}")
+        return Answer(outcome, "" if outcome == ACCEPTED else f"answered {status}", content)
 
     return send
 
@@ -64,6 +64,7 @@ def _calls(plan: Plan) -> Send:
             return Answer(
                 outcome_of(int(told["HTTPStatusCode"]), b""),
                 f"answered {told['HTTPStatusCode']} {error.response['Error'].get('Code', '')}",
+                str(error).encode(),
             )
         except never_sent as error:
             raise NotSent(str(error)) from None
@@ -73,9 +74,3 @@ def _calls(plan: Plan) -> Send:
         return Answer(outcome, "an entry failed" if outcome == REJECTED else "")
 
     return send
-
-
-def short(content: bytes) -> str:
-    """The beginning of an answer, for people."""
-    text = " ".join(content.decode("utf-8", "replace").split())
-    return text if len(text) <= 120 else text[:119] + "…"

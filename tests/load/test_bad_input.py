@@ -35,7 +35,7 @@ def test_an_endpoint_that_answers_other_than_expected(door, load):
 
     assert ended.exit == 5
     [line] = ended.text.splitlines()
-    assert "does not take a message of POST /messages; found 403" in line
+    assert "does not take a message of POST /messages; found answered 403" in line
     assert len(server.state()["requests"]) == 1
 
 
