@@ -86,15 +86,15 @@ def verdict(
         else:
             unclear.append("the stack had not come to rest when time was up")
     elif account.lost:
-        if account.processed or account.stranded:
-            against.append(f"{_some('lost', account.lost)}")
-        else:
+        if facts.nothing_was_found:
             unclear.append(
                 f"none of {len(account.acknowledged)} accepted messages was found anywhere: all "
                 "are lost, or what they leave does not carry their id"
             )
+        else:
+            against.append(_some("lost", account.lost))
     if account.phantom:
-        against.append(f"{_some('rejected and processed all the same', account.phantom)}")
+        against.append(_some("rejected and processed all the same", account.phantom))
     for one in judged:
         told = f"{one.objective.text}: {_number(one.value)}{one.objective.unit}"
         if one.met is None:

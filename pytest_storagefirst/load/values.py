@@ -53,6 +53,12 @@ class Facts:
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
 
+    @property
+    def nothing_was_found(self) -> bool:
+        """Whether all seems lost: then it may be that nothing that is left carries an id."""
+        account = self.account
+        return bool(account.lost) and not account.processed and not account.stranded
+
 
 def transitions(samples: Samples) -> tuple[Transition, ...]:
     """Changes of the circuit's state from one sample to the next."""
@@ -85,6 +91,8 @@ def values(facts: Facts) -> dict[str, Measured]:
     if facts.drain.how == DEADLINE:
         for name in ("lost", "duplicates", "dlq", "stranded"):
             found[name] = Measured(None, "the stack had not come to rest")
+    elif facts.nothing_was_found:
+        found["lost"] = Measured(None, "nothing was found anywhere")
     found |= _latencies(facts)
     ages = [one.oldest_age_s for _, one in facts.samples if one.oldest_age_s is not None]
     found["oldest_age.max"] = Measured(max(ages, default=None), "no age was seen")
