@@ -96,7 +96,7 @@ def _transitions(circuit: Circuit) -> Iterator[Found]:
                     step.messages,
                 )
             failed = succeeded = 0
-        failed += sum(1 for s in part.steps if s.kind == ANSWERED and not s.is_good)
+        failed += sum(1 for s in part.steps if s.kind == ANSWERED and (s.is_slow or not s.is_good))
         succeeded += sum(1 for s in part.steps if s.kind == ANSWERED and s.is_good)
 
 
@@ -136,7 +136,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
         if part.before == CLOSED:
             closed_at_ms = part.at_ms
         prober: Step | None = None
-        has_failed = False
+        failed_ms: int | None = None  # when its probe failed
         for step in part.steps:
             if step.kind == READ:
                 knows[step.environment] = step.state
@@ -148,20 +148,22 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             elif step.kind == DIED:
                 knows.pop(step.environment, None)
                 if prober is not None and prober.environment == step.environment:
-                    prober, has_failed = None, False
+                    prober, failed_ms = None, None
             elif step.kind == UNWRITTEN:
-                has_failed = False  # it could not say so: the leave to try still stands
+                failed_ms = None  # it could not say so: the leave to try still stands
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
-                    has_failed = not step.is_good
-                    prober = prober if has_failed else None  # the next one is one at a time, too
+                    failed_ms = None if step.is_good else step.at_ms
+                    prober = None if step.is_good else prober  # the next is one at a time, too
             elif (
                 step.kind == CALLED
                 and step.at_ms <= blind.get(step.environment, -CACHE_MS) + CACHE_MS
             ):
                 continue
             elif step.kind == CALLED:
-                known = knows.get(step.environment, CLOSED)
+                known = part.state  # an execution of a state machine knows by its own course
+                if step.environment:
+                    known = knows.get(step.environment, CLOSED)
                 if known == CLOSED:
                     late_ms = step.at_ms - closed_at_ms
                     if late_ms > CACHE_MS:
@@ -189,7 +191,9 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
                         f"{seconds(prober.at_ms)}: two probes at once",
                         (*prober.messages, *step.messages),
                     )
-                elif has_failed:
+                elif failed_ms is not None and (
+                    step.environment or step.at_ms - failed_ms < rest_ms  # it waits by its course
+                ):
                     yield f"{what} though its probe had just failed", step.messages
 
 
@@ -218,7 +222,7 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
         elif step.kind in (UNREAD, UNWRITTEN, DIED) and state == CLOSED:
             unwritten += 1  # a failure that could not be counted
         elif step.kind == ANSWERED and state == CLOSED:
-            failures += not step.is_good
+            failures += step.is_slow or not step.is_good
             if checked and step.messages:
                 continue
             if step.is_good:

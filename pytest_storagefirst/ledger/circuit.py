@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
 STATES = (CLOSED, OPEN, HALF_OPEN)
+SLOW_MS = 1_000  # some breakers take a call that lasts so long for a failure
 
 # What a step can be, and what its `state` and `is_good` say.
 WROTE = "wrote"  # someone wrote the breaker's item; its state from now on
@@ -40,6 +41,7 @@ class Step(NamedTuple):
     messages: tuple[str, ...] = ()
     state: str = ""
     is_good: bool = False
+    is_slow: bool = False  # an answer that took SLOW_MS or longer
 
 
 @dataclass(frozen=True)

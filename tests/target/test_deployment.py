@@ -144,9 +144,9 @@ def test_a_type_that_the_emulator_lacks_is_told_by_name(tmp_path):
     }
     template = Template(tmp_path / "template.yaml", {}, lines={"Queue": 3})
 
-    assert in_name_only(resources, {"AWS::XRay::Group", "AWS::Nobody::Knows"}, template) == [
+    assert in_name_only(resources, {"Group": "", "Odd": "it is odd"}, template) == [
         "Group stands in name only: the emulator has no AWS::XRay::Group",
-        "Odd stands in name only: the emulator has no AWS::Nobody::Knows",
+        "Odd stands in name only: it is odd",
     ]
     assert resources["Queue"]["Properties"] == {
         "A": "Group-GroupARN",
@@ -154,7 +154,7 @@ def test_a_type_that_the_emulator_lacks_is_told_by_name(tmp_path):
         "C": [{"Ref": "Odd"}, {"Fn::GetAtt": ["Queue", "Arn"]}],
     }
     with pytest.raises(TargetError) as raised:
-        in_name_only(resources, {"AWS::SQS::Queue"}, template)
+        in_name_only(resources, {"Queue": ""}, template)
     told = f"{tmp_path}/template.yaml:3 (Queue): the emulator has no AWS::SQS::Queue"
     assert str(raised.value).splitlines()[0] == told
 
@@ -175,7 +175,7 @@ def test_code_that_is_not_here_is_told(deployed, tmp_path):
         )
     )
 
-    with pytest.raises(TargetError, match=r"\(Worker\): the code is not on this machine"):
+    with pytest.raises(TargetError, match=r"\(Worker\): the code is not on(.|\n)*somewhere"):
         deployed(tmp_path / "template.yaml", name="code-elsewhere")
 
 
@@ -185,6 +185,76 @@ def test_what_the_emulator_refuses_is_told_with_its_reason(deployed, tmp_path):
 
     with pytest.raises(TargetError, match=r"\(Secret\): the emulator can't make the AWS::SSM"):
         deployed(tmp_path / "template.yaml", name="refused")
+
+
+def test_a_name_that_is_taken_is_told(deployed, tmp_path):
+    bucket = "Type: AWS::S3::Bucket\n    Properties: {BucketName: taken-by-one}"
+    (tmp_path / "template.yaml").write_text(f"Resources:\n  Bucket:\n    {bucket}\n")
+    deployed(tmp_path / "template.yaml", name="takes-a-name")
+
+    with pytest.raises(TargetError, match=r"\(Bucket\): the emulator(.|\n)*already exists"):
+        deployed(tmp_path / "template.yaml", name="takes-it-too")
+
+
+def test_what_plays_no_part_and_can_not_be_made_is_no_hindrance(deployed, tmp_path):
+    """A domain of one's own, a record in DNS: what is wanted of them is not on this machine."""
+    (tmp_path / "template.yaml").write_text(
+        textwrap.dedent(
+            """
+            Resources:
+              Queue:
+                Type: AWS::SQS::Queue
+              Record:
+                Type: AWS::Route53::RecordSet
+                Properties: {HostedZoneId: Z0, Name: x.example, Type: A}
+              Filter:
+                Type: AWS::Logs::MetricFilter
+                DependsOn: Record
+                Properties:
+                  LogGroupName: nobodys
+                  FilterPattern: ""
+                  MetricTransformations:
+                    - {MetricName: m, MetricNamespace: n, MetricValue: "1"}
+            """
+        )
+    )
+    target = deployed(tmp_path / "template.yaml", name="no-hindrance")
+
+    assert [one.logical_id for one in target.topology().queues] == ["Queue"]
+
+
+def test_a_custom_resource_in_line_can_answer(deployed, tmp_path):
+    """AWS gives cfnresponse to functions that are written in the template."""
+    (tmp_path / "template.yaml").write_text(
+        textwrap.dedent(
+            """
+            Resources:
+              Role:
+                Type: AWS::IAM::Role
+                Properties:
+                  AssumeRolePolicyDocument: {Version: "2012-10-17", Statement: []}
+              Seeds:
+                Type: AWS::Lambda::Function
+                Properties:
+                  Role: !GetAtt Role.Arn
+                  Runtime: python3.12
+                  Handler: index.handler
+                  Code:
+                    ZipFile: |
+                      import cfnresponse
+                      def handler(event, context):
+                          cfnresponse.send(event, context, cfnresponse.SUCCESS, {"A": "b"}, "seed")
+              Seed:
+                Type: Custom::Seed
+                Properties: {ServiceToken: !GetAtt Seeds.Arn}
+              Queue:
+                Type: AWS::SQS::Queue
+                DependsOn: Seed
+            """
+        )
+    )
+
+    deployed(tmp_path / "template.yaml", name="seeded")
 
 
 def test_an_http_apis_own_resources_without_a_definition(deployed, tmp_path):

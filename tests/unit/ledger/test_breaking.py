@@ -175,6 +175,19 @@ def test_failures_that_come_now_and_then_open_nothing():
     assert judged(*rare, *dense).value == VIOLATED
 
 
+def test_slow_answers_may_open_it():
+    slow = [one._replace(is_slow=one.kind == ANSWERED) for one in (*call(0, good=True),)]
+    again = [one._replace(at_ms=one.at_ms + 10) for one in slow]
+    assert judged(*slow, *again, wrote(30, OPEN), threshold=2).value == OK
+    assert judged(*call(0, good=True), wrote(30, OPEN)).value == VIOLATED
+
+
+def test_an_execution_of_a_state_machine_tries_again_and_again():
+    tries = [one for at in (60_000, 120_000) for one in call(at, 0)]
+    assert judged(*OPENED, *tries).value == OK
+    assert judged(*OPENED, *call(60_000, 0), *call(60_100, 0)).value == VIOLATED
+
+
 def test_what_stands_instead_of_a_state_is_told():
     steps = BROKEN["never opens"][0]
     assert judged(*steps, unlike="; its item has id").why.endswith("still closed; its item has id")
