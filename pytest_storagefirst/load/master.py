@@ -25,7 +25,7 @@ from pytest_storagefirst.load.plan import Plan, Way
 from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, Standing
-from pytest_storagefirst.load.values import Facts
+from pytest_storagefirst.load.values import Facts, Transition
 from pytest_storagefirst.load.watch import Observing, Watch
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
@@ -169,10 +169,7 @@ class Master:
             self._last_offered_s = min(ends)
         sent = account.sent(self.standing)
         last = self._watch.last
-        processed = self._watch.attempt(
-            "looking for effects", lambda: set(self._watch.observer.processed_at())
-        )
-        processed = set() if processed is None else processed
+        processed = set(self._watch.observer.processed_so_far)
         quiet = self._watch.observer.quiet(0)
         waiting = sent["accepted"] - processed
         if quiet and waiting and last is not None and last.dead != 0:
@@ -285,6 +282,9 @@ class Master:
                 if message in seen_at and sent.due_s[message] >= profile.warm_up_s
             },
             samples=tuple(watch.samples),
+            transitions=tuple(
+                Transition(at - watch.began_at, *states) for at, *states in observer.circuit_changes
+            ),
             acted=tuple(watch.acted),
             calls=[one["began_ms"] / 1000 - watch.began_at for one in calls] if calls else None,
             dead=dead & frozenset(sent.due_s),

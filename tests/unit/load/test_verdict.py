@@ -13,7 +13,7 @@ from pytest_storagefirst.load.drain import DEADLINE, DRAINED, SETTLED, Drain
 from pytest_storagefirst.load.objectives import judge, parse_objective
 from pytest_storagefirst.load.profiles import Action, Phase, Profile
 from pytest_storagefirst.load.seconds import Second, quantile, rounded
-from pytest_storagefirst.load.values import Facts, bounds, transitions, values
+from pytest_storagefirst.load.values import Facts, Transition, bounds, values
 from pytest_storagefirst.target.observe import Sample
 
 PROFILE = Profile("p", "", (Phase("act", 10, 1, 1),), ("lost==0",))
@@ -88,10 +88,17 @@ def test_nothing_found_anywhere_is_no_proof_of_loss():
 
 
 def seen(*states, downstream=None):
-    return [
+    """What a second each shows: samples, and the changes between them."""
+    samples = [
         (float(at), Sample(at, circuit=state, downstream=downstream))
         for at, state in enumerate(states)
     ]
+    changes = [
+        Transition(float(at), states[at - 1], state)
+        for at, state in enumerate(states)
+        if at and state != states[at - 1]
+    ]
+    return {"samples": samples, "transitions": changes}
 
 
 OUTAGE = [(2.0, Action(2, "downstream", ("outage 3 s", "slow start 5 s", "healthy")))]
@@ -99,14 +106,9 @@ OUTAGE = [(2.0, Action(2, "downstream", ("outage 3 s", "slow start 5 s", "health
 
 def test_the_values_of_a_circuit():
     states = ["CLOSED"] * 4 + ["OPEN"] * 4 + ["HALF_OPEN"] + ["CLOSED"] * 3
-    found = facts(samples=seen(*states), acted=OUTAGE, calls=[1.0, 3.0, 5.5, 8.2])
+    found = facts(**seen(*states), acted=OUTAGE, calls=[1.0, 3.0, 5.5, 8.2])
     measured = values(found)
 
-    assert [(one.at_s, one.after) for one in transitions(found.samples)] == [
-        (4.0, "OPEN"),
-        (8.0, "HALF_OPEN"),
-        (9.0, "CLOSED"),
-    ]
     assert measured["circuit.opened_within"].value == 2.0
     assert measured["circuit.closed_within"].value == 4.0
     assert measured["circuit.calls_while_open"].value == 1
@@ -115,7 +117,7 @@ def test_the_values_of_a_circuit():
 
 
 def test_a_breaker_that_never_opens_misses_its_objective():
-    found = facts(samples=seen(*["CLOSED"] * 20), acted=OUTAGE, calls=[])
+    found = facts(**seen(*["CLOSED"] * 20), acted=OUTAGE, calls=[])
 
     assert judged(found, "circuit.opened_within<10s")[0] == VIOLATED
     assert judged(found, "circuit.opened_within<30s")[0] == UNKNOWN
@@ -123,13 +125,13 @@ def test_a_breaker_that_never_opens_misses_its_objective():
 
 
 def test_a_breaker_that_stays_open_has_not_closed():
-    found = facts(samples=seen("CLOSED", "CLOSED", *["OPEN"] * 20), acted=OUTAGE, calls=[])
+    found = facts(**seen("CLOSED", "CLOSED", *["OPEN"] * 20), acted=OUTAGE, calls=[])
 
     assert judged(found, "circuit.closed_within<10s")[0] == VIOLATED
 
 
 def test_the_rate_downstream_is_held_against_its_cap():
-    found = facts(samples=seen(None, None, downstream=5))
+    found = facts(**seen(None, None, downstream=5))
     capped = replace(found, profile=replace(PROFILE, downstream_per_s=4.0))
 
     assert judged(capped, "downstream.rate.max1s<=cap*1.05")[0] == VIOLATED
