@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from pytest_storagefirst.simulation.schedule import as_text
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.target.target import Target
 
+# API Gateway's, as in /orders/{id} and /files/{path+}.
+_PATH_VARIABLE = re.compile(r"\{[^{}/]+\}")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -46,7 +49,7 @@ def way_into(target: Target, profile: Profile) -> Way:
     method = name.partition(" ")[0]
     return Way(
         name=name,
-        url=target.url_of(entry.route.name),
+        url=_PATH_VARIABLE.sub(UNIQUE, target.url_of(entry.route.name)),
         method="POST" if method == "ANY" else method,
         body=as_text(body),
         poison_body=profile.poison_body,

@@ -31,6 +31,7 @@ from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.report.load_terminal import load_lines
 from pytest_storagefirst.report.timeline import write_timeline
+from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
 # How long a quiet stack is given for messages that are amiss to turn up. What a queue holds is
@@ -268,7 +269,9 @@ class Master:
         calls = watch.attempt("asking the third party", observer.downstream_calls)
         seconds = self.elapsed_s
         sent = account.sent(self.standing)
-        dead = frozenset(held or ()) - frozenset(effects or ()) & frozenset(sent.due_s)
+        at_work = {queue.logical_id for queue in queues_of(self.target.topology()).work}
+        aside = {message for message, place in (held or {}).items() if place not in at_work}
+        dead = frozenset(aside - (effects or {}).keys()) & sent.due_s.keys()
         due_at = self.standing.accepted_at()
         facts = Facts(
             profile=profile,
@@ -287,7 +290,7 @@ class Master:
             ),
             acted=tuple(watch.acted),
             calls=[one["began_ms"] / 1000 - watch.began_at for one in calls] if calls else None,
-            dead=dead & frozenset(sent.due_s),
+            dead=dead,
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
         )

@@ -14,7 +14,7 @@ UNIQUE = "{unique}"
 
 @dataclass(frozen=True)
 class Way:
-    """How one message is sent. {unique} stands for its id, in bodies and parameters.
+    """How one message is sent. {unique} stands for its id, wherever it is said.
 
     A request has `method`, `headers` and the text of its `body`. A call has `service`, `operation`
     and `parameters` of boto3's; `url` is then its endpoint, "" AWS's own, and `credentials` are

@@ -24,7 +24,7 @@ def _requests(plan: Plan) -> Send:
     client = HttpClient(way.url, plan.profile.timeout_seconds, way.method, way.headers)
 
     def send(message: str, kind: str) -> Answer:
-        status, content = client.send(way.body_of(message, kind))
+        status, content = client.send(way.body_of(message, kind), message)
         outcome = outcome_of(status, content)
         return Answer(outcome, "" if outcome == ACCEPTED else f"answered {status}", content)
 

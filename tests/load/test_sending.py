@@ -65,6 +65,27 @@ def test_a_front_door(door, told, expected):
     assert concluded(url=url, body='{"id": "{unique}"}') == expected
 
 
+def test_the_id_stands_in_the_path_and_in_headers_too():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/orders/{{unique}}"
+        running = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                SCRIPT,
+                json.dumps([{"url": url, "headers": {"Key": "k-{unique}"}}]),
+            ]
+        )
+        connection, _ = listening.accept()
+        told = connection.recv(10_000)
+        connection.close()
+        running.kill()
+        running.wait()
+
+    assert told.startswith(b"POST /orders/r1-0-1 HTTP/1.1\r\n")
+    assert b"\r\nKey: k-r1-0-1\r\n" in told
+
+
 def test_nobody_listens():
     found = concluded(url=f"http://127.0.0.1:{free_port()}/", body="{unique}")
 
