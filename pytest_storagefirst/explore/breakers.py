@@ -32,6 +32,8 @@ OUTAGE_MS = 300_000
 OUTAGES_MS = (60_000, OUTAGE_MS, 840_000)
 IN_TIME, LATE = 9, 6  # messages: enough to open a breaker, and to close it again
 BURST_MS, TRICKLE_MS = 10, 20_000  # between two messages: the trickle goes on while it is open
+# So that others come while a probe still waits for its answer, and its claim may have run out.
+SLOW_MS = 2_000
 AT_ONCE = 3
 _KINDS = (
     ("http-500", ""),
@@ -109,6 +111,12 @@ def schedules(
                 for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
                     name = f"circuit: {fault}, {gap_ms} ms apart"
                     yield name, _schedule(sends, (fault,), gap_ms, at_once)
+        kind, variant = "refused", "connect-timeout"
+        hangs = replace(outage, kind=kind, variant=variant, for_ms=OUTAGES_MS[-1])
+        yield f"circuit: {hangs}, {SLOW_MS} ms apart", _schedule(sends, (hangs,), SLOW_MS, AT_ONCE)
+        late = replace(outage, number=AT_ONCE + 1)  # when all who look have seen it closed
+        for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
+            yield f"circuit: {late}, {gap_ms} ms apart", _schedule(sends, (late,), gap_ms, at_once)
         for fault in _own_faults(judge, judged.played.observation.history):
             name = f"circuit: {outage} and {fault}"
             yield name, _schedule(sends, (outage, fault), TRICKLE_MS, AT_ONCE)

@@ -79,7 +79,7 @@ def judge_circuit(account: Account, observation: Observation, context: Context) 
 
 def _transitions(circuit: Circuit) -> Iterator[Found]:
     """Closed never becomes half open; what opens has seen a failure, what closes a success."""
-    failed, succeeded = 0, 0  # since the last change
+    failed = succeeded = written = 0  # since the last change
     calling = {step.place for step in circuit.steps if step.kind == CALLED}
     parts = list(segments(circuit.steps))
     for number, part in enumerate(parts):
@@ -95,7 +95,15 @@ def _transitions(circuit: Circuit) -> Iterator[Found]:
                     f"{what} {CLOSED} before any call had succeeded, and the next one failed",
                     step.messages,
                 )
-            failed = succeeded = 0
+            # A count whose answer is lost is sent again, and counted twice.
+            if part.state == CLOSED and 0 < max(succeeded, written) < (circuit.successes or 0):
+                good = f"{succeeded} call" + "s" * (succeeded != 1)
+                yield (
+                    f"{what} {CLOSED} after {good} had succeeded, and it takes {circuit.successes}",
+                    step.messages,
+                )
+            failed = succeeded = written = 0
+        written += step is not None
         failed += sum(1 for s in part.steps if s.kind == ANSWERED and (s.is_slow or not s.is_good))
         succeeded += sum(1 for s in part.steps if s.kind == ANSWERED and s.is_good)
 
@@ -114,6 +122,10 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     # When they got no answer, or a stale one: for as long as they keep it they can't know better.
     blind: dict[int, int] = {}
     closed_at_ms = 0  # the last moment that the circuit was closed
+    prober: Step | None = (
+        None  # who tries, for as long as its call is under way or its failure told
+    )
+    is_answered = True
     opened_at_ms = 0  # when it opened, or a failed trial opened it again
     for part in segments(circuit.steps):
         if part.wrote is not None:
@@ -128,6 +140,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             elif step.kind in (ANSWERED, READ):
                 failing.discard(step.environment)
         if part.state == CLOSED:
+            prober = None
             for step in part.steps:
                 if step.kind == READ:
                     knows[step.environment] = step.state
@@ -135,7 +148,8 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             continue
         if part.before == CLOSED:
             closed_at_ms = part.at_ms
-        prober: Step | None = None
+        if is_answered:
+            prober = None
         failed_ms: int | None = None  # when its probe failed
         for step in part.steps:
             if step.kind == READ:
@@ -153,6 +167,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
                 failed_ms = None  # it could not say so: the leave to try still stands
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
+                    is_answered = True
                     failed_ms = None if step.is_good else step.at_ms
                     prober = None if step.is_good else prober  # the next is one at a time, too
             elif (
@@ -184,7 +199,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
                     since = seconds(step.at_ms - opened_at_ms)
                     yield f"{what} {since} s after the circuit had opened", step.messages
                 elif prober is None:
-                    prober = step
+                    prober, is_answered = step, False
                 elif prober.environment != step.environment:
                     yield (
                         f"{what} while {_named(prober)} was the probe, since "

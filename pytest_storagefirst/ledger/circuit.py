@@ -19,7 +19,8 @@ SLOW_MS = 1_000  # some breakers take a call that lasts so long for a failure
 # What a step can be, and what its `state` and `is_good` say.
 WROTE = "wrote"  # someone wrote the breaker's item; its state from now on
 READ = "read"  # a handler read it; the state that it was shown
-UNREAD = "unread"  # a handler tried to, and got no answer: many then call, and rightly so
+# A handler tried to, and got no answer or an old one: many then call, and rightly so.
+UNREAD = "unread"
 UNWRITTEN = "unwritten"  # one tried to write it, and was refused
 CALLED = "called"  # a handler called the downstream for a message
 ANSWERED = "answered"  # that call ended; whether the downstream did the work

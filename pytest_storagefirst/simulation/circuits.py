@@ -73,6 +73,8 @@ class CircuitWatch:
         if is_read_only(operation):
             state = self._before if stale else self._state
             self._step(circuit.READ, invocation, invocation.messages, state)
+            if stale:  # also where the state is the same: another's claim may be missing in it
+                self._step(circuit.UNREAD, invocation, invocation.messages, "")
             return
         self.look(invocation)
 

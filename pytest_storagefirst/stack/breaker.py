@@ -39,10 +39,14 @@ class Breaker:
     urls: tuple[str, ...] = ()
 
     def keeps(self, place: str, key: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether an item is the breaker's own, no effect: by table and typed key."""
-        return place == (self.place if self.kind == "table" else self.counts) and all(
-            name in key and str(next(iter(key[name].values()))) == str(wanted)
-            for name, wanted in self.key.items()
+        """Whether an item is the one that holds the state: by table and typed key."""
+        return (
+            self.kind == "table"
+            and self.place == place
+            and all(
+                name in key and str(next(iter(key[name].values()))) == str(wanted)
+                for name, wanted in self.key.items()
+            )
         )
 
     def guards(self, url: str) -> bool:

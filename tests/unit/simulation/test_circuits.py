@@ -20,6 +20,7 @@ from pytest_storagefirst.ledger.circuit import (
     HALF_OPEN,
     OPEN,
     READ,
+    UNREAD,
     WROTE,
     Circuit,
 )
@@ -134,7 +135,7 @@ def test_a_stale_read_shows_what_stood_before(rig: Any) -> None:
         boto3.resource("dynamodb").Table("keys").get_item(Key={"id": "breaker"})
 
     played = watched(rig, table(), worker).play("Worker: dynamodb.GetItem #1: stale")
-    assert steps(played) == [(WROTE, OPEN), (READ, CLOSED)]
+    assert steps(played) == [(WROTE, OPEN), (READ, CLOSED), (UNREAD, "")]
 
 
 def by_httpx() -> None:
