@@ -266,7 +266,10 @@ class Master:
         effects = watch.attempt("reading the effects", observer.processed)
         held = watch.attempt("reading the queues", observer.held)
         seen_at = watch.attempt("looking for effects", observer.processed_at) or {}
-        calls = watch.attempt("asking the third party", observer.downstream_calls)
+        told = watch.attempt("asking the third party", observer.downstream_calls)
+        calls = None
+        if told is not None and self.target.downstream_url:
+            calls = [one["began_ms"] / 1000 - watch.began_at for one in told]
         seconds = self.elapsed_s
         sent = account.sent(self.standing)
         at_work = {queue.logical_id for queue in queues_of(self.target.topology()).work}
@@ -289,13 +292,16 @@ class Master:
                 Transition(at - watch.began_at, *states) for at, *states in observer.circuit_changes
             ),
             acted=tuple(watch.acted),
-            calls=[one["began_ms"] / 1000 - watch.began_at for one in calls] if calls else None,
+            calls=calls,
             dead=dead,
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
         )
         if self.is_interrupted:
             doubts.append(f"interrupted, {sum(r.offered for r in facts.rows.values())} messages in")
+        scripted = [at_s for at_s, action in watch.acted if action.kind == "downstream"]
+        if scripted and not any(at_s >= scripted[0] for at_s in calls or ()):
+            doubts.append("no third party was called once it was out of order: nothing was tried")
         doubts += self.standing.doubts()
         doubts += watch.attempt("the observer", observer.doubts) or ()
         doubts += [text if n == 1 else f"{text} ({n} times)" for text, n in watch.problems.items()]
