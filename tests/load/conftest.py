@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 HERE = Path(__file__).parent
@@ -80,12 +81,9 @@ class Running:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def descendants(self):
-        """Process ids below the command, parents first."""
-        found = [self.process.pid]
-        for pid in found:
-            listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-            found += [int(one) for one in listed.split()]
-        return found[1:]
+        """The processes below the command: Locust, and then the workers that it forked."""
+        locust = psutil.Process(self.process.pid).children()
+        return locust + [worker for one in locust for worker in one.children()]
 
     def ended(self):
         try:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from .conftest import free_port, wait_until
@@ -94,7 +91,7 @@ def test_a_worker_that_is_killed_leaves_no_wrong_verdict(door, load):
     server = door()
     running = load(server, "long", "--processes", "2")
     wait_until(lambda: len(server.state()["requests"]) > 100, "a hundred messages")
-    os.kill(running.descendants()[-1], signal.SIGKILL)
+    running.descendants()[-1].kill()
     ended = running.ended()
     ledger, state = ended.report["ledger"], server.state()
 
@@ -110,7 +107,7 @@ def test_a_loss_stands_though_a_worker_was_killed(door, load):
     server = door(lose_every=50)
     running = load(server, "long", "--processes", "2")
     wait_until(lambda: len(server.state()["requests"]) > 100, "a hundred messages")
-    os.kill(running.descendants()[-1], signal.SIGKILL)
+    running.descendants()[-1].kill()
     ended = running.ended()
 
     assert ended.exit == 3, ended.text
