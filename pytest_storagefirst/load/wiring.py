@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
 
 from pytest_storagefirst.errors import LoadError, StorageFirstError
 from pytest_storagefirst.load.account import INCONCLUSIVE, SET_UP
@@ -93,12 +93,15 @@ class Run:
         """One user a worker while messages are due, none while the stack drains, then the end."""
         master = self._master
         if master is None or master.document is not None:
-            return None
+            # A run that was just asked for, in the web UI too, is prepared when it starts.
+            is_asked_for = self._environment.runner.state == STATE_INIT
+            count = len(self._names_of_workers())
+            return (count, float(count)) if is_asked_for else None
         self._watch_workers(master)
         if master.plan.workers and time.monotonic() - self._said_s >= LINE_EVERY_S:
             self._said_s = time.monotonic()
             master.say(master.line())
-        workers = len(master.plan.workers) or self._count_of_workers()
+        workers = len(master.plan.workers or self._names_of_workers())
         if not master.plan.workers or master.is_sending:
             return workers, float(workers)
         if not master.look():
@@ -355,9 +358,6 @@ class Run:
     def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
         if self._master is not None and REPORT in data:
             self._master.standing.take(data[REPORT])
-
-    def _count_of_workers(self) -> int:
-        return len(self._names_of_workers())
 
     def _names_of_workers(self) -> list[str]:
         runner = self._environment.runner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def test_headless_with_a_profile_of_its_options(door, locust):
     assert "POST /messages from its due moment" in ended.text
 
 
-def test_the_web_interface_is_on_loopback_and_starts_a_run(door, locust):
+def test_the_web_interface_is_on_loopback_and_starts_runs(door, locust):
     server, port = door(), free_port()
     running = locust(
         server,
@@ -45,16 +46,26 @@ def test_the_web_interface_is_on_loopback_and_starts_a_run(door, locust):
         except OSError:
             return False
 
+    def statistics():
+        with urllib.request.urlopen(f"{base}/stats/requests", timeout=10) as answer:
+            return json.load(answer)
+
     wait_until(answers, "the web interface answers")
-    form = urllib.parse.urlencode({"user_count": 1, "spawn_rate": 1}).encode()
-    urllib.request.urlopen(f"{base}/swarm", data=form, timeout=10).close()
-    wait_until((running.folder / "report" / "report.html").exists, "the report is written")
-    with urllib.request.urlopen(f"{base}/stats/requests", timeout=10) as answer:
-        assert b"from its due moment" in answer.read()
+    report = running.folder / "report" / "report.html"
+    for profile in ("short", "mixed"):  # one run after the other
+        form = {"user_count": 1, "spawn_rate": 1, "storagefirst_load_profile": profile}
+        data = urllib.parse.urlencode(form).encode()
+        report.unlink(missing_ok=True)
+        urllib.request.urlopen(f"{base}/swarm", data=data, timeout=10).close()
+        wait_until(report.exists, "the report is written")
+        wait_until(lambda: statistics()["state"] == "stopped", "the run is over")
+    assert "POST /messages from its due moment" in [one["name"] for one in statistics()["stats"]]
     running.interrupt()
     ended = running.ended()
 
-    assert ended.report["ledger"]["attempted"] == len(server.state()["requests"]) > 100
+    mine = [one for one in server.state()["requests"] if one.startswith(ended.report["run"])]
+    assert ended.report["profile"] == "mixed"
+    assert ended.report["ledger"]["attempted"] == len(mine) == 201
     assert f"http://127.0.0.1:{port}" in ended.text
     assert ended.exit == 0, ended.text
 
