@@ -55,7 +55,7 @@ def known(standing):
 def test_reports_add_up_and_repeat_without_harm(standing):
     early = report(0, [ACCEPTED, PENDING])
     late = report(0, [ACCEPTED] * 5, done=True)
-    for one in (early, late, early, late, report(1, [REJECTED] * 5, done=True)):
+    for one in (early, late, late, early, report(1, [REJECTED] * 5, done=True)):
         standing.take(one)
 
     assert standing.is_done
