@@ -90,6 +90,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "bookkeeping",
             "permissions",
             "target",
+            "profiles",  # of load runs, which read them themselves
         ),
     )
     sources: dict[str, str] = {}
