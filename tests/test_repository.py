@@ -28,6 +28,7 @@ FLOORS = (
     ("target.emulator",),
     ("explore",),
     ("report",),
+    ("load",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey"),
     ("collect", "conclusion", "failures", "told_once"),
