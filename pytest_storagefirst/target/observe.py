@@ -15,9 +15,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pytest_storagefirst.errors import TargetError
+from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
 from pytest_storagefirst.stack.breaker import Breaker, named_breaker
 from pytest_storagefirst.target import queues
-from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
+from pytest_storagefirst.target.circuit_state import find_breaker, look, mappings_state
 from pytest_storagefirst.target.downstream import CONTROL
 from pytest_storagefirst.target.effects import (
     Tally,
@@ -32,6 +33,8 @@ from pytest_storagefirst.target.target import Target
 
 READ_SECONDS = 0.2  # of a sample, for each store
 AWS_QUIET_SECONDS = 60.0  # SQS: the counts come true within a minute of producers' last message
+LOOK_SECONDS = 0.04
+CLOSED_LOOK_SECONDS = 0.25
 TRIES = 5  # of a read that decides
 CONTROL_SECONDS = 5
 
@@ -45,8 +48,10 @@ class Sample:
     `visible` and `in_flight` are of all queues at work, `dead` of all that hold dead letters; None
     where the stack has no such queue.
     `oldest_age_s` is of the message `oldest`, accepted first of those that are not yet processed.
-    `circuit` is CLOSED, OPEN or HALF_OPEN; `mapping` Lambda's word. `downstream` are the calls of
-    the busiest whole second since the last sample. `processed` are the messages whose whole effect
+    `circuit` is CLOSED, OPEN or HALF_OPEN; `circuit_rewritten`: since the last sample it was found
+    OPEN and OPEN again with something else beside it, as a probe leaves it that failed between two
+    looks. `mapping` is Lambda's word. `downstream` are the calls of the busiest whole second since
+    the last sample. `processed` are the messages whose whole effect
     was found so far: where stores are large, that lags.
     """
 
@@ -57,6 +62,7 @@ class Sample:
     oldest: str | None = None
     oldest_age_s: float | None = None
     circuit: str | None = None
+    circuit_rewritten: bool = False
     mapping: str | None = None
     downstream: int | None = None
     processed: int | None = None
@@ -100,7 +106,9 @@ class Observer:
         self._found: Breaker | None = None
         self._searched_s = self._began_s - 1.0
         self._circuit_state: str | None = None
-        self.circuit_changes: list[tuple[float, str, str]] = []  # at_s, from, to
+        self._kept = ""  # with the circuit's state
+        self._is_rewritten = False
+        self.circuit_changes: list[tuple[float, str, str]] = []
 
     # --- while it runs ------------------------------------------------------------------------
 
@@ -108,6 +116,8 @@ class Observer:
         """Look once; raises nothing. `accepted` is message id -> when, in seconds of the epoch."""
         visible, in_flight = self._waiting()
         processed = self._try(self._processed_so_far)
+        circuit = self.look_at_circuit()
+        is_rewritten, self._is_rewritten = self._is_rewritten, False
         oldest = None if accepted is None or processed is None else self.oldest(accepted, processed)
         return Sample(
             at_s=round(self._now() - self._began_s, 3),
@@ -116,7 +126,8 @@ class Observer:
             dead=self._try(self._dead),
             oldest=oldest[0] if oldest else None,
             oldest_age_s=oldest[1] if oldest else 0.0 if oldest is not None else None,
-            circuit=self.look_at_circuit(),
+            circuit=circuit,
+            circuit_rewritten=is_rewritten,
             mapping=self._try(lambda: mappings_state(self._topology.mappings, self._session)),
             downstream=self._try(self._downstream_rate),
             processed=None if processed is None else len(processed),
@@ -135,16 +146,29 @@ class Observer:
     def look_at_circuit(self) -> str | None:
         """How the circuit stands; None: there is none, or it can't be seen. Raises nothing.
 
-        Half open is over in the time of one call. To see it, look some ten times a second; one look
-        is one read. What changes from look to look is kept in `circuit_changes`.
+        What changes from look to look is kept in `circuit_changes`: when, in seconds of the epoch,
+        from which state and to which.
         """
-        state = self._try(self._circuit)
-        if state is not None and state != self._circuit_state:
-            if self._circuit_state is not None:
-                at_s = round(self._now() - self._began_s, 3)
-                self.circuit_changes.append((at_s, self._circuit_state, state))
-            self._circuit_state = state
+        seen = self._try(self._circuit)
+        if seen is None:
+            return None
+        state, kept = seen
+        before, self._circuit_state = self._circuit_state, state
+        if before is not None and state != before:
+            self.circuit_changes.append((self._now(), before, state))
+        self._is_rewritten |= state == before == OPEN and kept != self._kept
+        self._kept = kept
         return state
+
+    def watch_circuit(self, is_over: Callable[[], bool]) -> None:
+        """Look at the circuit again and again, in a thread or greenlet of the caller's.
+
+        Half open is over in the time of one call, and no sample sees it. So there are many looks a
+        second while it isn't closed; each is one read.
+        """
+        while not is_over():
+            state = self.look_at_circuit()
+            time.sleep(CLOSED_LOOK_SECONDS if state in (CLOSED, None) else LOOK_SECONDS)
 
     @property
     def processed_so_far(self) -> Mapping[str, int]:
@@ -296,9 +320,9 @@ class Observer:
             reading.new.clear()
         return self._tally.whole
 
-    def _circuit(self) -> str | None:
+    def _circuit(self) -> tuple[str, str] | None:
         breaker = self._breaker or self._found_breaker()
-        return state_of(breaker, self._session) if breaker else None
+        return look(breaker, self._session) if breaker else None
 
     def _found_breaker(self) -> Breaker | None:
         """The one that nobody named, looked for once a second."""

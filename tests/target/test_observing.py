@@ -142,7 +142,10 @@ def test_a_target_that_does_not_answer_is_all_gaps(target):
 
     sample = observer.sample({})
 
-    assert {name for name, value in vars(sample).items() if value is not None} == {"at_s"}
+    assert {name for name, value in vars(sample).items() if value is not None} == {
+        "at_s",
+        "circuit_rewritten",
+    }
 
 
 # --- effects ------------------------------------------------------------------------------------
@@ -375,6 +378,38 @@ def test_the_circuits_item_in_the_words_of_the_settings(target):
         (OPEN, HALF_OPEN),
         (HALF_OPEN, "kaputt"),
     ]
+
+
+def test_a_probe_that_failed_between_two_looks_has_left_its_trace(target):
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    observer = Observer(target, RUN)
+    seen = []
+    for mode, until in (("zu", "1"), ("zu", "2"), ("auf", "3"), ("auf", "3"), ("auf", "9")):
+        target.put(circuits_table(target), id="payments", mode=mode, until=until)
+        observer.look_at_circuit()
+        seen.append(observer.sample().circuit_rewritten)
+
+    assert seen == [False, False, False, False, True]
+    assert observer.sample().circuit_rewritten is False
+
+
+def test_a_circuit_is_looked_at_more_often_while_it_is_not_closed(target, monkeypatch):
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    states = iter(["zu", "auf", "halb", "auf", "zu"])
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        target.put(circuits_table(target), id="payments", mode=next(states))
+
+    monkeypatch.setattr(observe.time, "sleep", sleep)
+    observer = Observer(target, RUN)
+
+    observer.watch_circuit(lambda: len(slept) == 5)
+
+    slow, fast = observe.CLOSED_LOOK_SECONDS, observe.LOOK_SECONDS
+    assert slept == [slow, slow, fast, fast, fast]
+    assert [state for _, _, state in observer.circuit_changes] == [OPEN, HALF_OPEN, OPEN]
 
 
 def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
