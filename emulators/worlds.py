@@ -67,7 +67,7 @@ def simulation() -> Iterator[World]:
     """The simulated SQS on moto, as a handler finds it."""
     from dataclasses import replace
 
-    from pytest_storagefirst.simulation.queues import simulated_sqs
+    from pytest_storagefirst.simulation.queues.service import simulated_sqs
 
     with moto() as world, simulated_sqs():
         yield replace(world, name="simulation")

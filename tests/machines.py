@@ -14,10 +14,10 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Code
+from pytest_storagefirst.simulation.machines.state_machines import Execution
 from pytest_storagefirst.simulation.playing import finish
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule
-from pytest_storagefirst.simulation.state_machines import Execution
 
 TEMPLATE = """
 Resources:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_storagefirst.faults.catalogue import is_read_only
-from pytest_storagefirst.simulation.boundary import TELEMETRY
+from pytest_storagefirst.simulation.calls.boundary import TELEMETRY
 
 # service, table or queue or bucket, item or message or object, whether it is written; an empty
 # text stands for all of them.

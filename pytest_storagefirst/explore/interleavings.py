@@ -18,7 +18,7 @@ from pytest_storagefirst.explore.orders import Orders
 from pytest_storagefirst.explore.sweep import outage_ms
 from pytest_storagefirst.faults.catalogue import HTTP, is_read_only, sort_of_point
 from pytest_storagefirst.faults.plan import Fault
-from pytest_storagefirst.simulation.boundary import STATE_SERVICES, TELEMETRY
+from pytest_storagefirst.simulation.calls.boundary import STATE_SERVICES, TELEMETRY
 from pytest_storagefirst.simulation.choosing import Recording
 from pytest_storagefirst.simulation.playing import play
 from pytest_storagefirst.simulation.schedule import Schedule, Send

@@ -19,11 +19,11 @@ from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, 
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.scripts import parse_script
 from pytest_storagefirst.settings import Settings, nearest
-from pytest_storagefirst.simulation import lanes, seams
+from pytest_storagefirst.simulation.calls import lanes, seams
 from pytest_storagefirst.simulation.deployed import Deployed, Downstream
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
-from pytest_storagefirst.simulation.world import World
+from pytest_storagefirst.simulation.world.world import World
 from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.stack.deploy import deploy
 from pytest_storagefirst.stack.policies import Policies
@@ -213,7 +213,7 @@ def _check_consumers(deployed: Deployed, template: Template, replaced: Container
 def _read_machines(topology: Topology, template: Template) -> None:
     """Read every state machine's definition, once for all runs."""
     for machine in topology.state_machines:
-        from pytest_storagefirst.simulation.interpreter import program
+        from pytest_storagefirst.simulation.machines.interpreter import program
 
         try:
             program(machine)

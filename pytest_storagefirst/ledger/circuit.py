@@ -48,7 +48,8 @@ class Circuit:
 
     `threshold` is after how many failed calls it has to open, where that is known; `recovery_ms`
     how long it stays open before it tries; `successes` how many probes close it; `patience_ms` how
-    long an outage it must bear without a message going to a dead-letter queue for it.
+    long an outage it must bear without a message going to a dead-letter queue for it. `unlike`
+    says what stands there instead of a state, where none ever stood: "; its item has id, count".
     """
 
     place: str
@@ -57,6 +58,7 @@ class Circuit:
     recovery_ms: int | None = None
     successes: int | None = None
     patience_ms: int = 900_000
+    unlike: str = ""
 
     @property
     def transitions(self) -> tuple[tuple[int, str, str], ...]:

@@ -70,7 +70,7 @@ class Master:
         self._is_concluding = False
         self._has_given_up = False
         self._pilot = outcomes.UNTRIED
-        self._drain = Drain(_settle_s(target), profile.drain_seconds)
+        self._drain = Drain(_settle_s(profile, target), profile.drain_seconds)
         self._last_offered_s: float | None = None
         self._aside: Mapping[str, str] = {}
         self._looked_aside_s = -HELD_EVERY_S
@@ -352,8 +352,10 @@ def _levelled(profile: Profile, target: Target) -> Profile:
     return replace(profile, downstream_per_s=cap, objectives=texts)
 
 
-def _settle_s(target: Target) -> float:
+def _settle_s(profile: Profile, target: Target) -> float:
     """Long enough for whatever the stack's way leaves uncounted."""
+    if profile.settle_seconds is not None:
+        return profile.settle_seconds
     topology = target.topology()
     queues = {queue.arn for queue in topology.queues}
     counted = all(mapping.source_arn in queues for mapping in topology.mappings)

@@ -5,6 +5,7 @@ Imported by load/locustfile.py alone, after `import locust`.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import psutil
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from pytest_storagefirst.errors import LoadError, StorageFirstError
@@ -124,6 +126,8 @@ class Run:
             return
         if environment.parsed_options.storagefirst_quiet:
             logging.getLogger("locust.stats_logger").disabled = True
+        if environment.parsed_options.processes:
+            atexit.register(end_forked_workers)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         environment.process_exit_code = INCONCLUSIVE  # until something was shown
         if isinstance(runner, MasterRunner):
@@ -141,7 +145,6 @@ class Run:
                 raise
             _say(f"storagefirst load: the target can't be used: {' '.join(str(error).split())}")
             sys.exit(SET_UP)
-
         self._on_signals(self._interrupt)
 
     # --- Ctrl-C -------------------------------------------------------------------------------
@@ -371,6 +374,26 @@ class Run:
                 worker.vanished_s = None
             elif worker.vanished_s is None and not worker.is_done:
                 worker.vanished_s = master.elapsed_s
+
+
+def end_forked_workers(within_s: float = 3.0) -> None:
+    """Workers that Locust forked and does not end itself: those that never met their master.
+
+    They are not waited for here, as Locust does that.
+    """
+    until = time.monotonic() + within_s
+    for child in psutil.Process().children():
+        while time.monotonic() < until and _is_running(child.pid):
+            time.sleep(0.05)
+        if _is_running(child.pid):
+            child.kill()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
 
 
 def _say(text: str) -> None:

@@ -20,8 +20,8 @@ from pytest_storagefirst.stack.breaker import Breaker
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
-# Services whose calls may read or change what a breaker keeps.
-_SERVICES = frozenset({"dynamodb", "ssm", "lambda"})
+# Whose calls read and change what a breaker keeps.
+_SERVICES = {"table": "dynamodb", "parameter": "ssm", "mapping": "lambda"}
 
 
 class CircuitWatch:
@@ -35,6 +35,8 @@ class CircuitWatch:
         self._environments: list[Any] = []  # kept, so that no other gets the same id
         self._state, self._before = CLOSED, CLOSED
         self._kept = ""
+        self._instead: tuple[str, ...] = ()  # the attributes of an item that never had a state
+        self._has_state = breaker.kind != "table"
 
     def begin(self) -> None:
         """The run begins: what stands there stood there before it."""
@@ -46,15 +48,24 @@ class CircuitWatch:
 
     def result(self) -> Circuit:
         breaker, steps = self._breaker, tuple(self._steps)
+        unlike = ""
+        if self._instead and not self._has_state:
+            names = ", ".join(self._instead)
+            unlike = f"; its item has {names}, and never had {breaker.attribute}"
         return Circuit(
-            breaker.place, steps, breaker.threshold, breaker.recovery_ms, breaker.successes
+            breaker.place,
+            steps,
+            breaker.threshold,
+            breaker.recovery_ms,
+            breaker.successes,
+            unlike=unlike,
         )
 
     def crossed(
         self, invocation: Any, service: str, operation: str, body: Any, *, stale: bool = False
     ) -> None:
         """A call has been answered that may have read or changed the state."""
-        if service not in _SERVICES or not self._names(body):
+        if not self._names(service, operation, body):
             return
         if is_read_only(operation):
             state = self._before if stale else self._state
@@ -64,7 +75,7 @@ class CircuitWatch:
 
     def refused(self, invocation: Any, service: str, operation: str, body: Any) -> None:
         """A call has failed that would have read or written the state."""
-        if service in _SERVICES and self._names(body):
+        if self._names(service, operation, body):
             kind = circuit.UNREAD if is_read_only(operation) else circuit.UNWRITTEN
             self._step(kind, invocation, invocation.messages, "")
 
@@ -140,13 +151,15 @@ class CircuitWatch:
 
     def is_kept_by(self, service: str, body: Any) -> bool:
         """Whether a call writes the state alone: no effect of a message."""
-        return self._breaker.kind == "parameter" and service == "ssm" and self._names(body)
+        return self._breaker.kind == "parameter" and self._names(service, "", body)
 
-    def _names(self, body: Any) -> bool:
-        """Whether a request is about where the state is kept."""
-        text = body if isinstance(body, bytes) else str(body).encode()
+    def _names(self, service: str, operation: str, body: Any) -> bool:
+        """Whether a call is about where the state is kept."""
+        if service != _SERVICES[self._breaker.kind]:
+            return False
         if self._breaker.kind == "mapping":
-            return True  # its UUID stands in the path
+            return "EventSourceMapping" in operation  # which one stands in the path
+        text = body if isinstance(body, bytes) else str(body).encode()
         return self._breaker.name.encode() in text
 
     def _look(self) -> tuple[str, str]:
@@ -165,9 +178,25 @@ class CircuitWatch:
         if item is None:
             return "", CLOSED
         kept = {name: value.to_regular_json() for name, value in item.attrs.items()}
-        held = item.attrs.get(breaker.attribute)
-        word = held.cast_value if held is not None else None
+        word = _at(item.attrs, breaker.attribute)
+        if word is None:
+            self._instead = tuple(sorted(kept))
+        else:
+            self._has_state = True
         return json.dumps(kept, sort_keys=True, default=str), breaker.state_of(word)
+
+
+def _at(attributes: Mapping[str, Any], name: str) -> Any:
+    """The value of an attribute, or along a path into maps: "breaker.state"; None for none."""
+    held = attributes.get(name)
+    if held is not None:
+        return held.cast_value
+    first, *rest = name.split(".")
+    held = attributes.get(first)
+    value = held.cast_value if held is not None else None
+    for step in rest:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def _item(table: Any, key: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation.behalf import on_behalf_of
-from pytest_storagefirst.simulation.permissions import may_deliver
+from pytest_storagefirst.simulation.permissions.permissions import may_deliver
 from pytest_storagefirst.stack.topology import Function
 
 _PRINCIPAL = "lambda.amazonaws.com"

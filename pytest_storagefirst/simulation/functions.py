@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 
 from pytest_storagefirst.errors import HandlerError, SimulationError
-from pytest_storagefirst.simulation import changes, clients, isolation
+from pytest_storagefirst.simulation import changes, isolation
+from pytest_storagefirst.simulation.calls import clients
 from pytest_storagefirst.simulation.context import LambdaContext
 from pytest_storagefirst.simulation.environment import Code, Environment, variables_of
 from pytest_storagefirst.simulation.routing import pipes

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pytest_storagefirst.simulation import lanes
 from pytest_storagefirst.simulation.behalf import aws
+from pytest_storagefirst.simulation.calls import lanes
+from pytest_storagefirst.simulation.calls.refusals import refusal
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.door import wholly
 from pytest_storagefirst.simulation.frontdoor import HttpReply
-from pytest_storagefirst.simulation.refusals import refusal
 from pytest_storagefirst.simulation.routing import topic_rules
 from pytest_storagefirst.simulation.schedule import UNIQUE, as_text
 from pytest_storagefirst.stack.discovery_routing import example, sample

@@ -15,25 +15,24 @@ from pytest_storagefirst.faults.plan import Plan
 from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.simulation import (
-    answers,
-    boundary,
     changes,
     final_read,
     flags,
-    fronts,
     isolation,
-    seams,
     third_parties,
     watchdog,
     wire,
 )
+from pytest_storagefirst.simulation.calls import answers, boundary, fronts, seams
+from pytest_storagefirst.simulation.calls.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.choosing import EVERYTHING, scheduler_of
 from pytest_storagefirst.simulation.circuits import CircuitWatch
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.downstreams import load_watch
 from pytest_storagefirst.simulation.functions import Functions, Invocation
 from pytest_storagefirst.simulation.identities import Identities
-from pytest_storagefirst.simulation.permissions import may_poll, permissions_of
+from pytest_storagefirst.simulation.machines.state_machines import Execution, Executions
+from pytest_storagefirst.simulation.permissions.permissions import may_poll, permissions_of
 from pytest_storagefirst.simulation.routing import hooks
 from pytest_storagefirst.simulation.routing.schedules import AtTheirRate
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -41,12 +40,10 @@ from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import Sender
 from pytest_storagefirst.simulation.sources.sqs import SqsMapping
 from pytest_storagefirst.simulation.stage import Stage
-from pytest_storagefirst.simulation.state_machines import Execution, Executions
 from pytest_storagefirst.simulation.storage import Storage
 from pytest_storagefirst.simulation.streams import Streams
-from pytest_storagefirst.simulation.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.surroundings import around
-from pytest_storagefirst.simulation.world import MotoRandom
+from pytest_storagefirst.simulation.world.world import MotoRandom
 
 MOST_STEPS = 200_000
 STEPS_A_MESSAGE = 1_000

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.faults.catalogue import is_read_only
-from pytest_storagefirst.simulation import lanes
 from pytest_storagefirst.simulation.admission import admitted
-from pytest_storagefirst.simulation.boundary import STATE_SERVICES
+from pytest_storagefirst.simulation.calls import lanes
+from pytest_storagefirst.simulation.calls.boundary import STATE_SERVICES
+from pytest_storagefirst.simulation.calls.refusals import denial, refusal
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.door import wholly
 from pytest_storagefirst.simulation.frontdoor import (
@@ -30,7 +31,6 @@ from pytest_storagefirst.simulation.frontdoor import (
 )
 from pytest_storagefirst.simulation.frontdoor.service_protocols import BOTOCORE_NAMES
 from pytest_storagefirst.simulation.producers import produce
-from pytest_storagefirst.simulation.refusals import denial, refusal
 from pytest_storagefirst.simulation.routing.hooks import stays_inside
 from pytest_storagefirst.simulation.schedule import Send, as_text, render
 from pytest_storagefirst.simulation.unfollowed import unfollowed

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
-from pytest_storagefirst.simulation import queue_moves
 from pytest_storagefirst.simulation.behalf import on_behalf_of, whose
+from pytest_storagefirst.simulation.queues import moves
 from pytest_storagefirst.stack.topology import Queue
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class Storage:
 
     def watch(self) -> None:
         """Take hold of the queues once more, wherever the world is."""
-        from pytest_storagefirst.simulation.queue_seams import seams
+        from pytest_storagefirst.simulation.queues.seams import seams
 
         seams.now_ms = lambda: self._simulation.scheduler.wall_ms
         seams.observer = self._observe
 
     def close(self) -> None:
-        from pytest_storagefirst.simulation.queue_seams import Seams, seams
+        from pytest_storagefirst.simulation.queues.seams import Seams, seams
 
         seams.now_ms = Seams().now_ms
         seams.observer = None
@@ -97,7 +97,7 @@ class Storage:
                 continue
             if self._simulation.deployed.mappings_of(queue):
                 continue  # its own consumer takes care of it
-            queue_moves.start(self._backend, arn)
+            moves.start(self._backend, arn)
             moved = True
         return moved
 
@@ -130,7 +130,7 @@ class Storage:
 
     def ask(self, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """What SQS answers to a SendMessage in this region; None where moto must answer."""
-        from pytest_storagefirst.simulation.queue_calls import send_message
+        from pytest_storagefirst.simulation.queues.calls import send_message
 
         return send_message(self._backend, parameters)
 

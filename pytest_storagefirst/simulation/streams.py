@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.effects import Held
-from pytest_storagefirst.simulation import seams, stream_seams
-from pytest_storagefirst.simulation.permissions import may_poll
+from pytest_storagefirst.simulation import stream_seams
+from pytest_storagefirst.simulation.calls import seams
+from pytest_storagefirst.simulation.permissions.permissions import may_poll
 from pytest_storagefirst.stack.topology import Stream, Table
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from pytest_storagefirst.simulation import isolation, watchdog
 from pytest_storagefirst.simulation.garbage import rarely_collected
-from pytest_storagefirst.simulation.world import World
+from pytest_storagefirst.simulation.world.world import World
 
 _held: World | None = None
 _NOTHING = nullcontext()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_storagefirst.scripts import NO_TROUBLE, TROUBLE_STATUS, trouble
-from pytest_storagefirst.simulation import boundary, changes, lanes
+from pytest_storagefirst.simulation import changes
+from pytest_storagefirst.simulation.calls import boundary, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.configurations import extension_answer, is_extension
 from pytest_storagefirst.simulation.deployed import Downstream
@@ -27,6 +28,7 @@ _KINDS = frozenset(
     {"refused", "response-lost", "slow", "http-500", "http-429"}
     | {"brownout", "flapping", "slow-start"}
 )
+_IDEMPOTENT = ("PUT", "DELETE")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATUS = {
     **TROUBLE_STATUS,
@@ -169,7 +171,8 @@ def _idempotency_key(call: HttpCall, downstream: Downstream) -> str | None:
         body = said.get("body", said) if isinstance(said, dict) else said
         if isinstance(body, dict) and downstream.idempotency in body:
             return json.dumps(body[downstream.idempotency])
-    return None
+    # RFC 9110, 9.2.2: asked again, the third party has what it had.
+    return f"{call.method} {call.url}" if call.method in _IDEMPOTENT else None
 
 
 def _is_aws(url: str) -> bool:

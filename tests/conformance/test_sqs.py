@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from pytest_storagefirst.simulation import queues
+from pytest_storagefirst.simulation.queues import service
 
 DAY_SECONDS = 86_400
 REGION = "eu-central-1"
@@ -30,7 +30,7 @@ def advance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Advance]:
     with (
         time_machine.travel("2025-01-01T00:00:00+00:00", tick=False) as traveller,
         mock_aws(),
-        queues.simulated_sqs(),
+        service.simulated_sqs(),
     ):
         yield lambda seconds: traveller.shift(timedelta(seconds=seconds))
 
@@ -328,10 +328,10 @@ def test_rule_8_polling_and_limits(
         send(sqs, url, "\ufffe")
     assert refusal(lambda: send(sqs, url, "")) == "MissingParameter"
 
-    from pytest_storagefirst.simulation import simulated_queue
+    from pytest_storagefirst.simulation.queues import queue
 
-    assert simulated_queue.MAXIMUM_IN_FLIGHT == 120_000
-    monkeypatch.setattr(simulated_queue, "MAXIMUM_IN_FLIGHT", 1)
+    assert queue.MAXIMUM_IN_FLIGHT == 120_000
+    monkeypatch.setattr(queue, "MAXIMUM_IN_FLIGHT", 1)
     assert len(receive(sqs, url)) == 1
     assert refusal(lambda: receive(sqs, url)) == "OverLimit"
     assert receive(sqs, url, WaitTimeSeconds=1) == []
@@ -384,7 +384,7 @@ def test_rule_9_redrive(sqs: Any, advance: Advance, monkeypatch: pytest.MonkeyPa
     with pytest.raises(sqs.exceptions.ResourceNotFoundException):
         sqs.start_message_move_task(SourceArn=dlq_arn + "x")
 
-    monkeypatch.setattr(queues.seams, "run_move_task", lambda backend, task: None)
+    monkeypatch.setattr(service.seams, "run_move_task", lambda backend, task: None)
     fail(bills, "again")
     handle = sqs.start_message_move_task(SourceArn=dlq_arn)["TaskHandle"]
     assert (

@@ -15,10 +15,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.machines.state_machines import FAILED, HISTORY_KEPT_MS, Refused
 from pytest_storagefirst.simulation.playing import play
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
-from pytest_storagefirst.simulation.state_machines import FAILED, HISTORY_KEPT_MS, Refused
 from tests.machines import (
     MACHINE,
     OTHER,

@@ -2,8 +2,8 @@
 
     python front_door.py '{"lose_every": 1000}'
 
-Prints its port. POST takes a message whose JSON body has an id; GET /state tells what it was sent,
-what it did with it, and since when.
+Prints its port. POST takes a message whose JSON body has an id; GET /state tells what it was sent
+and what it did with it, GET /count how many took effect.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Handler(BaseHTTPRequestHandler):
     stack: Stack
 
     def do_GET(self):
-        self.answer(200, json.dumps(self.stack.state()).encode())
+        counts = self.path == "/count"
+        told = len(self.stack.effects) if counts else self.stack.state()
+        self.answer(200, json.dumps(told).encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

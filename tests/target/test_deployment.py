@@ -70,7 +70,7 @@ def test_inline_code_layers_archives_and_what_plays_no_part(deployed, tmp_path):
       Environment:
         Variables:
           TABLE: !Ref Table
-          FLAG: true
+          FLAG: 4
 """
     mapping = """
     Type: AWS::Lambda::EventSourceMapping
@@ -129,8 +129,8 @@ Outputs:
     assert {
         (one["id"]["S"], one["by"]["S"], one["flag"]["S"]) for one in items(target, "Table")
     } == {
-        ("First", "layer", "true"),
-        ("Second", "inline", "true"),
+        ("First", "layer", "4"),
+        ("Second", "inline", "4"),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.simulation import permissions
+from pytest_storagefirst.simulation.permissions import permissions
 from pytest_storagefirst.simulation.routing.targets import Refused
 
 if TYPE_CHECKING:

@@ -176,8 +176,8 @@ def _run_machine(
     messages: tuple[str, ...],
     finish: Callable[[Outcome], None],
 ) -> None:
-    from pytest_storagefirst.simulation import state_machines
     from pytest_storagefirst.simulation.functions import Outcome
+    from pytest_storagefirst.simulation.machines import state_machines
 
     def ended(execution: Any) -> None:
         ok = execution.status == "SUCCEEDED"

@@ -176,7 +176,7 @@ def _to_stream(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | No
 
 
 def _to_machine(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | None:
-    from pytest_storagefirst.simulation import state_machines
+    from pytest_storagefirst.simulation.machines import state_machines
 
     machine = simulation.deployed.machine_by_arn(arn)
     if machine is None:

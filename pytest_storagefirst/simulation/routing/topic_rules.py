@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.errors import SimulationError
 from pytest_storagefirst.simulation.behalf import whose
+from pytest_storagefirst.simulation.calls.refusals import refusal
 from pytest_storagefirst.simulation.frontdoor import HttpReply
-from pytest_storagefirst.simulation.refusals import refusal
 from pytest_storagefirst.simulation.routing import deliveries, targets
 from pytest_storagefirst.stack.discovery_routing import arns_in
 from pytest_storagefirst.stack.topology import TopicRule

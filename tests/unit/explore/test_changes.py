@@ -220,6 +220,7 @@ def test_what_reads_like_a_switch_is_a_flag(template):
     ("told", "message"),
     [
         ({}, "one of table, parameter, profile"),
+        ({"table": "Flags", "parameter": "Greeting"}, "table and parameter"),
         ({"table": "Flag", "attribute": "a", "key": {}}, 'write "Flags"'),
         ({"table": "Flags", "attribute": "a"}, "id = …"),
         ({"table": "Flags", "attribute": "a", "key": {"id": "1"}, "values": [1]}, "two values"),

@@ -16,7 +16,7 @@ from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.verdict import OK, VIOLATED, Verdict
 from pytest_storagefirst.simulation.deployed import Deployed, Entry
 from pytest_storagefirst.simulation.schedule import Schedule, Send
-from pytest_storagefirst.simulation.world import World
+from pytest_storagefirst.simulation.world.world import World
 from pytest_storagefirst.stack.topology import Topology
 
 CRASH = parse_fault("Worker: invocation #1: crash")

@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 
 from pytest_storagefirst.ledger.accounting import balance
-from pytest_storagefirst.ledger.breaking import MOST_FAILURES, MOST_SUCCESSES, judge_circuit
+from pytest_storagefirst.ledger.breaking import (
+    FEWEST_FAILURES,
+    MOST_FAILURES,
+    MOST_SUCCESSES,
+    judge_circuit,
+)
 from pytest_storagefirst.ledger.circuit import (
     ANSWERED,
     CALLED,
@@ -16,6 +21,8 @@ from pytest_storagefirst.ledger.circuit import (
     HALF_OPEN,
     OPEN,
     READ,
+    UNREAD,
+    UNWRITTEN,
     WROTE,
     Circuit,
     Step,
@@ -132,6 +139,47 @@ BROKEN = {
 }
 
 
+def test_two_probes_one_after_the_other_are_one_at_a_time():
+    probes = (*call(60_010, good=True), *call(60_020, 2, good=True))
+    assert judged(*OPENED, *TRIED, read(60_002, HALF_OPEN, 2), *probes).value == OK
+
+
+def failures(*between):
+    """Four failed calls, with a step between the first two."""
+    return (*call(0), *between, *call(10), *call(20), *call(30))
+
+
+@pytest.mark.parametrize("kind", [UNREAD, UNWRITTEN, DIED])
+def test_a_failure_that_could_not_be_counted_opens_nothing(kind):
+    assert judged(*failures(), wrote(40, OPEN), threshold=3).value == VIOLATED
+    assert judged(*failures(step(7, kind)), wrote(40, OPEN), threshold=3).value == OK
+    assert judged(*failures(step(7, kind)), *call(37), threshold=3).value == VIOLATED
+
+
+def test_a_failure_that_was_counted_twice_opens_it_early():
+    twice = (wrote(11, CLOSED), wrote(12, CLOSED), wrote(13, OPEN))
+    assert judged(*call(0), *call(5), *twice, threshold=3).value == OK
+    assert judged(*call(0), *call(5), *twice[1:], threshold=3).value == VIOLATED
+    good = call(8, good=True)
+    assert judged(*call(0), *twice[:2], *good, *call(14), wrote(20, OPEN), threshold=3).value == (
+        VIOLATED
+    )
+
+
+def test_failures_that_come_now_and_then_open_nothing():
+    apart = MOST_FAILURES * 2
+    rare = [one for at in range(apart) for one in call(at * 16_000)]
+    assert judged(*rare).value == NOT_APPLICABLE
+    assert judged(*rare, threshold=5).value == NOT_APPLICABLE
+    dense = [one for at in range(FEWEST_FAILURES) for one in call(apart * 16_000 + at * 10_000)]
+    assert judged(*rare, *dense).value == VIOLATED
+
+
+def test_what_stands_instead_of_a_state_is_told():
+    steps = BROKEN["never opens"][0]
+    assert judged(*steps, unlike="; its item has id").why.endswith("still closed; its item has id")
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_no_breaker_does(name):
     steps, why = BROKEN[name]
@@ -196,6 +244,15 @@ def test_receives_are_not_spent_on_an_open_circuit():
     assert judged(*OPENED, history=[dead]).value == OK  # it was never received meanwhile
     late = dead._replace(at_ms=1_000_000)
     assert judged(*OPENED, history=[delivered(30), late]).value == OK  # a longer outage than borne
+
+
+@pytest.mark.parametrize("kind", ["skipped", "expired"])
+def test_a_record_that_a_stream_gives_up_is_not_acknowledged(kind):
+    gone = Event(90_000, kind, ("m1",), "Feed")
+    verdict = judged(*OPENED, history=[delivered(30), delivered(60_000), gone], lost=["m1"])
+    assert f"m1 was {kind} in Feed at 90.000: it was received twice" in verdict.why
+    late = gone._replace(at_ms=1_000_000)
+    assert judged(*OPENED, history=[delivered(30), late], lost=["m1"]).value == OK
 
 
 HEALED = Event(100_000, "healed", (), "")

@@ -65,6 +65,16 @@ def cycles(number, *, first=0):
         yield Event(at + 30_000, "released", ("m1",), "Orders")
 
 
+def test_what_stands_behind_a_reported_record_is_read_again():
+    """services-kinesis-batchfailurereporting: the first reported one is the checkpoint."""
+    history = [
+        *batch(("m2",), "reported by the handler"),
+        Event(5, "failed", ("m3",), "Worker", "behind a reported one"),
+    ]
+    told = "Worker returned, reporting m2 as failed; m3 behind is read again; m1 succeeded"
+    assert story(history, {}, LOST)[1:-1] == (f"0.005  {told}",)
+
+
 def test_a_cycle_is_told_once():
     assert story(cycles(5), {}, LOST)[:-1] == (
         " 0.000  Worker invocation 1 got m1",
@@ -72,6 +82,17 @@ def test_a_cycle_is_told_once():
         " 0.005  Worker failed with m1: KeyError",
         "30.000  m1 visible again in Orders",
         "        … the same 4 times more, until 150.000",
+    )
+
+
+def test_what_concerns_nobodys_message_is_a_sentence_too():
+    history = [
+        Event(0, "delivered", (), "Trial", "sent by EveryMinute"),
+        Event(1, "stored", (), "Healer"),
+    ]
+    assert story(history, {}, LOST)[:2] == (
+        "0.000  Trial invoked (sent by EveryMinute)",
+        "0.001  another message stored in Healer",
     )
 
 

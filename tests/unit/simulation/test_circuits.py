@@ -106,6 +106,27 @@ def test_what_is_written_beside_it_is_no_step(rig: Any) -> None:
     assert steps(played) == [(WROTE, CLOSED), (WROTE, OPEN), (WROTE, CLOSED)]
 
 
+def test_a_state_may_stand_within_a_map(rig: Any) -> None:
+    def worker(event: Any, context: Any) -> None:
+        write(None, breaker={"tripped": True})
+        write(None, breaker={"tripped": False})
+
+    breaker = Breaker(
+        *("table", "Circuit", "keys"),
+        key={"id": "breaker"},
+        attribute="breaker.tripped",
+        words={OPEN: True, CLOSED: False},  # type: ignore[dict-item]
+    )
+    assert steps(watched(rig, breaker, worker).play()) == [(WROTE, OPEN), (WROTE, CLOSED)]
+
+
+def test_what_stands_instead_of_a_state_is_told(rig: Any) -> None:
+    played = watched(rig, table(), lambda event, context: write(None, failures=1)).play()
+    assert circuit_of(played).unlike == "; its item has failures, id, and never had state"
+    played = watched(rig, table(), lambda event, context: write("CLOSED", failures=1)).play()
+    assert circuit_of(played).unlike == ""
+
+
 def test_a_stale_read_shows_what_stood_before(rig: Any) -> None:
     def worker(event: Any, context: Any) -> None:
         write("OPEN")
@@ -182,6 +203,18 @@ def test_a_mapping_that_is_switched_off_polls_no_more(rig: Any) -> None:
     assert {held.message: held.state for held in played.observation.held} == {"m2": "visible"}
     # The next run finds it as the template has it.
     assert play(stack.deployed, stack.schedule()).observation.history[-1].kind != "stored"
+
+
+def test_only_a_look_at_the_mapping_is_a_look_at_its_state(rig: Any) -> None:
+    uuid = mapping_of(rig).uuid
+
+    def worker(event: Any, context: Any) -> None:
+        boto3.resource("dynamodb").Table("keys").get_item(Key={"id": "breaker"})
+        boto3.client("lambda").get_event_source_mapping(UUID=uuid)
+        call()
+
+    played = watched(rig, Breaker("mapping", "Mapping", uuid), worker).play()
+    assert steps(played) == [(READ, CLOSED), (CALLED, CLOSED), (ANSWERED, CLOSED)]
 
 
 def test_a_mapping_that_is_switched_on_again_polls_what_waited(rig: Any) -> None:

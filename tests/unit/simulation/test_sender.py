@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pytest_storagefirst.errors import EntryError, SimulationError
-from pytest_storagefirst.simulation import lanes, queue_calls
+from pytest_storagefirst.simulation.calls import lanes
 from pytest_storagefirst.simulation.playing import play_on
+from pytest_storagefirst.simulation.queues import calls
 from pytest_storagefirst.simulation.schedule import Send
 
 
@@ -108,7 +109,7 @@ def test_bodies_are_sent_as_they_are(rig: Any) -> None:
 def test_moto_failing_at_the_front_door_is_unknown(
     rig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_calls, "send_message", lambda *arguments: None)
+    monkeypatch.setattr(calls, "send_message", lambda *arguments: None)
     monkeypatch.setattr(lanes, "_is_fast", lambda *arguments: False)
     monkeypatch.setattr(lanes, "_route", lambda url: None)
     with pytest.raises(SimulationError, match="moto does not answer"):

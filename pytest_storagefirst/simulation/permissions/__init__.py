@@ -1,0 +1,1 @@
+"""Whether the stack's policies allow what the stack does."""

@@ -1,0 +1,1 @@
+"""SQS by AWS's rules, in the place of moto's."""
