@@ -177,7 +177,7 @@ def document(
         "phases": _phases(facts, seconds),
         "timeline": _timeline(facts),
         "circuit": {
-            "transitions": [one.document() for one in transitions(facts.samples)],
+            "transitions": [one.document() for one in transitions(facts)],
             "calls_while_open": calls_while_open(facts),
         },
         "caps": {"downstream_per_s": profile.downstream_per_s},

@@ -286,6 +286,10 @@ class Master:
                 if message in seen_at and sent.due_s[message] >= profile.warm_up_s
             },
             samples=tuple(watch.samples),
+            circuit_changes=[
+                (at - watch.began_at, before, after)
+                for at, before, after in observer.circuit_changes
+            ],
             acted=tuple(watch.acted),
             calls=[one["began_ms"] / 1000 - watch.began_at for one in calls] if calls else None,
             dead=dead & frozenset(sent.due_s),

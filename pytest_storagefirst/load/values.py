@@ -52,13 +52,17 @@ class Facts:
     dead: frozenset[str] = frozenset()
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
+    # When the circuit changed, from which state and to which: seen by more looks than the samples.
+    circuit_changes: Sequence[tuple[float, str, str]] = ()
 
 
-def transitions(samples: Samples) -> tuple[Transition, ...]:
-    """Changes of the circuit's state from one sample to the next."""
+def transitions(facts: Facts) -> tuple[Transition, ...]:
+    """Changes of the circuit's state, from look to look or else from one sample to the next."""
+    if facts.circuit_changes:
+        return tuple(Transition(*change) for change in facts.circuit_changes)
     found: list[Transition] = []
     state = CLOSED
-    for at_s, sample in samples:
+    for at_s, sample in facts.samples:
         if sample.circuit is not None and sample.circuit != state:
             found.append(Transition(at_s, state, sample.circuit))
             state = sample.circuit
@@ -135,7 +139,7 @@ def _of_circuit(facts: Facts) -> dict[str, Measured]:
     names = ("circuit.opened_within", "circuit.closed_within", "circuit.calls_while_open")
     if not any(sample.circuit for _, sample in facts.samples):
         return dict.fromkeys(names, Measured(None, "no circuit was seen"))
-    changes = transitions(facts.samples)
+    changes = transitions(facts)
     outage = _outage_s(facts)
     if outage is None:
         within = dict.fromkeys(names[:2], Measured(None, "the third party was never out of order"))
@@ -179,8 +183,10 @@ def _probes(facts: Facts) -> float:
 
     Samples miss most of these; where [circuit] says how long it stays open, that tells how many.
     """
-    changes = transitions(facts.samples)
-    seen = sum(one.before == OPEN or one.after == HALF_OPEN for one in changes)
+    changes = transitions(facts)
+    seen = sum(one.after == HALF_OPEN for one in changes)
+    # One that failed between two looks.
+    seen += sum(sample.circuit_rewritten for _, sample in facts.samples)
     if facts.recovery_s:
         open_s = sum(
             other[0] - one[0]

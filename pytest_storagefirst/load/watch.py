@@ -28,6 +28,10 @@ class Observing(Protocol):
     def downstream_calls(self) -> list[Mapping[str, Any]]: ...
     def quiet(self, unprocessed: int) -> bool: ...
     def redrive(self) -> Any: ...
+    def watch_circuit(self, is_over: Callable[[], bool]) -> None: ...
+
+    @property
+    def circuit_changes(self) -> list[tuple[float, str, str]]: ...
 
 
 class Watch:
@@ -57,6 +61,7 @@ class Watch:
         self._actions = [(acting_from_s + one.at_s, one) for one in actions]
         self._acting: list[gevent.Greenlet] = []
         self._sampling: gevent.Greenlet | None = None
+        self._watching: gevent.Greenlet | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -69,10 +74,13 @@ class Watch:
     def start(self) -> None:
         self._began, self.began_at = time.monotonic(), time.time()
         self._sampling = gevent.spawn(self._sample_on)
+        self._watching = gevent.spawn(self.observer.watch_circuit, lambda: False)
         self._acting = [gevent.spawn_later(at_s, self._act, one) for at_s, one in self._actions]
 
     def stop(self) -> None:
-        gevent.killall([one for one in (self._sampling, *self._acting) if one is not None])
+        gevent.killall(
+            [one for one in (self._sampling, self._watching, *self._acting) if one is not None]
+        )
 
     def cancel_actions(self) -> None:
         """Nothing more is done to the target: the run is being ended early."""
