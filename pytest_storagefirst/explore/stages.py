@@ -83,7 +83,7 @@ def single_units(
             partial(_single, exploration, messages, fault),
         )
     for schedule in changes.schedules(exploration.judge, messages, counts):
-        yield Unit(str(schedule.plan[0]), partial(_change, exploration, schedule))
+        yield Unit(" + ".join(map(str, schedule.plan)), partial(_change, exploration, schedule))
 
 
 # Runs that a breaker fails: of one that never closes each takes thousands of receives.
@@ -122,8 +122,9 @@ def burst_units(exploration: Exploration, messages: tuple[Send, ...]) -> Iterato
 def _change(exploration: Exploration, schedule: Schedule) -> None:
     judged = exploration.try_out(schedule)
     broke = any(verdict.value == VIOLATED for verdict in judged.verdicts.values())
-    fired = judged.played.observation.faults_fired
-    exploration.note_tried(schedule.plan[0], NEVER_FIRED if not fired else BROKE if broke else HELD)
+    change = schedule.plan[-1]
+    fired = str(change) in judged.played.observation.faults_fired
+    exploration.note_tried(change, NEVER_FIRED if not fired else BROKE if broke else HELD)
 
 
 def order_units(

@@ -60,9 +60,6 @@ class Observer:
             self.processed_so_far = self.processed()
         return Sample(0.0, visible=0, in_flight=0, dead=0, processed=count)
 
-    def watch_circuit(self, is_over):
-        pass
-
     def held(self):
         return {}
 
