@@ -11,7 +11,7 @@ from pytest_storagefirst.explore.interleavings import Base
 from pytest_storagefirst.explore.sweep import faults_once
 from pytest_storagefirst.faults.catalogue import HTTP, sort_of_point
 from pytest_storagefirst.faults.plan import Fault
-from pytest_storagefirst.ledger.circuit import CLOSED
+from pytest_storagefirst.ledger.circuit import ANSWERED, CLOSED, WROTE
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.verdict import VIOLATED
@@ -125,11 +125,32 @@ def schedules(
 def together(
     judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Iterator[Base]:
-    """Three messages at work at once while a third party is out: their orders are tried."""
+    """Three messages at work at once while a third party is out: their orders are tried.
+
+    Then three that come when one failure more opens the circuit.
+    """
+    sends = _workload(messages)
     for outage in _outages(counts):
         schedule = Schedule(messages[:AT_ONCE], (outage,), concurrency=AT_ONCE, batch_limit=1)
-        if not is_violated(judge.judge(schedule)):
-            yield Base(f"circuit: {outage}, three at once", schedule)
+        if is_violated(judge.judge(schedule)):
+            continue
+        yield Base(f"circuit: {outage}, three at once", schedule)
+        ahead = _failures_before(judge.play(_schedule(sends, (outage,), TRICKLE_MS, 1)).observation)
+        if 0 < ahead <= IN_TIME - AT_ONCE:
+            lasting = replace(outage, for_ms=OUTAGES_MS[-1])  # what comes again finds it out, too
+            workload = sends[: ahead + AT_ONCE]
+            about = replace(schedule, workload=workload, ahead=ahead, plan=(lasting,))
+            yield Base(f"circuit: {lasting}, three at once behind {ahead}", about)
+
+
+def _failures_before(observation: Observation) -> int:
+    """How many calls may fail, one after the other, and the circuit is closed still."""
+    failures = 0
+    for step in observation.circuit.steps if observation.circuit is not None else ():
+        if step.kind == WROTE and step.state != CLOSED:
+            return failures - 1
+        failures += step.kind == ANSWERED and not step.is_good
+    return 0
 
 
 def is_violated(judged: Judged) -> bool:

@@ -9,6 +9,7 @@ maximum and FIFO groups hold here as everywhere.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -19,10 +20,11 @@ from pytest_storagefirst.explore.sweep import outage_ms
 from pytest_storagefirst.faults.catalogue import HTTP, is_read_only, sort_of_point
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.simulation.calls.boundary import STATE_SERVICES, TELEMETRY
-from pytest_storagefirst.simulation.choosing import Recording
+from pytest_storagefirst.simulation.choosing import Holding, Names, Recording
 from pytest_storagefirst.simulation.playing import play
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
+STATE_KEEPERS = frozenset({"dynamodb", "ssm", "mappings"})
 MOST_ORDERS = 200  # runs of one stack, unless the caller goes on
 AT_ONCE = 3  # messages at work together
 FAILURES = (3, 6)  # of a third party before it is well again: few, and more than most tolerate
@@ -161,6 +163,21 @@ def races(
     `bases` are some of `base_schedules(judge, messages)`, where the work is divided.
     """
     return Races(judge, base_schedules(judge, messages) if bases is None else bases, most)
+
+
+def held_back(judge: Judge, base: Base) -> Iterator[Judged]:
+    """Orders in which one stops between a look at what others change and its next step.
+
+    Most races show with one such stop (Musuvathi and Qadeer, "Iterative context bounding", 2007).
+    """
+    played, names = _player(judge, base.schedule), Names()
+    first = Recording(names)
+    yield played(first)
+    made = Counter[int]()
+    for step in first.steps:
+        made[step.process] += 1
+        if any(service in STATE_KEEPERS for service, _, _ in step.touched):
+            yield played(Holding(names, step.process, made[step.process]))
 
 
 def _player(judge: Judge, schedule: Schedule) -> Callable[[Recording], Judged]:

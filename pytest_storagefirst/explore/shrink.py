@@ -63,6 +63,8 @@ def _simplified(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> Iterat
         yield _with_plan(schedule, index)
     if schedule.concurrency > 1:
         yield replace(schedule, concurrency=1)
+    if schedule.ahead:
+        yield replace(schedule, ahead=0)
     if schedule.one_by_one:
         yield replace(schedule, one_by_one=False)
     if schedule.seed:

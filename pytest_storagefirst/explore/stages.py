@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_storagefirst.explore import breakers, bursts, changes, content, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
-from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
+from pytest_storagefirst.explore.interleavings import Base, base_schedules, held_back, races
 from pytest_storagefirst.explore.pairs import (
     AFTER,
     DURING,
@@ -104,8 +104,15 @@ def circuit_units(
     for name, schedule in breakers.schedules(exploration.judge, messages, counts):
         yield Unit(name, partial(tried, schedule))
     for base in breakers.together(exploration.judge, messages, counts):
-        orders = partial(_orders, exploration, messages, base, math.inf, CIRCUIT_ORDERS)
-        yield Unit(base.name, orders)
+        if not base.schedule.ahead:
+            orders = partial(_orders, exploration, messages, base, math.inf, CIRCUIT_ORDERS)
+            yield Unit(base.name, orders)
+        yield Unit(f"{base.name}, one held back", partial(_held_back, exploration, base))
+
+
+def _held_back(exploration: Exploration, base: Base) -> None:
+    for judged in held_back(exploration.judge, base):
+        exploration.take(judged)
 
 
 def burst_units(exploration: Exploration, messages: tuple[Send, ...]) -> Iterator[Unit]:

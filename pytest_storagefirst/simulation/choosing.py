@@ -107,6 +107,22 @@ class Recording:
             self._wanted.clear()
 
 
+class Holding(Recording):
+    """A run in which one process stops after some of its steps, while another can go on."""
+
+    def __init__(self, names: Names, process: int, after: int) -> None:
+        super().__init__(names)
+        self._process, self._after = process, after
+
+    def pick(self, processes: Sequence[int]) -> int:
+        made = sum(step.process == self._process for step in self.steps)
+        others = [at for at, one in enumerate(processes) if one != self._process]
+        picked = others[0] if made >= self._after and others else 0
+        self._picks.append(picked)
+        self._could = processes
+        return picked
+
+
 class ChoosingScheduler(Scheduler):
     """Takes `choices` one after the other, or what a recording picks; then the earliest first."""
 

@@ -148,7 +148,7 @@ def _send_all(simulation: Simulation) -> None:
             simulation.send(send)
             _drain(simulation)
         else:
-            simulation.send_at(index * simulation.schedule.gap_ms, send)
+            simulation.send_at(simulation.schedule.moment_ms(index), send)
 
 
 def _send_late(simulation: Simulation) -> None:

@@ -11,6 +11,8 @@ from pytest_storagefirst.faults.plan import Plan, parse_plan
 UNIQUE = "{unique}"
 SEND_GAP_MS = 10  # between two messages of a workload
 
+AHEAD_MS = 10_000  # those that are sent ahead have long been tried when the next one comes
+
 
 @dataclass(frozen=True)
 class Send:
@@ -28,8 +30,9 @@ class Schedule:
     `choices` decide who goes first wherever two invocations could; `concurrency` is how many
     invocations a mapping may have at once and `batch_limit` how many messages it takes at most,
     both within what the stack itself allows. `one_by_one` sends each message when the one before
-    has been dealt with, else `gap_ms` lie between two. The last `late` of them are sent when all
-    faults are over and work has come to rest. `redrives` says when dead-lettered messages are moved
+    has been dealt with, else `gap_ms` lie between two, and AHEAD_MS between the first `ahead` of
+    them and whoever follows. The last `late` are sent when all faults are over and work has come
+    to rest. `redrives` says when dead-lettered messages are moved
     back: "during" the faults, "after" they ended, once for each mention.
     """
 
@@ -43,6 +46,7 @@ class Schedule:
     redrives: tuple[str, ...] = ("after",)
     gap_ms: int = SEND_GAP_MS
     late: int = 0
+    ahead: int = 0
     template: str = ""  # where the stack comes from, for schedules that Hypothesis drew
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +65,7 @@ class Schedule:
             "redrives": list(self.redrives),
             "gap_ms": self.gap_ms,
             "late": self.late,
+            "ahead": self.ahead,
         }
 
     @staticmethod
@@ -80,7 +85,13 @@ class Schedule:
             redrives=tuple(str(moment) for moment in document["redrives"]),
             gap_ms=int(document.get("gap_ms", SEND_GAP_MS)),
             late=int(document.get("late", 0)),
+            ahead=int(document.get("ahead", 0)),
         )
+
+    def moment_ms(self, index: int) -> int:
+        """When the message of this place in the workload is sent, where none waits for another."""
+        ahead = min(index, self.ahead)
+        return ahead * AHEAD_MS + (index - ahead) * self.gap_ms
 
     @property
     def in_time(self) -> tuple[Send, ...]:

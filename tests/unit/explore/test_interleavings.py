@@ -9,7 +9,7 @@ import pytest
 
 from pytest_storagefirst.explore import interleavings
 from pytest_storagefirst.explore.footprints import EVERYTHING, Footprint, footprints
-from pytest_storagefirst.explore.interleavings import Base, base_schedules, races
+from pytest_storagefirst.explore.interleavings import Base, base_schedules, held_back, races
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.orders import Orders
 from pytest_storagefirst.explore.workload import plain
@@ -275,3 +275,21 @@ def second(event, context):
         table.update_item(Key={"id": identity}, UpdateExpression="SET done = :yes",
                           ExpressionAttributeValues={":yes": True})
 """
+
+
+def test_one_that_stops_between_its_read_and_its_write_shows_a_lost_update(workshop):
+    """Without any choice all go on by turns; the first order of two at work is not enough."""
+    app = workshop.app.replace(
+        '    table.put_item(Item={"id": body["id"]})\n',
+        """
+    seen = table.get_item(Key={"id": "all"}, ConsistentRead=True).get("Item", {"id": "all"})
+    table.put_item(Item={**seen, body["id"]: "here"})
+""",
+    )
+    judge = workshop.judge(workshop.write(app))
+    sends = plain(judge.deployed.entries, 2)
+    late = Base("late", Schedule(sends, gap_ms=200, batch_limit=1, concurrency=2))
+    found = [accused(judged) for judged in held_back(judge, late)]
+    assert not found[0]  # they come one after the other
+    assert any("no-message-loss" in names for names in found)
+    assert len(found) <= 12

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_storagefirst.errors import FaultError
 from pytest_storagefirst.faults.plan import parse_plan
-from pytest_storagefirst.simulation.schedule import Schedule, Send, as_text, render
+from pytest_storagefirst.simulation.schedule import AHEAD_MS, Schedule, Send, as_text, render
 
 WHOLE = Schedule(
     (Send("m1", "POST /orders", {"a": ["{unique}", 1]}), Send("m1", "Queue", "text")),
@@ -21,8 +21,9 @@ WHOLE = Schedule(
     redrives=("during", "after"),
     gap_ms=20_000,
     late=1,
+    ahead=1,
 )
-ADDED = ("gap_ms", "late")  # files of an earlier version lack them
+ADDED = ("gap_ms", "late", "ahead")  # files of an earlier version lack them
 
 
 def test_it_comes_back_whole_from_a_file() -> None:
@@ -34,7 +35,14 @@ def test_it_comes_back_whole_from_a_file() -> None:
 def test_a_file_of_before_is_read_as_it_was_meant() -> None:
     document = {name: value for name, value in WHOLE.to_json().items() if name not in ADDED}
     read = Schedule.from_json(document)
-    assert (read.gap_ms, read.late) == (Schedule(()).gap_ms, Schedule(()).late)
+    before = Schedule(())
+    assert (read.gap_ms, read.late, read.ahead) == (before.gap_ms, before.late, before.ahead)
+
+
+def test_who_is_sent_ahead_has_the_time_to_be_tried() -> None:
+    schedule = Schedule((Send("m1", "Queue", ""),) * 4, gap_ms=5, ahead=2)
+    moments = [schedule.moment_ms(index) for index in range(4)]
+    assert moments == [0, AHEAD_MS, 2 * AHEAD_MS, 2 * AHEAD_MS + 5]
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE.to_json().keys() - set(ADDED)))
