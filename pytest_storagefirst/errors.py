@@ -83,3 +83,11 @@ class SimulationError(StorageFirstError):
 
 class ReportError(StorageFirstError):
     """A report.json is unreadable, foreign or damaged, or does not go with the others."""
+
+
+class TargetError(StorageFirstError):
+    """There is no such target, it isn't allowed, or what it is made of can't be used."""
+
+
+class LoadError(StorageFirstError):
+    """A load run can't be set up: no such profile, a wrong objective, a journal without room."""

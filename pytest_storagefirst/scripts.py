@@ -109,3 +109,44 @@ def read_script(value: object) -> tuple[str, ...]:
         )
     parse_script(value)
     return tuple(value)
+
+
+# --- what a call finds ------------------------------------------------------------------------
+
+FLAPPING_MS = 10_000  # down for so long, then up for so long
+SLOWEST_SECONDS = 8.0  # the first answer of a slow start
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What a call finds: a kind of fault, "" for none, and how its answer is put off."""
+
+    kind: str = ""
+    retry_after_seconds: int = RETRY_AFTER_SECONDS
+    delay_seconds: float = 0.0
+
+
+NO_TROUBLE = Trouble()
+# What it is answered with, where that is an answer at all.
+TROUBLE_STATUS = {"http-429": 429, "brownout": 503, "flapping": 503}
+
+
+def trouble(
+    kind: str, number: int, since_ms: int, retry_after_seconds: int = RETRY_AFTER_SECONDS
+) -> Trouble:
+    """What the `number`th call finds, from 1, when something has been the matter for so long."""
+    if kind == "brownout" and number % 2 == 0:
+        return NO_TROUBLE
+    if kind == "flapping" and since_ms // FLAPPING_MS % 2:
+        return NO_TROUBLE
+    delay_seconds = SLOWEST_SECONDS / 2 ** (number - 1) if kind == "slow-start" else 0.0
+    return Trouble(kind, retry_after_seconds, delay_seconds)
+
+
+def step_at(script: Script, since_ms: int) -> tuple[int, Step, int] | None:
+    """The step that a script is in after so long: its place, itself, and its own time so far."""
+    for at, step in enumerate(script):
+        if not step.for_ms or since_ms < step.for_ms:
+            return at, step, since_ms
+        since_ms -= step.for_ms
+    return None

@@ -23,6 +23,7 @@ FLOORS = (
     ("settings", "settings_file", "settings_reader", "scripts"),
     ("faults",),
     ("stack",),
+    ("target",),
     ("simulation",),
     ("explore",),
     ("report",),

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.ledger.load import FAILED, TAKEN, THROTTLED, Call, Load
 from pytest_storagefirst.scripts import (
+    NO_TROUBLE,
     RETRY_AFTER_SECONDS,
     Script,
     Step,
+    Trouble,
     parse_script,
+    step_at,
+    trouble,
 )
 from pytest_storagefirst.simulation.wire import HttpAnswer
 
@@ -20,33 +24,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.deployed import Deployed, Downstream
     from pytest_storagefirst.simulation.run import Simulation
 
-FLAPPING_MS = 10_000  # down for so long, then up for so long
-SLOWEST_SECONDS = 8.0  # the first answer of a slow start
 WINDOW_MS = 1000
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What a call finds: a kind of fault, "" for none, and how its answer is put off."""
-
-    kind: str = ""
-    retry_after_seconds: int = RETRY_AFTER_SECONDS
-    delay_seconds: float = 0.0
-
-
-NO_TROUBLE = Trouble()
-
-
-def trouble(
-    kind: str, number: int, since_ms: int, retry_after_seconds: int = RETRY_AFTER_SECONDS
-) -> Trouble:
-    """What the `number`th call finds, from 1, when something has been the matter for so long."""
-    if kind == "brownout" and number % 2 == 0:
-        return NO_TROUBLE
-    if kind == "flapping" and since_ms // FLAPPING_MS % 2:
-        return NO_TROUBLE
-    delay_seconds = SLOWEST_SECONDS / 2 ** (number - 1) if kind == "slow-start" else 0.0
-    return Trouble(kind, retry_after_seconds, delay_seconds)
 
 
 @dataclass(eq=False)
@@ -107,12 +85,8 @@ class LoadWatch:
         for place, began_ms, script in reversed(self._scripts):
             if not url.startswith(place):
                 continue
-            since_ms = self._simulation.now_ms - began_ms
-            for at, step in enumerate(script):
-                if not step.for_ms or since_ms < step.for_ms:
-                    return self._in_step(place, began_ms, at, step, since_ms)
-                since_ms -= step.for_ms
-            return NO_TROUBLE
+            found = step_at(script, self._simulation.now_ms - began_ms)
+            return self._in_step(place, began_ms, *found) if found else NO_TROUBLE
         return NO_TROUBLE
 
     def _in_step(self, place: str, began_ms: int, at: int, step: Step, since_ms: int) -> Trouble:

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pytest_storagefirst.scripts import NO_TROUBLE, TROUBLE_STATUS, trouble
 from pytest_storagefirst.simulation import changes
 from pytest_storagefirst.simulation.calls import boundary, lanes
 from pytest_storagefirst.simulation.choosing import EVERYTHING
 from pytest_storagefirst.simulation.configurations import extension_answer, is_extension
 from pytest_storagefirst.simulation.deployed import Downstream
-from pytest_storagefirst.simulation.downstreams import NO_TROUBLE, trouble
 from pytest_storagefirst.simulation.wire import (
     ConnectionResetAfterEffect,
     ConnectTimeout,
@@ -30,10 +30,8 @@ _KINDS = frozenset(
 )
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATUS = {
+    **TROUBLE_STATUS,
     "http-500": 500,
-    "http-429": 429,
-    "brownout": 503,
-    "flapping": 503,
     "throttle": 429,
     "server-error": 503,
     "access-denied": 403,
