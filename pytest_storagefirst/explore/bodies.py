@@ -277,7 +277,7 @@ def _why_refused(judge: Judge, played: Played, *, guessed: bool = True) -> str:
     if played.errors:
         place, error = played.errors[-1]
         at = _own_line(error, judge.deployed.code[place])
-        return f"{place} failed{f' at {at}' if at else ''} ({_said(error)})"
+        return f"{place} failed{f' at {at}' if at else ''} ({said(error)})"
     if last.detail == "Runtime.ExitError":
         return f"{last.where} left with sys.exit(), which ends the environment and fails the batch"
     return f"{last.where} failed: {last.detail}"
@@ -309,7 +309,7 @@ def _import_failure(code: Code, error: BaseException | None) -> HandlerError:
     return HandlerError(
         f"the code of {code.function} can't be imported",
         where=f"{at} ({code.function})" if at else code.function,
-        found=_said(error),
+        found=said(error),
         expected=expected,
         remedy=remedy,
     )
@@ -345,7 +345,9 @@ def _shown(file: Path) -> str:
     return file.relative_to(here).as_posix() if file.is_relative_to(here) else str(file)
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """Its name, its first line and, where it speaks of others (a batch), its last."""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    first = text.partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    first, *more = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return f"{said} … {more[-1]}" if more else said

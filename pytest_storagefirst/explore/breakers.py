@@ -8,18 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore.interleavings import Base
 from pytest_storagefirst.explore.sweep import faults_once
 from pytest_storagefirst.faults.catalogue import HTTP, sort_of_point
 from pytest_storagefirst.faults.plan import Fault
-from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
+from pytest_storagefirst.ledger.circuit import CLOSED
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.events import Event
-from pytest_storagefirst.settings import Settings, nearest, the_one_of
-from pytest_storagefirst.simulation.circuits import Breaker, spelt
 from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.stack.breaker import Breaker, spelt
 from pytest_storagefirst.stack.topology import Topology
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 # Attributes that a breaker keeps its state under.
 _ATTRIBUTE = re.compile(r"state|status|circuit", re.IGNORECASE)
-_KEYS = {"closed": CLOSED, "open": OPEN, "half_open": HALF_OPEN}
-STORES = ("table", "parameter", "mapping")
 
 # Long enough that any breaker opens, and short enough that none has to let a message go.
 OUTAGE_MS = 300_000
@@ -44,57 +40,6 @@ _KINDS = (
     ("brownout", ""),
 )
 CALLS_BEFORE, CALLS_AFTER = 2, 2  # of a change of state, that are each struck
-
-
-def named(settings: Settings, topology: Topology) -> Breaker | None:
-    """The breaker that [circuit] describes; None without it.
-
-    Raises SettingsError where it names what the stack doesn't have.
-    """
-    told = settings.circuit
-    if not told:
-        return None
-    where = settings.where("circuit") or "[circuit]"
-    problem = "a breaker's state is kept in one place"
-    kind = the_one_of(STORES, told, problem, where, 'table = "LogicalId"')
-    place, name = _store(kind, str(told[kind]), topology, where)
-    words = {state: told[key] for key, state in _KEYS.items() if key in told}
-    recovery = told.get("recovery_seconds")
-    return Breaker(
-        kind,
-        place,
-        name,
-        key=dict(told.get("key", {})),
-        attribute=str(told.get("state", "state")),
-        words=words,
-        threshold=told.get("threshold"),
-        recovery_ms=None if recovery is None else int(recovery * 1000),
-        successes=told.get("successes"),
-    )
-
-
-def _store(kind: str, wanted: str, topology: Topology, where: str) -> tuple[str, str]:
-    """The logical id and the own name of what keeps the state."""
-    known: dict[str, tuple[str, str]] = {}
-    if kind == "table":
-        for table in topology.tables:
-            known[table.logical_id] = known[table.name] = table.logical_id, table.name
-    elif kind == "mapping":
-        for mapping in topology.mappings:
-            known[mapping.logical_id] = known[mapping.uuid] = mapping.logical_id, mapping.uuid
-    else:
-        logical = topology.logical_ids.get(wanted, wanted)
-        physical = next((p for p, one in topology.logical_ids.items() if one == wanted), wanted)
-        return logical, physical
-    if wanted not in known:
-        raise SettingsError(
-            f"the stack has no such {kind}",
-            where=where,
-            found=wanted,
-            expected=", ".join(sorted({place for place, _ in known.values()})) or "none at all",
-            remedy=nearest(wanted, known),
-        )
-    return known[wanted]
 
 
 def find(

@@ -14,7 +14,7 @@ from typing import Any
 import time_machine
 
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
-from pytest_storagefirst.explore import breakers, flags
+from pytest_storagefirst.explore import flags
 from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.scripts import parse_script
@@ -24,6 +24,7 @@ from pytest_storagefirst.simulation.deployed import Deployed, Downstream
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.world.world import World
+from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.stack.deploy import deploy
 from pytest_storagefirst.stack.policies import Policies
 from pytest_storagefirst.stack.template import Template, load_template
@@ -83,7 +84,7 @@ def prepare(
     _check_functions(topology, overrides, settings)
     code = _code(topology, template, overrides, path.parent)
     entries = ways_in(topology, settings, template)
-    breaker = breakers.named(settings, topology)
+    breaker = named_breaker(settings, topology)
     known = flags.flags_of(settings, topology)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings), breaker, known)
     absent = absent_targets(deployed)

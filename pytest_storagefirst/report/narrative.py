@@ -157,8 +157,10 @@ def _phrase(event: Event, apart: str) -> str:
         return _delivery(event)
     detail = event.detail
     numbered = re.search(r"(\d+)$", detail)
-    text = _PHRASES.get(event.kind, "{where} {messages} " + event.kind + "{detail}").format(
-        messages=_listing(event.messages),
+    phrase = _PHRASES.get(event.kind, "{where} {messages} " + event.kind + "{detail}")
+    nobodys = "another message" if phrase.startswith("{messages}") else ""
+    text = phrase.format(
+        messages=_listing(event.messages) or nobodys,
         where=event.where,
         bare=detail,
         detail=f" ({detail})" if detail else "",
@@ -175,7 +177,7 @@ def _delivery(event: Event) -> str:
     invocation = re.search(r"invocation (\d+)", event.detail)
     receive = re.search(r"receive (\d+)", event.detail)
     text = f"{event.where} invocation {invocation.group(1)}" if invocation else event.where
-    text = f"{text} got {_listing(event.messages)}".rstrip()
+    text += f" got {_listing(event.messages)}" if event.messages else " invoked"
     if receive and int(receive.group(1)) > 1:
         text += f" (receive {receive.group(1)})"
     if not invocation and not receive and event.detail:

@@ -8,70 +8,20 @@ history, too.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.ledger import circuit
-from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN, Circuit, Step
+from pytest_storagefirst.ledger.circuit import CLOSED, Circuit, Step
 from pytest_storagefirst.simulation.mappings_api import poller_of
+from pytest_storagefirst.stack.breaker import Breaker
 
 if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
-# However a state is written: "half-open", "Open", "HALF_OPEN".
-_WORDS = {"closed": CLOSED, "open": OPEN, "halfopen": HALF_OPEN}
 # Whose calls read and change what a breaker keeps.
 _SERVICES = {"table": "dynamodb", "parameter": "ssm", "mapping": "lambda"}
-
-
-@dataclass(frozen=True)
-class Breaker:
-    """Where a breaker's state is kept, and its words for each state.
-
-    `place` is the logical id of the table, parameter or mapping; `name` the table's or parameter's
-    own name, or the mapping's UUID. `words` maps a state to what stands there: "OPEN" to "open".
-    A state that is not there is CLOSED.
-    """
-
-    kind: str  # "table" | "parameter" | "mapping"
-    place: str
-    name: str
-    key: Mapping[str, Any] = field(default_factory=dict)
-    attribute: str = ""
-    words: Mapping[str, str] = field(default_factory=dict)
-    threshold: int | None = None
-    recovery_ms: int | None = None
-    successes: int | None = None
-
-    def keeps(self, place: str, key: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether an item is the one that holds the state: by table and typed key."""
-        return (
-            self.kind == "table"
-            and self.place == place
-            and all(
-                name in key and str(next(iter(key[name].values()))) == str(wanted)
-                for name, wanted in self.key.items()
-            )
-        )
-
-    @property
-    def where(self) -> str:
-        """Where the state is, for people: "Circuit, attribute state"."""
-        return f"{self.place}, attribute {self.attribute}" if self.attribute else self.place
-
-    def state_of(self, word: Any) -> str:
-        if word is None:
-            return CLOSED
-        said = next((state for state, said in self.words.items() if said == word), None)
-        return said or spelt(word) or str(word)
-
-
-def spelt(word: Any) -> str | None:
-    """The state that a word means, however it is written; None when it means none."""
-    return _WORDS.get(re.sub(r"[^a-z]", "", str(word).lower()))
 
 
 class CircuitWatch:

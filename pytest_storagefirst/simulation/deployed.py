@@ -10,10 +10,10 @@ from typing import Any
 from pytest_storagefirst.ledger.load import Cap
 from pytest_storagefirst.scripts import Script
 from pytest_storagefirst.simulation.caps import caps_of
-from pytest_storagefirst.simulation.circuits import Breaker
 from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.flags import Flag
 from pytest_storagefirst.simulation.world.world import World
+from pytest_storagefirst.stack.breaker import Breaker
 from pytest_storagefirst.stack.states_language import patience_seconds
 from pytest_storagefirst.stack.topology import (
     EventSourceMapping,

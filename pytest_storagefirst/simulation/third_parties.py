@@ -28,6 +28,7 @@ _KINDS = frozenset(
     {"refused", "response-lost", "slow", "http-500", "http-429"}
     | {"brownout", "flapping", "slow-start"}
 )
+_IDEMPOTENT = ("PUT", "DELETE")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATUS = {
     **TROUBLE_STATUS,
@@ -170,7 +171,8 @@ def _idempotency_key(call: HttpCall, downstream: Downstream) -> str | None:
         body = said.get("body", said) if isinstance(said, dict) else said
         if isinstance(body, dict) and downstream.idempotency in body:
             return json.dumps(body[downstream.idempotency])
-    return None
+    # RFC 9110, 9.2.2: asked again, the third party has what it had.
+    return f"{call.method} {call.url}" if call.method in _IDEMPOTENT else None
 
 
 def _is_aws(url: str) -> bool:

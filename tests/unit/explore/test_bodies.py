@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_storagefirst.errors import EntryError, HandlerError
-from pytest_storagefirst.explore.bodies import describe_entries, notes_on
+from pytest_storagefirst.explore.bodies import describe_entries, notes_on, said
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.telling_apart import all_alike
 from pytest_storagefirst.simulation.deployed import Entry
@@ -220,3 +220,12 @@ def test_an_idempotency_field_that_no_call_has_is_noted(workshop, field, told):
 
     assert len(notes) == bool(told)
     assert all(part in notes[0] for part in told)
+
+
+def test_an_error_that_speaks_of_others_is_told_with_the_last_one():
+    text = (
+        "All records failed.\n\nTraceback (most recent call last):\n  File …\nTypeError: no order\n"
+    )
+    assert said(RuntimeError(text)) == "RuntimeError: All records failed. … TypeError: no order"
+    assert said(KeyError("id")) == "KeyError: 'id'"
+    assert said(RuntimeError()) == "RuntimeError"

@@ -16,8 +16,8 @@ from pytest_storagefirst.explore.workload import plain
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
-from pytest_storagefirst.simulation.circuits import Breaker, spelt
 from pytest_storagefirst.simulation.schedule import Schedule
+from pytest_storagefirst.stack.breaker import Breaker, named_breaker, spelt
 
 ZOO = Path(__file__).parents[2] / "zoo"
 SOUND = ZOO / "breaker-only-logged" / "sound" / "template.yaml"
@@ -97,12 +97,13 @@ def test_a_state_is_known_however_it_is_written():
         ({"table": "Circuits"}, ["no such table", "Circuits", 'write "Circuit"']),
         ({"mapping": "FromQueue"}, ["no such mapping", "WorkerFromQueue"]),
         ({"state": "state"}, ["kept in one place", "table, parameter, mapping"]),
-        ({"table": "Circuit", "mapping": "x"}, ["kept in one place", "table and mapping"]),
+        ({"parameter": "P", "mapping": "x"}, ["kept in one place", "parameter and mapping"]),
+        ({"table": "Circuits", "mapping": "WorkerFromQueue"}, ["no such table", 'write "Circuit"']),
     ],
 )
 def test_what_the_stack_lacks_is_refused(judge, circuit, texts):
     with pytest.raises(SettingsError) as raised:
-        breakers.named(Settings(circuit=circuit), judge.deployed.topology)
+        named_breaker(Settings(circuit=circuit), judge.deployed.topology)
     for text in texts:
         assert text in str(raised.value)
 
@@ -116,10 +117,20 @@ def test_what_is_named_is_read(judge):
         "recovery_seconds": 1.5,
         "successes": 2,
     }
-    found = breakers.named(Settings(circuit=told), judge.deployed.topology)
+    found = named_breaker(Settings(circuit=told), judge.deployed.topology)
     assert found is not None
     assert (found.threshold, found.recovery_ms, found.successes) == (3, 1500, 2)
     assert found.state_of("AUF") == OPEN
+
+
+def test_where_one_counts_whose_state_is_elsewhere_is_no_effect(judge):
+    told = {"mapping": "WorkerFromQueue", "table": "Circuit", "key": {"name": "downstream"}}
+    found = named_breaker(Settings(circuit=told), judge.deployed.topology)
+    assert found is not None
+    assert (found.kind, found.where) == ("mapping", "WorkerFromQueue")
+    assert found.keeps("Circuit", {"name": {"S": "downstream"}})
+    assert not found.keeps("Circuit", {"name": {"S": "another"}})
+    assert not found.keeps("Table", {"name": {"S": "downstream"}})
 
 
 def test_an_outage_is_tried_with_a_fault_round_each_change(judge):

@@ -75,6 +75,17 @@ def test_a_cycle_is_told_once():
     )
 
 
+def test_what_concerns_nobodys_message_is_a_sentence_too():
+    history = [
+        Event(0, "delivered", (), "Trial", "sent by EveryMinute"),
+        Event(1, "stored", (), "Healer"),
+    ]
+    assert story(history, {}, LOST)[:2] == (
+        "0.000  Trial invoked (sent by EveryMinute)",
+        "0.001  another message stored in Healer",
+    )
+
+
 def test_a_cycle_is_told_from_where_a_turn_begins():
     first, *rest = cycles(5)
     history = [first, Event(0, "effected", ("m1",), "Worker", "dynamodb.PutItem #1"), *rest]

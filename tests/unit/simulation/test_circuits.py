@@ -22,9 +22,9 @@ from pytest_storagefirst.ledger.circuit import (
     WROTE,
     Circuit,
 )
-from pytest_storagefirst.simulation.circuits import Breaker
 from pytest_storagefirst.simulation.mappings_api import CHANGE_MS
 from pytest_storagefirst.simulation.playing import play
+from pytest_storagefirst.stack.breaker import Breaker
 
 URL = "https://payments.example/charge"
 OUT = f"Worker: http POST {URL} #1: http-500"

@@ -131,6 +131,19 @@ def test_idempotency_keys(rig: Any, downstream: Any, headers: Any, key: str | No
     assert emission.idempotency_key == key
 
 
+@pytest.mark.parametrize(
+    ("method", "counts_once"), [("PUT", True), ("DELETE", True), ("PATCH", False)]
+)
+def test_what_is_put_or_deleted_again_is_there_once(
+    rig: Any, method: str, counts_once: bool
+) -> None:
+    """RFC 9110, 9.2.2: which methods are idempotent."""
+    request = urllib.request.Request(URL, data=b"{}", method=method)
+    played = rig.with_handlers(Worker=Worker(lambda: urllib.request.urlopen(request))).play()
+    [emission] = emissions(played)
+    assert (emission.idempotency_key is not None) == counts_once
+
+
 # -- faults -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,121 @@
+"""A stack's circuit breaker: where its state is kept, as [circuit] names it, and its words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_storagefirst.errors import SettingsError
+from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
+from pytest_storagefirst.settings import Settings, nearest, the_one_of
+from pytest_storagefirst.stack.topology import Topology
+
+# However a state is written: "half-open", "Open", "HALF_OPEN".
+_WORDS = {"closed": CLOSED, "open": OPEN, "halfopen": HALF_OPEN}
+_KEYS = {"closed": CLOSED, "open": OPEN, "half_open": HALF_OPEN}
+STORES = ("table", "parameter", "mapping")
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Where a breaker's state is kept, and its words for each state.
+
+    `place` is the logical id of the table, parameter or mapping; `name` the table's or parameter's
+    own name, or the mapping's UUID. `words` maps a state to what stands there: "OPEN" to "open".
+    A state that is not there is CLOSED. `counts` is the table in which one counts whose state is
+    elsewhere; `key` is of the item in either table.
+    """
+
+    kind: str  # "table" | "parameter" | "mapping"
+    place: str
+    name: str
+    key: Mapping[str, Any] = field(default_factory=dict)
+    attribute: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+    threshold: int | None = None
+    recovery_ms: int | None = None
+    successes: int | None = None
+    counts: str = ""
+
+    def keeps(self, place: str, key: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether an item is the breaker's own, no effect: by table and typed key."""
+        return place == (self.place if self.kind == "table" else self.counts) and all(
+            name in key and str(next(iter(key[name].values()))) == str(wanted)
+            for name, wanted in self.key.items()
+        )
+
+    @property
+    def where(self) -> str:
+        """Where the state is, for people: "Circuit, attribute state"."""
+        return f"{self.place}, attribute {self.attribute}" if self.attribute else self.place
+
+    def state_of(self, word: Any) -> str:
+        if word is None:
+            return CLOSED
+        said = next((state for state, said in self.words.items() if said == word), None)
+        return said or spelt(word) or str(word)
+
+
+def spelt(word: Any) -> str | None:
+    """The state that a word means, however it is written; None when it means none."""
+    return _WORDS.get(re.sub(r"[^a-z]", "", str(word).lower()))
+
+
+def named_breaker(settings: Settings, topology: Topology) -> Breaker | None:
+    """The breaker that [circuit] describes; None without it.
+
+    Raises SettingsError where it names what the stack doesn't have.
+    """
+    told = settings.circuit
+    if not told:
+        return None
+    where = settings.where("circuit") or "[circuit]"
+    problem = "a breaker's state is kept in one place"
+    # Beside a mapping or a parameter a table is where it counts, not where its state is.
+    stores = tuple(one for one in STORES if one != "table")
+    counts_aside = "table" in told and any(store in told for store in stores)
+    kind = the_one_of(
+        stores if counts_aside else STORES, told, problem, where, 'table = "LogicalId"'
+    )
+    counts = _store("table", str(told["table"]), topology, where)[0] if counts_aside else ""
+    place, name = _store(kind, str(told[kind]), topology, where)
+    words = {state: told[key] for key, state in _KEYS.items() if key in told}
+    recovery = told.get("recovery_seconds")
+    return Breaker(
+        kind,
+        place,
+        name,
+        key=dict(told.get("key", {})),
+        attribute=str(told.get("state", "state")) if kind == "table" else "",
+        words=words,
+        threshold=told.get("threshold"),
+        recovery_ms=None if recovery is None else int(recovery * 1000),
+        successes=told.get("successes"),
+        counts=counts,
+    )
+
+
+def _store(kind: str, wanted: str, topology: Topology, where: str) -> tuple[str, str]:
+    """The logical id and the own name of what keeps the state."""
+    known: dict[str, tuple[str, str]] = {}
+    if kind == "table":
+        for table in topology.tables:
+            known[table.logical_id] = known[table.name] = table.logical_id, table.name
+    elif kind == "mapping":
+        for mapping in topology.mappings:
+            known[mapping.logical_id] = known[mapping.uuid] = mapping.logical_id, mapping.uuid
+    else:
+        logical = topology.logical_ids.get(wanted, wanted)
+        physical = next((p for p, one in topology.logical_ids.items() if one == wanted), wanted)
+        return logical, physical
+    if wanted not in known:
+        raise SettingsError(
+            f"the stack has no such {kind}",
+            where=where,
+            found=wanted,
+            expected=", ".join(sorted({place for place, _ in known.values()})) or "none at all",
+            remedy=nearest(wanted, known),
+        )
+    return known[wanted]
