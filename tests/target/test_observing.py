@@ -1,0 +1,386 @@
+"""An observer, on a stack that stands in moto's server and in ministack."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+
+import pytest
+
+from benchmarks.ministack import running
+from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.target import observe
+from pytest_storagefirst.target.downstream import make_server
+from pytest_storagefirst.target.observe import Observer
+from tests.target.observed_stack import Aimed, built, moto_server
+
+RUN = "r7f"
+
+
+@pytest.fixture(scope="module", params=["moto", "ministack"])
+def endpoint(request):
+    if request.param == "moto":
+        with moto_server() as url:
+            yield url
+    else:
+        with tempfile.TemporaryDirectory() as folder, running(folder) as url:
+            yield url
+
+
+@pytest.fixture
+def target(endpoint) -> Aimed:
+    return built(endpoint, uuid.uuid4().hex[:8])
+
+
+@pytest.fixture
+def orders(target):
+    return next(one.name for one in target.made.tables if one.logical_id == "Orders")
+
+
+def ids(*numbers):
+    return [f"{RUN}-0-{number}" for number in numbers]
+
+
+class Clock:
+    def __init__(self):
+        self.s = 1000.0
+
+    def __call__(self):
+        return self.s
+
+
+# --- depth and rest -----------------------------------------------------------------------------
+
+
+def test_a_sample_of_an_idle_stack(target):
+    sample = Observer(target, RUN).sample({})
+
+    assert (sample.visible, sample.in_flight, sample.dead, sample.processed) == (0, 0, 0, 0)
+    assert sample.oldest_age_s == 0
+    assert sample.downstream is sample.circuit is sample.mapping is None
+
+
+def test_what_waits_and_what_is_in_flight(target):
+    target.send("Work", "a", "b", "c")
+    target.send("Letters", "d")
+    queue = target.queue("Work").url
+    target.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=1)
+
+    sample = Observer(target, RUN).sample()
+
+    assert (sample.visible, sample.in_flight, sample.dead) == (2, 1, 1)
+    assert sample.oldest_age_s is None
+
+
+def test_an_emulator_is_quiet_at_once_and_aws_after_a_minute_of_zeros(target):
+    clock = Clock()
+    local, far = Observer(target, RUN, clock), Observer(target.on_aws(), RUN, clock)
+    assert not local.quiet(0), "nothing was looked at yet"
+    for observer in (local, far):
+        observer.sample()
+
+    assert local.quiet(0)
+    assert not local.quiet(1)
+    assert not far.quiet(0)
+    clock.s += 59
+    far.sample()
+    assert not far.quiet(0)
+    clock.s += 1
+    assert far.quiet(0)
+
+
+@pytest.mark.parametrize("between", ["a message", "a gap"])
+def test_the_minute_begins_anew(target, between):
+    clock = Clock()
+    observer = Observer(target.on_aws(), RUN, clock)
+    observer.sample()
+    clock.s += 50
+    if between == "a message":
+        target.send("Work", "a")
+    else:
+        target.session_made.refused += ["GetQueueAttributes"]
+    observer.sample()
+    target.client("sqs").purge_queue(QueueUrl=target.queue("Work").url)
+    clock.s += 20
+    observer.sample()
+    clock.s += 20
+
+    assert not observer.quiet(0)
+
+
+# --- gaps ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operation", "missing"),
+    [("GetQueueAttributes", {"visible", "in_flight"}), ("Scan", {"processed", "oldest_age_s"})],
+)
+def test_what_is_refused_is_a_gap(target, operation, missing):
+    observer = Observer(target, RUN)
+    target.session_made.refused += [operation]
+
+    sample = observer.sample({})
+
+    none = {name for name, value in vars(sample).items() if value is None}
+    assert none == missing | {"oldest", "circuit", "mapping", "downstream"}
+    assert observer.sample({}).processed == 0, "and the next one sees again"
+
+
+def test_a_target_that_does_not_answer_is_all_gaps(target):
+    observer = Observer(target, RUN)
+    for operation in ("GetQueueAttributes", "GetQueueAttributes", "Scan", "Scan"):
+        target.session_made.refused += [operation]
+
+    sample = observer.sample({})
+
+    assert {name for name, value in vars(sample).items() if value is not None} == {"at_s"}
+
+
+# --- effects ------------------------------------------------------------------------------------
+
+
+def test_effects_are_found_whatever_the_store_is_like(target, orders):
+    first, second, third = ids(1, 2, 3)
+    target.put(orders, id=first, text="hello")
+    target.put(orders, id="x", text=f'{{"id": "{second}"}}')
+    target.put(orders, id="y", text="another run's: r8a-0-1")
+    target.client("dynamodb").put_item(
+        TableName=orders,
+        Item={"id": {"S": "z"}, "raw": {"B": third.encode()}, "tags": {"SS": ["a"]}},
+    )
+
+    observer = Observer(target, RUN)
+
+    assert observer.processed() == {first: 1, second: 1, third: 1}
+    assert observer.sample().processed == 3
+    assert observer.doubts() == ()
+
+
+def test_objects_are_found_by_key_and_by_content_which_is_got_once(target):
+    bucket = target.made.buckets[0].name
+    first, second = ids(1, 2)
+    s3 = target.client("s3")
+    s3.put_object(Bucket=bucket, Key=f"orders/{first}.json", Body=b"{}")
+    s3.put_object(Bucket=bucket, Key="other.json", Body=f'{{"id": "{second}"}}'.encode())
+    observer = Observer(target, RUN)
+    observer.sample()
+    target.session_made.called.clear()
+
+    assert observer.processed() == {first: 1, second: 1}
+    assert "GetObject" not in target.session_made.called
+
+
+def test_the_last_read_misses_none_and_pages_go_on_from_sample_to_sample(
+    target, orders, monkeypatch
+):
+    monkeypatch.setattr("pytest_storagefirst.target.stores.ITEMS_A_PAGE", 7)
+    monkeypatch.setattr(observe, "READ_SECONDS", 0.0)
+    observer = Observer(target, RUN)
+    for message in ids(*range(20)):
+        target.put(orders, id=message)
+
+    seen = [observer.sample().processed for _ in range(3)]
+
+    assert seen[0] == 7
+    assert seen == sorted(seen)
+    assert seen[2] == 20
+    target.put(orders, id=ids(99)[0])
+    assert set(observer.processed()) == set(ids(*range(20), 99))
+
+
+def test_an_effect_that_is_gone_at_the_end_is_no_effect(target, orders):
+    (message,) = ids(1)
+    target.put(orders, id=message)
+    observer = Observer(target, RUN)
+    assert observer.sample().processed == 1
+    target.client("dynamodb").delete_item(TableName=orders, Key={"id": {"S": message}})
+
+    assert observer.processed() == {}
+
+
+def test_what_left_only_a_part_is_not_processed(target, orders):
+    receipts = next(one.name for one in target.made.tables if one.logical_id == "Receipts")
+    for message in ids(1, 2, 3):
+        target.put(receipts, id=message)
+    for message in ids(1, 2):
+        target.put(orders, id=message)
+    observer = Observer(target, RUN)
+
+    processed = observer.processed()
+
+    # Of three messages each kind is one in ten: here the larger one is the whole.
+    assert processed == dict.fromkeys(ids(1, 2), 1)
+    assert observer.partial(processed) == {ids(3)[0]: "Receipts"}
+
+
+def test_a_last_read_that_fails_is_a_doubt_and_one_that_recovers_is_none(
+    target, orders, monkeypatch
+):
+    monkeypatch.setattr(observe.time, "sleep", lambda seconds: None)
+    observer = Observer(target, RUN)
+    target.session_made.refused += ["Scan"] * (observe.TRIES - 1)
+    observer.processed()
+    assert observer.doubts() == ()
+
+    target.session_made.refused += ["Scan"] * observe.TRIES
+    observer.processed()
+    (doubt,) = observer.doubts()
+    assert "could not be read" in doubt
+    assert "slow down" in doubt
+
+    observer.processed()
+    assert observer.doubts() == ()
+
+
+def test_when_each_message_was_first_seen_whole(target, orders):
+    clock = Clock()
+    observer = Observer(target, RUN, clock)
+    first, second = ids(1, 2)
+    target.put(orders, id=first)
+    observer.sample()
+    clock.s += 5
+    target.put(orders, id=second)
+    observer.sample()
+
+    assert observer.processed_at() == {first: 1000.0, second: 1005.0}
+
+
+def test_the_oldest_that_waits(target, orders):
+    clock = Clock()
+    first, second, third = ids(1, 2, 3)
+    target.put(orders, id=first)
+    accepted = {first: 980.0, third: 991.0, second: 990.0}
+
+    sample = Observer(target, RUN, clock).sample(accepted)
+
+    assert (sample.oldest, sample.oldest_age_s) == (second, 10.0)
+
+
+# --- what is held, and redriven -------------------------------------------------------------------
+
+
+def test_dead_letters_are_named_and_stay_where_they_are(target):
+    target.send("Letters", *({"id": message} for message in ids(*range(12))))
+    observer = Observer(target, RUN)
+
+    assert observer.held() == dict.fromkeys(ids(*range(12)), "Letters")
+    assert observer.held() == dict.fromkeys(ids(*range(12)), "Letters")
+    assert observer.doubts() == ()
+    assert observer.sample().dead == 12
+
+
+def test_a_queue_at_work_is_not_received_from(target):
+    """ministack shows what it holds; elsewhere it is a doubt, since each receive counts."""
+    target.send("Work", {"id": ids(1)[0]}, {"id": ids(2)[0]})
+    queue = target.queue("Work").url
+    target.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=1)
+    far = Observer(target.on_aws(), RUN)
+
+    assert far.held() == {}
+    assert far.doubts() == ("Work holds 2 messages that could not be read",)
+
+    near = Observer(target, RUN)
+    held = near.held()
+    assert len(held) == 2 or near.doubts() == far.doubts()
+    sample = near.sample()
+    assert (sample.visible, sample.in_flight, sample.dead) == (1, 1, 0)
+
+
+def test_dead_letters_are_redriven_without_tasks(target):
+    """Neither emulator knows StartMessageMoveTask."""
+    target.send("Letters", *({"id": message} for message in ids(*range(25))))
+    observer = Observer(target, RUN)
+
+    assert observer.redrive() == {"Letters": 25}
+    sample = observer.sample()
+    assert (sample.visible, sample.dead) == (25, 0)
+    assert observer.redrive() == {"Letters": 0}
+
+
+# --- the circuit ----------------------------------------------------------------------------------
+
+CIRCUIT = {
+    "table": "Circuit",
+    "key": {"id": "payments"},
+    "state": "mode",
+    "closed": "zu",
+    "open": "auf",
+    "half_open": "halb",
+}
+
+
+def circuits_table(target):
+    return next(one.name for one in target.made.tables if one.logical_id == "Circuit")
+
+
+def test_the_circuits_item_in_the_words_of_the_settings(target):
+    from dataclasses import replace
+
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    observer = Observer(target, RUN)
+    seen = [observer.sample().circuit]
+    for word in ("zu", "auf", "halb", "kaputt"):
+        target.put(circuits_table(target), id="payments", mode=word)
+        target.put(circuits_table(target), id="another", mode="zu")
+        seen.append(observer.sample().circuit)
+
+    assert seen == [CLOSED, CLOSED, OPEN, HALF_OPEN, "kaputt"]
+
+
+def test_a_circuit_that_nobody_named_is_found(target, orders):
+    observer = Observer(target, RUN)
+    assert observer.sample().circuit is None
+    target.put(circuits_table(target), id="payments", state="half-open")
+    assert observer.sample().circuit == HALF_OPEN
+
+    target.put(orders, id=ids(1)[0], status="open")  # an order is no circuit
+    assert observer.sample().circuit == HALF_OPEN
+    target.put(circuits_table(target), id="another", state="open")  # nor is a list of them
+    assert observer.sample().circuit is None
+
+
+def test_a_circuit_in_a_parameter(target):
+    from dataclasses import replace
+
+    name = f"/breaker/{uuid.uuid4().hex}"
+    target = replace(target, settings=Settings(circuit={"parameter": name}))
+    observer = Observer(target, RUN)
+    assert observer.sample().circuit == CLOSED
+    target.client("ssm").put_parameter(Name=name, Value="OPEN", Type="String")
+
+    assert observer.sample().circuit == OPEN
+
+
+# --- the downstream -------------------------------------------------------------------------------
+
+
+def test_calls_of_the_busiest_whole_second_since_the_last_sample(target):
+    import threading
+    import urllib.request
+    from dataclasses import replace
+
+    server = make_server(())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        clock = Clock()
+        clock.s = 0.0
+        observer = Observer(replace(target, downstream_url=base), RUN, clock)
+        for _ in range(5):
+            urllib.request.urlopen(f"{base}/payments.example/charges", data=b"{}").read()
+
+        counts = observer.downstream_counts()
+        assert sum(one["calls"] for one in counts) == 5
+        assert len(observer.downstream_calls()) == 5
+        told = {"now_s": max(one["at_s"] for one in counts) + 1.5, "seconds": counts}
+        observer._ask = lambda what: told
+        assert observer.sample().downstream == max(one["calls"] for one in counts)
+        told["now_s"] += 1
+        told["seconds"] = []
+        assert observer.sample().downstream == 0
+        told.clear()
+        assert observer.sample().downstream is None
+    finally:
+        server.shutdown()
+        server.server_close()
