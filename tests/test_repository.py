@@ -27,6 +27,7 @@ FLOORS = (
     ("simulation",),
     ("explore",),
     ("report",),
+    ("chaos",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey"),
     ("collect", "conclusion", "failures", "told_once"),

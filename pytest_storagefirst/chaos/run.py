@@ -1,0 +1,357 @@
+"""One drill: guards, lock, journal, faults, proof, clock, undo, proof. In this order, always."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_storagefirst.chaos import lock
+from pytest_storagefirst.chaos.breaking import Aim
+from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.drill import Drill, Fault
+from pytest_storagefirst.chaos.guards import Guards
+from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
+from pytest_storagefirst.chaos.journal import (
+    CLOSED,
+    ENDING,
+    FOLDER,
+    LOCK,
+    Journal,
+    journals,
+    read_journal,
+)
+from pytest_storagefirst.chaos.plan import changes_of, make_plan
+from pytest_storagefirst.chaos.setting import Change
+from pytest_storagefirst.chaos.settings import SETTINGS
+from pytest_storagefirst.chaos.undo import AS_IT_WAS, PUT_BACK, Undone, told_error, undo_all
+from pytest_storagefirst.errors import DrillError, StorageFirstError
+from pytest_storagefirst.target.target import Target
+
+SHOWS_WITHIN_S = 90.0  # on AWS: a queue's attributes take a minute
+SHOWS_WITHIN_LOCALLY_S = 3.0
+GUARD_EVERY_S = 10.0
+_POLL_S = 0.2
+
+
+class Watcher(Protocol):
+    """Who judges: sends messages and looks at what becomes of them. What it raises ends the drill.
+
+    `before` says whether the steady state is there. `during` is called again and again.
+    """
+
+    def before(self) -> bool: ...
+    def broken(self) -> None: ...
+    def during(self) -> None: ...
+    def mended(self) -> None: ...
+
+
+@dataclass
+class Outcome:
+    """What a drill came to. `problems` are why it shows nothing, `doubts` why undo is not whole."""
+
+    name: str
+    drill: Drill
+    changes: list[Change] = field(default_factory=list)
+    shown: bool = False
+    stopped: str = ""
+    problems: list[str] = field(default_factory=list)
+    undone: list[Undone] = field(default_factory=list)
+    undo_problems: list[str] = field(default_factory=list)
+    times: dict[str, float] = field(default_factory=dict)  # seconds of the epoch
+    journal: Path | None = None
+
+    @property
+    def is_undone(self) -> bool:
+        return not self.undo_problems and all(one.is_done for one in self.undone)
+
+
+@dataclass
+class Drilling:
+    """What a drill is run with."""
+
+    target: Target
+    guards: Guards
+    folder: Path
+    live: str
+    copies: tuple[str, ...] = ()
+    say: Callable[[str], None] = lambda _: None
+    watcher: Watcher | None = None
+
+
+def new_id(drill: Drill) -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def run(drill: Drill, how: Drilling) -> Outcome:
+    """Run a drill on its target, and undo it, whatever happens.
+
+    Raises DrillError, JournalError or TargetError before anything is changed. After that it raises
+    nothing but what ends the process itself: what went wrong is in the outcome.
+    """
+    with Interruptions() as interruptions:
+        return _run(drill, how, interruptions)
+
+
+def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
+    target, name = how.target, new_id(drill)
+    how.guards.check(target, drill, how.live)
+    refuse_open_journals(target, how.folder)
+    aim = Aim(target, name)
+    make_plan(drill, aim)
+    outcome = Outcome(name, drill)
+    if how.watcher is not None and not _steady(how, outcome, interruptions):
+        return outcome
+    path = how.folder / FOLDER / f"{name}{ENDING}"
+    outcome.journal = path
+    mine = _signature(drill, name, target, path, how.copies)
+    journal = Journal.begun(path, mine, copies_of(how.copies, target))
+    driven = _Driven(drill, how, aim, journal, outcome, interruptions)
+    try:
+        driven.take_lock(mine)
+        driven.drive()
+    except Stopped as stopped:
+        outcome.stopped = str(stopped)
+        outcome.problems.append(f"it was ended early: {stopped}")
+        how.say(f"{stopped}: undoing what was done")
+    except Exception as error:
+        if isinstance(error, StorageFirstError) and not outcome.changes:
+            driven.end()
+            raise
+        outcome.problems.append(told_error(error))
+        how.say(f"{told_error(error)}: undoing what was done")
+    except BaseException:
+        driven.end()
+        raise
+    driven.end()
+    return outcome
+
+
+def _steady(how: Drilling, outcome: Outcome, interruptions: Interruptions) -> bool:
+    """Whether the steady state is there before anything is changed; if not, why."""
+    assert how.watcher is not None
+    try:
+        interruptions.check()
+        if how.watcher.before():
+            return True
+        outcome.problems.append("the steady state was not there before: nothing was broken")
+    except (Stopped, StorageFirstError):
+        raise
+    except Exception as error:
+        told = f"the steady state can't be seen ({told_error(error)}): nothing was broken"
+        outcome.problems.append(told)
+    return False
+
+
+class _Driven:
+    """A drill under way."""
+
+    def __init__(
+        self,
+        drill: Drill,
+        how: Drilling,
+        aim: Aim,
+        journal: Journal,
+        outcome: Outcome,
+        interruptions: Interruptions,
+    ) -> None:
+        self.drill, self.how, self.aim = drill, how, aim
+        self.journal, self.outcome, self.interruptions = journal, outcome, interruptions
+        self.target = how.target
+        # What is changed now: each with the fault that it belongs to, and the journal's step.
+        self.open: list[tuple[Fault, dict[str, Any]]] = []
+        self._guarded_at = time.monotonic()
+
+    def take_lock(self, mine: Mapping[str, Any]) -> None:
+        self.interruptions.check()
+        self.journal.write({"step": LOCK, "name": lock.lock_name(self.target.stack_name)})
+        try:
+            lock.take(self.target, mine)
+        except StorageFirstError:
+            raise
+        except Exception as error:
+            raise DrillError(
+                "the stack's lock can't be taken, and so the drill is not begun",
+                where=lock.lock_name(self.target.stack_name),
+                found=told_error(error),
+            ) from None
+
+    def drive(self) -> None:
+        """All faults at their times. The clock begins when the first are shown to be in effect."""
+        moments = sorted(
+            [(fault.at_s, 1, number) for number, fault in enumerate(self.drill.faults)]
+            + [(fault.end_s, 0, number) for number, fault in enumerate(self.drill.faults)]
+        )
+        first = [number for at_s, begins, number in moments if begins and at_s == 0]
+        for number in first:
+            self.make(self.drill.faults[number])
+        self.prove()
+        self.outcome.shown = True
+        self.outcome.times["began"] = time.time()
+        clock = time.monotonic()
+        if self.how.watcher is not None:
+            self.how.watcher.broken()
+        for at_s, begins, number in moments:
+            if begins and number in first:
+                continue
+            self.wait_until(clock + at_s)
+            if begins:
+                self.make(self.drill.faults[number])
+                self.prove()
+            else:
+                self.unmake(self.drill.faults[number])
+
+    def make(self, fault: Fault) -> None:
+        for change in changes_of(fault, self.aim):
+            self.interruptions.check()
+            setting = SETTINGS[change.setting]
+            step = {
+                "setting": change.setting,
+                "place": change.place,
+                "address": dict(change.address),
+                "before": change.before,
+                "value": change.value,
+            }
+            number = self.journal.change(step)
+            self.open.append((fault, {**step, "number": number}))
+            self.outcome.changes.append(change)
+            setting.write(self.target, change.address, change.value, change.before)
+            self.how.say(f"{change.place}: {setting.told} changed")
+
+    def prove(self) -> None:
+        """Wait until all that is changed is in effect. Raises Unshown."""
+        for _, step in self.open:
+            if not self.shows(step, step["value"]):
+                raise Unshown(
+                    f"{step['place']}: {SETTINGS[step['setting']].told}: the fault was never in "
+                    "effect, though it was set"
+                )
+        self.how.say("every fault is shown to be in effect")
+
+    def shows(self, step: Mapping[str, Any], value: Any) -> bool:
+        return shows(self.target, step, value, self.interruptions.wait)
+
+    def wait_until(self, moment: float) -> None:
+        """Let the drill's clock go on; raises Stopped when it has to end."""
+        while True:
+            left = moment - time.monotonic()
+            if self.how.watcher is not None:
+                self.how.watcher.during()
+            self.interruptions.wait(min(max(left, 0.0), 1.0))
+            if time.monotonic() - self._guarded_at >= GUARD_EVERY_S:
+                self._guarded_at = time.monotonic()
+                try:
+                    self.how.guards.check_alarms(self.target)
+                except StorageFirstError as error:
+                    raise Stopped(error.problem) from None
+            if left <= 0:
+                return
+
+    def unmake(self, fault: Fault) -> None:
+        """Undo one fault; what can't be undone now is tried again at the end."""
+        mine = [step for whose, step in reversed(self.open) if whose is fault]
+        for result in undo_all(self.target, mine, self.journal, self.how.say):
+            if result.is_done:
+                self.outcome.undone.append(result)
+                self.open = [
+                    (whose, step) for whose, step in self.open if step["number"] != result.number
+                ]
+
+    def end(self) -> None:
+        """Undo what is still changed, show that it is gone, let go of the lock."""
+        left = [step for _, step in reversed(self.open)]
+        results = undo_all(self.target, left, self.journal, self.how.say)
+        self.outcome.undone += results
+        self.outcome.times["undone"] = time.time()
+        self.outcome.undo_problems += still_there(self.target, left, results)
+        try:
+            if all(one.is_done for one in results):
+                lock.release(self.target, self.aim.drill)
+                self.journal.write({"step": CLOSED}, must_copy=False)
+        except Exception as error:
+            self.outcome.undo_problems.append(
+                f"{lock.lock_name(self.target.stack_name)} is not released: {told_error(error)}"
+            )
+        finally:
+            self.journal.close()
+
+
+class Unshown(Exception):
+    """A fault was made and did not come into effect."""
+
+
+def shows(
+    target: Target, step: Mapping[str, Any], value: Any, wait: Callable[[float], None]
+) -> bool:
+    """Whether a value comes into effect in time."""
+    until = time.monotonic() + (SHOWS_WITHIN_LOCALLY_S if target.endpoint_url else SHOWS_WITHIN_S)
+    setting = SETTINGS[step["setting"]]
+    while not setting.in_effect(target, step["address"], value):
+        if time.monotonic() > until:
+            return False
+        wait(_POLL_S)
+    return True
+
+
+def still_there(
+    target: Target, steps: Iterable[Mapping[str, Any]], results: Iterable[Undone]
+) -> list[str]:
+    """The faults of which it can't be shown that they are gone, though they were undone."""
+    how = {one.number: one.how for one in results}
+    problems = []
+    for step in steps:
+        if how.get(step["number"]) not in (PUT_BACK, AS_IT_WAS):
+            continue
+        name = f"{step['place']}: {SETTINGS[step['setting']].told}"
+        try:
+            if not shows(target, step, step["before"], time.sleep):
+                problems.append(f"{name} was put back, and the fault is still in effect")
+        except Exception as error:
+            problems.append(f"{name} was put back, and can't be looked at: {told_error(error)}")
+    return problems
+
+
+def refuse_open_journals(target: Target, folder: Path) -> None:
+    """Raises DrillError where an earlier drill of this stack was never undone, JournalError where
+    that can't be known.
+    """
+    for path in journals(folder):
+        story = read_journal(path)
+        if story is None or story.is_closed:
+            continue
+        if story.is_of(target.account, target.region, target.stack_name):
+            raise DrillError(
+                "an earlier drill on this stack is under way, or was never undone",
+                where=str(path),
+                found=f"{story.begin.get('drill')}, begun {story.begin.get('began')}",
+                remedy=f"storagefirst recover --target {target.name}",
+            )
+
+
+def _signature(
+    drill: Drill, name: str, target: Target, path: Path, copies: tuple[str, ...]
+) -> dict[str, Any]:
+    """Who does what, and where its journal is: the journal's first line, and the lock."""
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        who = "unknown"
+    return {
+        "id": name,
+        "drill": drill.name,
+        "account": target.account,
+        "region": target.region,
+        "stack": target.stack_name,
+        "target": target.name,
+        "who": who,
+        "host": socket.gethostname(),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "journal": " and ".join((str(path.resolve()), *copies)),
+        "copies": list(copies),
+    }
