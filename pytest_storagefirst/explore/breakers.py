@@ -15,13 +15,14 @@ from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.circuit import CLOSED
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.breaker import Breaker, spelt
 from pytest_storagefirst.stack.topology import Topology
 
 if TYPE_CHECKING:
-    from pytest_storagefirst.explore.judge import Judge
+    from pytest_storagefirst.explore.judge import Judge, Judged
 
 # Attributes that a breaker keeps its state under.
 _ATTRIBUTE = re.compile(r"state|status|circuit", re.IGNORECASE)
@@ -79,27 +80,37 @@ def schedules(
     sends = _workload(messages)
     yield from _whole_outages(sends, counts)
     for place, point in _third(counts):
-        for kind, variant in _KINDS:
-            for for_ms in OUTAGES_MS if kind == "http-500" else (OUTAGE_MS,):
-                outage = Fault(place, point, 1, kind, variant, for_ms=for_ms)
-                for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
-                    yield (
-                        f"circuit: {outage}, {gap_ms} ms apart",
-                        _schedule(sends, (outage,), gap_ms, at_once),
-                    )
         outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
         out = _schedule(sends, (outage,), TRICKLE_MS, 1)
-        for fault in _own_faults(judge, judge.play(out).observation.history):
+        judged = judge.judge(out)
+        if _is_violated(judged):  # what breaks it alone needs nothing else
+            yield f"circuit: {outage}, {TRICKLE_MS} ms apart", out
+            continue
+        for kind, variant in _KINDS:
+            for for_ms in OUTAGES_MS if kind == "http-500" else (OUTAGE_MS,):
+                fault = replace(outage, kind=kind, variant=variant, for_ms=for_ms)
+                for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
+                    name = f"circuit: {fault}, {gap_ms} ms apart"
+                    yield name, _schedule(sends, (fault,), gap_ms, at_once)
+        for fault in _own_faults(judge, judged.played.observation.history):
             name = f"circuit: {outage} and {fault}"
             yield name, _schedule(sends, (outage, fault), TRICKLE_MS, AT_ONCE)
 
 
-def together(messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]) -> Iterator[Base]:
+def together(
+    judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
+) -> Iterator[Base]:
     """Three messages at work at once while a third party is out: their orders are tried."""
     for place, point in _third(counts):
         outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
         schedule = Schedule(messages[:AT_ONCE], (outage,), concurrency=AT_ONCE, batch_limit=1)
-        yield Base(f"circuit: {outage}, three at once", schedule)
+        if not _is_violated(judge.judge(schedule)):
+            yield Base(f"circuit: {outage}, three at once", schedule)
+
+
+def _is_violated(judged: Judged) -> bool:
+    verdict = judged.verdicts.get("circuit")
+    return verdict is not None and verdict.value == VIOLATED
 
 
 def _whole_outages(

@@ -14,6 +14,7 @@ from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import SEND_GAP_MS, Schedule
 
 MOST_TRIES = 200
+MOST_EVENTS = 500_000  # of all these runs together: some go round a thousand times
 
 # By what a fault strikes: what is easiest to tell and to believe, first.
 _PLAINEST = {
@@ -27,20 +28,21 @@ _PLAINEST = {
 
 def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judged:
     """The smallest run found that violates `name`, by one simplification after the other."""
-    tried = {judged.schedule}
+    tried, events = {judged.schedule}, 0
     simpler = True
     while simpler:
         simpler = False
         for schedule in _simplified(judge, judged.schedule, bad):
             if schedule in tried:
                 continue
-            if len(tried) > MOST_TRIES:
+            if len(tried) > MOST_TRIES or events > MOST_EVENTS:
                 return judged
             tried.add(schedule)
             try:
                 again = judge.judge(schedule, bad & frozenset(schedule.messages))
             except StorageFirstError:
                 continue  # a run that can't be followed is no simpler one
+            events += len(again.played.observation.history)
             if again.verdicts[name].value == VIOLATED and _all_fired(again):
                 judged, simpler = again, True
                 break

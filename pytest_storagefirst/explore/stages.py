@@ -92,7 +92,7 @@ def circuit_units(
     """What a breaker is for, and what may go wrong with it meanwhile."""
     for name, schedule in breakers.schedules(exploration.judge, messages, counts):
         yield Unit(name, partial(exploration.try_out, schedule))
-    for base in breakers.together(messages, counts):
+    for base in breakers.together(exploration.judge, messages, counts):
         orders = partial(_orders, exploration, messages, base, math.inf, CIRCUIT_ORDERS)
         yield Unit(base.name, orders)
 

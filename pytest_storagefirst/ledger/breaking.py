@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.circuit import (
@@ -33,6 +33,9 @@ CACHE_MS = 60_000
 SHORTEST_REST_MS = 1_000
 # After so many failed calls in a row it has to be open, where nothing says how many it takes.
 MOST_FAILURES = 30
+# They open it when so many of them come within a minute: many breakers forget what is older.
+FEWEST_FAILURES = 5
+WINDOW_MS = 60_000
 
 # So many probes in a row close it, where nothing says how many it takes.
 MOST_SUCCESSES = 6
@@ -192,8 +195,9 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
 
 def _opens(circuit: Circuit) -> Iterator[Found]:
     """It opens within its threshold, and not before."""
-    in_a_row = failures = written = unwritten = 0  # since it closed
-    state = CLOSED
+    failures = written = unwritten = 0  # since it closed
+    in_a_row: list[int] = []  # when calls failed
+    state, told = CLOSED, False
     # Calls for nobody are health checks; where these are made, it is by them that it opens.
     checked = any(step.kind == ANSWERED and not step.messages for step in circuit.steps)
     for step in circuit.steps:
@@ -208,7 +212,8 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
                     step.messages,
                 )
             if step.state != CLOSED or state != CLOSED:
-                in_a_row = failures = written = unwritten = 0
+                failures = written = unwritten = 0
+                in_a_row, told = [], False
             state = step.state
         elif step.kind in (UNREAD, UNWRITTEN, DIED) and state == CLOSED:
             unwritten += 1  # a failure that could not be counted
@@ -217,16 +222,32 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
             if checked and step.messages:
                 continue
             if step.is_good:
-                in_a_row = written = unwritten = 0
+                written = unwritten = 0
+                in_a_row, told = [], False
                 continue
-            in_a_row += 1
-            # Each environment may count for itself, and a call or two be under way.
-            if in_a_row == _most_failures(circuit) + unwritten:
+            in_a_row.append(step.at_ms)
+            if not told and _has_to_open(circuit, in_a_row, unwritten):
+                told = True
                 yield (
-                    f"{_failures(in_a_row)} in a row until {seconds(step.at_ms)}, and the circuit "
-                    f"is still closed{circuit.unlike}",
+                    f"{_failures(len(in_a_row))} in a row until {seconds(step.at_ms)}, and the "
+                    f"circuit is still closed{circuit.unlike}",
                     step.messages,
                 )
+
+
+def _has_to_open(circuit: Circuit, failed_ms: Sequence[int], unwritten: int) -> bool:
+    """Whether so many failures in a row open any breaker.
+
+    Each environment may count for itself, and a call or two be under way; one that looks at its
+    last minutes alone has to have seen enough of them there.
+    """
+    if len(failed_ms) < _most_failures(circuit) + unwritten:
+        return False
+    dense = FEWEST_FAILURES if circuit.threshold is None else circuit.threshold
+    return any(
+        failed_ms[last] - failed_ms[last - dense + 1] < WINDOW_MS
+        for last in range(dense - 1, len(failed_ms))
+    )
 
 
 def _most_failures(circuit: Circuit) -> int:
@@ -258,7 +279,8 @@ def _fates(
         if not held_back:
             continue
         last = held_back[-1]
-        if message in account.lost and history.deliveries(message):
+        given_up = history.last(message, "dead-lettered", "skipped", "expired")
+        if message in account.lost and history.deliveries(message) and given_up is None:
             final = history.last(message, "delivered")
             if final is not None and final[1] == last:
                 yield (
@@ -267,13 +289,14 @@ def _fates(
                     (message,),
                 )
                 continue
-        dead = history.last(message, "dead-lettered")
-        if dead is None:
+        if given_up is None:
             continue
-        opened_ms = _opened_before(circuit, dead[1].at_ms)
-        if opened_ms is not None and dead[1].at_ms - opened_ms <= circuit.patience_ms:
+        event = given_up[1]
+        opened_ms = _opened_before(circuit, event.at_ms)
+        if opened_ms is not None and event.at_ms - opened_ms <= circuit.patience_ms:
+            end = "went to" if event.kind == "dead-lettered" else f"was {event.kind} in"
             yield (
-                f"{message} went to {dead[1].where} at {seconds(dead[1].at_ms)}: it was received "
+                f"{message} {end} {event.where} at {seconds(event.at_ms)}: it was received "
                 f"{times(len(held_back))} while the circuit was open, for nothing",
                 (message,),
             )

@@ -47,6 +47,7 @@ _PHRASES = {
 }
 _COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)")
 _REPORTED = "reported by the handler"
+_BEHIND = "behind a reported one"
 _WHOLE_BATCH = "its response fails the whole batch"
 
 
@@ -133,22 +134,30 @@ def _returns(events: Sequence[Event]) -> list[Event]:
     """A handler's return, and what its response then makes of the batch, told as one thing."""
     told: list[Event] = []
     returned: dict[str, int] = {}  # by function: where in `told` its last return stands
+    failures: dict[int, dict[str, tuple[str, ...]]] = {}  # of that return, by why
     for event in events:
         if event.kind == "succeeded":
             returned[event.where] = len(told)
         at = returned.get(event.where, -1)
-        reported = event.kind == "failed" and event.detail in (_REPORTED, _WHOLE_BATCH)
-        if reported and at >= 0 and set(event.messages) <= set(told[at].messages):
-            rest = [message for message in told[at].messages if message not in event.messages]
-            what = f", reporting {_listing(event.messages)} as failed"
-            if event.detail == _WHOLE_BATCH:
-                what = f" a response that fails the whole batch: {_listing(event.messages)}"
-            elif rest:
-                what += f"; {_listing(rest)} succeeded"
-            told[at] = told[at]._replace(kind="returned", detail=what)
+        judged = event.kind == "failed" and event.detail in (_REPORTED, _BEHIND, _WHOLE_BATCH)
+        if judged and at >= 0 and set(event.messages) <= set(told[at].messages):
+            found = failures.setdefault(at, {})
+            found[event.detail] = found.get(event.detail, ()) + event.messages
+            told[at] = told[at]._replace(kind="returned", detail=_made_of(told[at], found))
             continue
         told.append(event)
     return told
+
+
+def _made_of(returned: Event, failures: Mapping[str, tuple[str, ...]]) -> str:
+    if _WHOLE_BATCH in failures:
+        return f" a response that fails the whole batch: {_listing(failures[_WHOLE_BATCH])}"
+    failed = {message for messages in failures.values() for message in messages}
+    rest = [message for message in returned.messages if message not in failed]
+    what = f", reporting {_listing(failures.get(_REPORTED, ()))} as failed"
+    if _BEHIND in failures:
+        what += f"; {_listing(failures[_BEHIND])} behind is read again"
+    return f"{what}; {_listing(rest)} succeeded" if rest else what
 
 
 def _phrase(event: Event, apart: str) -> str:

@@ -286,8 +286,13 @@ def test_24_the_lowest_number_is_the_checkpoint(stand_up: StandUp) -> None:
         return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}
 
     reader.respond = report
-    run(stand_up(**PARTIAL), reader, "one", "two", "three", "four")
+    played = run(stand_up(**PARTIAL), reader, "one", "two", "three", "four")
     assert reader.batches == [["one", "two", "three", "four"], ["two", "three", "four"]]
+    failed = [one for one in played.observation.history if one.kind == "failed"]
+    assert [(one.messages, one.detail) for one in failed] == [
+        (("m2", "m4"), "reported by the handler"),
+        (("m3",), "behind a reported one"),
+    ]
 
 
 def test_24_a_report_splits_the_batch_where_it_says(stand_up: StandUp) -> None:

@@ -266,6 +266,12 @@ class Reader:
         ids = replace(batch, records=reported).messages
         simulation.record("failed", ids, owner.function.logical_id, "reported by the handler")
         first = batch.records.index(reported[0])
+        behind = tuple(one for one in batch.records[first:] if one not in reported)
+        if (
+            behind
+        ):  # the first reported one is the checkpoint (services-kinesis-batchfailurereporting)
+            ids = replace(batch, records=behind).messages
+            simulation.record("failed", ids, owner.function.logical_id, "behind a reported one")
         if first:
             self._pass(replace(batch, records=batch.records[:first]))
         self._failed(replace(batch, records=batch.records[first:]), outcome, split=bool(first))

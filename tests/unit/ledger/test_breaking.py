@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 
 from pytest_storagefirst.ledger.accounting import balance
-from pytest_storagefirst.ledger.breaking import MOST_FAILURES, MOST_SUCCESSES, judge_circuit
+from pytest_storagefirst.ledger.breaking import (
+    FEWEST_FAILURES,
+    MOST_FAILURES,
+    MOST_SUCCESSES,
+    judge_circuit,
+)
 from pytest_storagefirst.ledger.circuit import (
     ANSWERED,
     CALLED,
@@ -161,6 +166,15 @@ def test_a_failure_that_was_counted_twice_opens_it_early():
     )
 
 
+def test_failures_that_come_now_and_then_open_nothing():
+    apart = MOST_FAILURES * 2
+    rare = [one for at in range(apart) for one in call(at * 16_000)]
+    assert judged(*rare).value == NOT_APPLICABLE
+    assert judged(*rare, threshold=5).value == NOT_APPLICABLE
+    dense = [one for at in range(FEWEST_FAILURES) for one in call(apart * 16_000 + at * 10_000)]
+    assert judged(*rare, *dense).value == VIOLATED
+
+
 def test_what_stands_instead_of_a_state_is_told():
     steps = BROKEN["never opens"][0]
     assert judged(*steps, unlike="; its item has id").why.endswith("still closed; its item has id")
@@ -230,6 +244,15 @@ def test_receives_are_not_spent_on_an_open_circuit():
     assert judged(*OPENED, history=[dead]).value == OK  # it was never received meanwhile
     late = dead._replace(at_ms=1_000_000)
     assert judged(*OPENED, history=[delivered(30), late]).value == OK  # a longer outage than borne
+
+
+@pytest.mark.parametrize("kind", ["skipped", "expired"])
+def test_a_record_that_a_stream_gives_up_is_not_acknowledged(kind):
+    gone = Event(90_000, kind, ("m1",), "Feed")
+    verdict = judged(*OPENED, history=[delivered(30), delivered(60_000), gone], lost=["m1"])
+    assert f"m1 was {kind} in Feed at 90.000: it was received twice" in verdict.why
+    late = gone._replace(at_ms=1_000_000)
+    assert judged(*OPENED, history=[delivered(30), late], lost=["m1"]).value == OK
 
 
 HEALED = Event(100_000, "healed", (), "")

@@ -65,6 +65,16 @@ def cycles(number, *, first=0):
         yield Event(at + 30_000, "released", ("m1",), "Orders")
 
 
+def test_what_stands_behind_a_reported_record_is_read_again():
+    """services-kinesis-batchfailurereporting: the first reported one is the checkpoint."""
+    history = [
+        *batch(("m2",), "reported by the handler"),
+        Event(5, "failed", ("m3",), "Worker", "behind a reported one"),
+    ]
+    told = "Worker returned, reporting m2 as failed; m3 behind is read again; m1 succeeded"
+    assert story(history, {}, LOST)[1:-1] == (f"0.005  {told}",)
+
+
 def test_a_cycle_is_told_once():
     assert story(cycles(5), {}, LOST)[:-1] == (
         " 0.000  Worker invocation 1 got m1",
