@@ -15,6 +15,8 @@ from pytest_storagefirst import __version__
 if TYPE_CHECKING:
     from pytest_storagefirst.report.terminal import Line
 
+SET_UP = 5  # the exit code of a target that can't be used, as of load runs and drills
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="storagefirst")
@@ -98,6 +100,44 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
     sys.exit(any(str(one["refused"] or "").startswith("internal error") for one in found))
 
 
+@main.command()
+@click.argument("template", required=False, metavar="[TEMPLATE|BLUEPRINT]")
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of the template."
+)
+def up(template: str | None, parameters: tuple[str, ...]) -> None:
+    """Deploy a template or blueprint on this machine: the target "local".
+
+    The emulator (ministack) and scripted third parties run as processes of their own on loopback,
+    until `storagefirst down`. Without a template it is template.yaml here, or else a blueprint.
+    Exits with 5 when that can't be done.
+    """
+    from pytest_storagefirst.errors import StorageFirstError
+    from pytest_storagefirst.target import local, telling
+
+    given = dict(one.partition("=")[::2] for one in parameters)
+    for one in parameters:
+        if "=" not in one:
+            _fail(f"--parameter: {one!r} is not NAME=VALUE", SET_UP)
+    try:
+        for line in telling.lines(local.up(template, given, Path.cwd())):
+            click.echo(line)
+    except StorageFirstError as error:
+        _fail(str(error), SET_UP)
+
+
+@main.command()
+def down() -> None:
+    """End what `storagefirst up` started in this folder. Does nothing where nothing runs."""
+    from pytest_storagefirst.errors import StorageFirstError
+    from pytest_storagefirst.target import local
+
+    try:
+        click.echo("the local target is down" if local.down(Path.cwd()) else "nothing was up")
+    except StorageFirstError as error:
+        _fail(str(error), SET_UP)
+
+
 def _tell_finding(finding: dict[str, Any]) -> None:
     if finding["refused"]:
         first, *rest = str(finding["refused"]).splitlines()
@@ -121,6 +161,6 @@ def _tell(lines: Iterable[Line]) -> None:
         click.secho(line.text, fg=shown, color=colour)
 
 
-def _fail(text: str) -> NoReturn:
+def _fail(text: str, status: int = 2) -> NoReturn:
     click.echo(text, err=True)
-    sys.exit(2)
+    sys.exit(status)

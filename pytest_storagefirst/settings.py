@@ -70,6 +70,16 @@ class Downstream:
 
 
 @dataclass(frozen=True)
+class AllowedTarget:
+    """A stack in AWS that load and drills may be aimed at; `where` is the line that says so."""
+
+    stack: str
+    account: str
+    region: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that a user can set for one template, from the command line and its configuration file.
 
@@ -88,6 +98,7 @@ class Settings:
     functions: Mapping[str, str | Callable[..., Any]] = field(default_factory=dict)
     circuit: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[Mapping[str, Any], ...] = ()
+    targets: tuple[AllowedTarget, ...] = ()
     permissions: bool = True
     seed: int = 0
     max_faults: int = DEFAULT_MAX_FAULTS

@@ -15,6 +15,7 @@ from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.settings import (
     ENTRY_KINDS,
+    AllowedTarget,
     Downstream,
     Entry,
     Reply,
@@ -87,6 +88,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "circuit",
             "flag",
             "permissions",
+            "target",
         ),
     )
     sources: dict[str, str] = {}
@@ -131,6 +133,10 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
         flags=tuple(
             read.table(("flag", number), value, _OF_A_FLAG)
             for number, value in enumerate(read.tables(("flag",), top.get("flag", [])))
+        ),
+        targets=tuple(
+            _target(read, ("target", number), value)
+            for number, value in enumerate(read.tables(("target",), top.get("target", [])))
         ),
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},
@@ -192,6 +198,29 @@ def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:
         group=read.text((*path, "group"), table["group"]) if "group" in table else "",
         key=read.text((*path, "key"), table["key"]) if "key" in table else "",
         where=where,
+    )
+
+
+def _target(read: Reader, path: tuple[str | int, ...], value: Any) -> AllowedTarget:
+    keys = ("stack", "account", "region")
+    table = read.table(path, value, keys)
+    missing = [key for key in keys if key not in table]
+    if missing:
+        raise SettingsError(
+            "a target is allowed by its stack, account and region",
+            where=read.document.where(*path),
+            found="keys " + (", ".join(table) or "none"),
+            expected=", ".join(keys),
+            remedy=f"write {missing[0]} = …",
+        )
+    account = table["account"]
+    if not isinstance(account, str) or not re.fullmatch(r"\d{12}", account):
+        raise read.wrong((*path, "account"), account, 'twelve digits, quoted: "123456789012"')
+    return AllowedTarget(
+        stack=read.text((*path, "stack"), table["stack"]),
+        account=account,
+        region=read.text((*path, "region"), table["region"]),
+        where=read.document.where(*path),
     )
 
 

@@ -13,9 +13,9 @@ import pytest
 from pytest_storagefirst.explore.exploration import explore
 from pytest_storagefirst.explore.result import StackResult, Violated
 from pytest_storagefirst.explore.stack import open_stack
-from pytest_storagefirst.explore.standing import BLUEPRINTS
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.stack.locating import BLUEPRINTS
 
 PAGES = Path(__file__).parents[1] / "docs" / "blueprints"
 NAMES = sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))

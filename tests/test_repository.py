@@ -25,6 +25,7 @@ FLOORS = (
     ("stack",),
     ("target",),
     ("simulation",),
+    ("target.emulator",),
     ("explore",),
     ("report",),
     ("chaos",),

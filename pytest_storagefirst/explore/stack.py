@@ -17,7 +17,7 @@ from pytest_storagefirst.explore.judge import Judged, shows_nothing
 from pytest_storagefirst.explore.places import places
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import PropertyResult, require
-from pytest_storagefirst.explore.standing import Standing, standing, template_path
+from pytest_storagefirst.explore.standing import Standing, standing
 from pytest_storagefirst.explore.targeting import guide
 from pytest_storagefirst.explore.witness import told, witness_document
 from pytest_storagefirst.faults.plan import parse_fault
@@ -35,6 +35,7 @@ from pytest_storagefirst.simulation.playing import finish
 from pytest_storagefirst.simulation.routing.schedules import run_with_schedules
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.stack.locating import template_path
 
 MOST_BODIES_KEPT = 1000  # that tests send again and again
 

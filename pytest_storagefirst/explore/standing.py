@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_storagefirst.errors import EntryError, StorageFirstError, TemplateError
+from pytest_storagefirst.errors import EntryError, StorageFirstError
 from pytest_storagefirst.explore.bodies import describe_entries
 from pytest_storagefirst.explore.ground import Crossings, Ground
 from pytest_storagefirst.explore.judge import Judge
@@ -16,8 +15,8 @@ from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.stack.locating import template_path
 
-BLUEPRINTS = Path(__file__).parent.parent / "stack" / "blueprints"
 MOST_LEARNT_FROM = 60  # single faults whose runs show what else can go wrong then
 
 
@@ -85,31 +84,3 @@ def standing(template: str | Path, settings: Settings | None = None) -> Standing
     if key not in _standing:
         _standing[key] = Standing(lambda: prepare(path, own))
     return _standing[key]
-
-
-def template_path(template: str | Path) -> Path:
-    """The file of a template's path or of "blueprint:NAME". Raises TemplateError."""
-    __tracebackhide__ = True
-    text = str(template)
-    if not text.startswith("blueprint:"):
-        path = Path(text)
-        if not path.is_file():
-            raise TemplateError(
-                "no such template",
-                where=text,
-                expected=f"a file, seen from {Path.cwd()}",
-                remedy="write the path from the folder that pytest is started in",
-            )
-        return path
-    name = text.removeprefix("blueprint:")
-    path = BLUEPRINTS / name / "template.yaml"
-    if not path.is_file():
-        names = sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))
-        near = difflib.get_close_matches(name, names, n=1)
-        raise TemplateError(
-            f"no blueprint {name!r}",
-            where=text,
-            expected="one of " + ", ".join(names),
-            remedy=f'write "blueprint:{(near or names)[0]}"',
-        )
-    return path

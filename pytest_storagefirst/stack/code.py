@@ -22,7 +22,7 @@ _STAND_IN_IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/storagefirst:lat
 
 @dataclass(frozen=True)
 class FunctionCode:
-    """A function's code: a folder (or archive, or file) or inline text; neither when it isn't here.
+    """The code of a function or layer: a folder (or archive, or file) or inline text, or neither.
 
     `layers` are the folders that Lambda would put on the module path, first one first.
     """
@@ -44,7 +44,9 @@ def take_code(
         if resource["Type"] in ("AWS::Serverless::LayerVersion", "AWS::Lambda::LayerVersion")
     }
     shared_layers = shared.get("Layers") or []
-    code: dict[str, FunctionCode] = {}
+    # A layer's own entry is the folder that its archive is made of.
+    code = {name: FunctionCode(root) for name, root in layers.items() if root is not None}
+    layers = {name: root and _on_module_path(root) for name, root in layers.items()}
     for logical_id, resource in resources.items():
         kind, properties = resource["Type"], resource["Properties"]
         if kind == "AWS::Serverless::Function":
@@ -123,13 +125,15 @@ def _layer_folder(
     if resource["Type"] == "AWS::Serverless::LayerVersion":
         location = properties.get("ContentUri", ".")
         properties["ContentUri"] = f"s3://{STAND_IN_BUCKET}/{logical_id}"
-        path = _local_path(logical_id, "ContentUri", location, resource, folder, notes)
-    else:
-        location = properties.get("Content", ".")
-        properties["Content"] = {"S3Bucket": STAND_IN_BUCKET, "S3Key": logical_id}
-        path = _local_path(logical_id, "Content", location, resource, folder, notes)
-    # A layer's archive is laid out as /opt is, where Lambda puts /opt/python on the module path.
-    return path / "python" if path is not None and (path / "python").is_dir() else path
+        return _local_path(logical_id, "ContentUri", location, resource, folder, notes)
+    location = properties.get("Content", ".")
+    properties["Content"] = {"S3Bucket": STAND_IN_BUCKET, "S3Key": logical_id}
+    return _local_path(logical_id, "Content", location, resource, folder, notes)
+
+
+def _on_module_path(layer: Path) -> Path:
+    """A layer's archive is laid out as /opt is; Lambda puts /opt/python on the module path."""
+    return layer / "python" if (layer / "python").is_dir() else layer
 
 
 def _local_path(

@@ -62,7 +62,7 @@ def rest_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
                 method=method_name,
                 path=resource["path"],
                 stage=stage,
-                integration=_rest_integration(method.get("methodIntegration") or {}),
+                integration=rest_integration(method.get("methodIntegration") or {}),
                 stage_variables=variables,
                 authorizer=_authorizer(
                     method.get("authorizationType"), method.get("authorizerId"), authorizers
@@ -101,7 +101,8 @@ def _authorizer(kind: str | None, identity: str | None, names: dict[str, str]) -
     return names.get(identity or "", identity or str(kind))
 
 
-def _rest_integration(written: dict[str, Any]) -> Integration:
+def rest_integration(written: dict[str, Any]) -> Integration:
+    """What API Gateway says of a REST method's integration."""
     responses = [
         IntegrationResponse(
             status=str(response.get("statusCode", status)),
@@ -197,7 +198,7 @@ def http_routes(client: Any, logical_id: str, api: str, own_stages: list[str]) -
             method=method,
             path=path,
             stage=stage,
-            integration=_http_integration(integrations.get(target, {})),
+            integration=http_integration(integrations.get(target, {})),
             stage_variables=variables,
             authorizer=_authorizer(
                 route.get("AuthorizationType"), route.get("AuthorizerId"), authorizers
@@ -216,7 +217,8 @@ def _pages(operation: Any, api: str) -> Iterator[list[dict[str, Any]]]:
             return
 
 
-def _http_integration(written: dict[str, Any]) -> Integration:
+def http_integration(written: dict[str, Any]) -> Integration:
+    """What API Gateway says of an HTTP API's integration."""
     return Integration(
         kind=str(written.get("IntegrationType") or ""),
         uri=str(written.get("IntegrationUri") or ""),

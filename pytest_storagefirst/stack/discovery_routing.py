@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -105,7 +106,8 @@ def topic_rule(client: Any, logical_id: str, name: str) -> tuple[TopicRule, list
     made = TopicRule(
         logical_id, name, said["ruleArn"], rule.get("sql", ""), actions, rule.get("errorAction")
     )
-    return made, [Edge(made.arn, arn) for action in actions for arn in arns_in(action)]
+    region = made.arn.split(":")[3]
+    return made, [Edge(made.arn, arn) for action in actions for arn in arns_in(action, region)]
 
 
 def pipe(client: Any, logical_id: str, name: str) -> tuple[Pipe, list[Edge]]:
@@ -211,13 +213,16 @@ def scheduled_rules(client: Any, rules: dict[str, str]) -> Iterator[tuple[Recurr
             yield made, Edge(rule["Arn"], target["Arn"])
 
 
-def arns_in(action: Any) -> Iterator[str]:
-    """What an action of an IoT rule names as its target: an ARN, or a queue by its URL."""
+def arns_in(action: Any, region: str = "") -> Iterator[str]:
+    """What an action of an IoT rule names as its target: an ARN, or a queue by its URL.
+
+    `region` is the rule's own, for a queue whose URL does not say: an emulator's.
+    """
     for name, value in next(iter(action.values())).items():
         if name == "queueUrl":
             account, queue = str(value).split("/")[-2:]
-            region = str(value).split(".")[1]
-            yield f"arn:aws:sqs:{region}:{account}:{queue}"
+            said = re.search(r"//sqs\.([\w-]+)\.", str(value))
+            yield f"arn:aws:sqs:{said[1] if said else region}:{account}:{queue}"
         elif name in ("functionArn", "targetArn", "stateMachineArn"):
             yield str(value)
         elif name == "bucketName":

@@ -37,7 +37,9 @@ class Clients:
 
     def client(self, service: str) -> Any:
         if service not in self._made:
-            made = self.boto3_session.client(service, endpoint_url=self.endpoint_url)
+            made = self.boto3_session.client(
+                service, endpoint_url=self.endpoint_url, config=_patience()
+            )
             if self.endpoint_url and not is_loopback(made.meta.endpoint_url):
                 raise TargetError(
                     f"calls of {service} would leave a target that is on loopback",
@@ -76,17 +78,15 @@ class Target:
 
     @cached_property
     def _topology(self) -> Topology:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             return discover(self.stack_name, self.clients)
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # botocore's, and what an answer that is not AWS's leads to
             raise TargetError(
                 "the stack's topology can't be found",
                 where=f"{self.name} ({self.stack_name})",
-                found=str(error),
+                found=f"{type(error).__name__}: {error}",
                 expected="leave to read what CloudFormation and the stack's services hold",
-            ) from None
+            ) from error
 
     def url_of(self, route: str) -> str:
         """Where requests of a route ("POST /messages") go; a {variable} of its path stays.
@@ -132,6 +132,13 @@ def find_target(text: str, folder: Path) -> Target:
 
         return named_target(text.removeprefix(STACK), folder)
     raise TargetError("no such target", found=repr(text), expected=EXPECTED)
+
+
+def _patience() -> Any:
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": 3}
+    return Config(connect_timeout=5, read_timeout=30, retries=retries, max_pool_connections=50)
 
 
 def is_loopback(url: str) -> bool:

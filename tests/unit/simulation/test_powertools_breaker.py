@@ -15,11 +15,11 @@ import pytest
 from pytest_storagefirst.explore import breakers
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.prepare import prepare
-from pytest_storagefirst.explore.standing import BLUEPRINTS
 from pytest_storagefirst.faults.plan import parse_plan
 from pytest_storagefirst.ledger.circuit import WROTE
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.stack.locating import BLUEPRINTS
 
 pytest.importorskip("aws_lambda_powertools.utilities.circuit_breaker")
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from pytest_storagefirst.explore.prepare import prepare
-from pytest_storagefirst.explore.standing import BLUEPRINTS
 from pytest_storagefirst.faults.plan import parse_plan
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.playing import play
 from pytest_storagefirst.simulation.routing.schedules import MOST_TICKS, MOST_UNDER_FAULTS
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.discovery_routing import interval_seconds
+from pytest_storagefirst.stack.locating import BLUEPRINTS
 
 TEMPLATE = BLUEPRINTS / "breaker-automatic" / "template.yaml"
 HEALTH = "HealthCheck: http GET https://payments.example/health #1: http-500 for {} s"
