@@ -19,7 +19,7 @@ from pytest_storagefirst.target import queues
 from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
 from pytest_storagefirst.target.downstream import CONTROL
 from pytest_storagefirst.target.effects import by_message, id_pattern, in_part, measure_of, whole
-from pytest_storagefirst.target.stores import reading_of, stores_of_record
+from pytest_storagefirst.target.stores import reading_of, reading_of_queue, stores_of_record
 from pytest_storagefirst.target.target import Target
 
 READ_SECONDS = 0.2  # of a sample, for each store
@@ -69,15 +69,28 @@ class Observer:
         self._began_s = now()
         self._pattern = id_pattern(run)
         self._breaker = named_breaker(target.settings, topology)
-        self._queues = queues.queues_of(topology)
+        entries = [one.name for one in target.settings.entries if one.kind == "queue"]
+        self._queues = queues.queues_of(topology, entries)
         circuit = self._breaker.place if self._breaker else ""
         record = stores_of_record(topology, target.settings, circuit)
-        self._ends = [reading_of(one, self._session, self._pattern) for one in record.ends]
+        self._ends = [
+            *(reading_of(one, self._session, self._pattern) for one in record.ends),
+            *(
+                reading_of_queue(one, self._session, self._pattern, target.endpoint_url)
+                for one in self._queues.ends
+            ),
+        ]
         self._aside = [reading_of(one, self._session, self._pattern) for one in record.aside]
         self._empty_since_s: float | None = None
-        self._told_second = int(self._began_s) - 1
+        self._told_second = (
+            int(self._began_s) - 2
+        )  # so that the first sample has a second to tell of
         self._downstream: int | None = None
         self._doubts: dict[str, str] = {}
+        self._found: Breaker | None = None
+        self._searched_s = self._began_s - 1.0
+        self._circuit_state: str | None = None
+        self.circuit_changes: list[tuple[float, str, str]] = []  # at_s, from, to
 
     # --- while it runs ------------------------------------------------------------------------
 
@@ -93,7 +106,7 @@ class Observer:
             dead=self._try(self._dead),
             oldest=oldest[0] if oldest else None,
             oldest_age_s=oldest[1] if oldest else 0.0 if oldest is not None else None,
-            circuit=self._try(self._circuit),
+            circuit=self.look_at_circuit(),
             mapping=self._try(lambda: mappings_state(self._topology.mappings, self._session)),
             downstream=self._try(self._downstream_rate),
             processed=None if processed is None else len(processed),
@@ -108,6 +121,20 @@ class Observer:
         )
         first = min(waiting, default=None)
         return (first[1], round(max(0.0, self._now() - first[0]), 3)) if first else ()
+
+    def look_at_circuit(self) -> str | None:
+        """How the circuit stands; None: there is none, or it can't be seen. Raises nothing.
+
+        Half open is over in the time of one call. To see it, look some ten times a second; one look
+        is one read. What changes from look to look is kept in `circuit_changes`.
+        """
+        state = self._try(self._circuit)
+        if state is not None and state != self._circuit_state:
+            if self._circuit_state is not None:
+                at_s = round(self._now() - self._began_s, 3)
+                self.circuit_changes.append((at_s, self._circuit_state, state))
+            self._circuit_state = state
+        return state
 
     def quiet(self, unprocessed: int) -> bool:
         """Whether all has come to rest, by the samples so far: nothing waits or is in flight.
@@ -132,8 +159,8 @@ class Observer:
             self._surely(f"effects in {reading.place}", partial(reading.all, self._now))
         if not self._ends:
             self._doubts["effects"] = (
-                "no table and no bucket of the stack is written to by its own code: nothing shows "
-                "what was processed"
+                "no table, bucket or queue of the stack is written to by its own code alone: "
+                "nothing shows what was processed"
             )
         return whole(self._effects())
 
@@ -266,10 +293,15 @@ class Observer:
         return whole(self._effects())
 
     def _circuit(self) -> str | None:
-        breaker: Breaker | None = self._breaker or find_breaker(
-            self._topology.tables, self._session, self._pattern
-        )
+        breaker = self._breaker or self._found_breaker()
         return state_of(breaker, self._session) if breaker else None
+
+    def _found_breaker(self) -> Breaker | None:
+        """The one that nobody named, looked for once a second."""
+        if self._now() - self._searched_s >= 1.0:
+            self._found = find_breaker(self._topology.tables, self._session, self._pattern)
+            self._searched_s = self._now()
+        return self._found
 
     def _downstream_rate(self) -> int | None:
         if self._target.downstream_url is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +35,13 @@ class Queues:
     """A stack's queues by what they are for.
 
     `work`: somebody is to process what they hold. `dead`: dead letters and failed invocations.
-    What functions are told to write their successes to is neither.
+    `ends`: the stack's own code writes to them and nothing in it reads them, so that a message in
+    there is an effect. What functions are configured to tell their successes to is none of these.
     """
 
-    work: tuple[Queue, ...]
-    dead: tuple[Queue, ...]
+    work: tuple[Queue, ...] = ()
+    dead: tuple[Queue, ...] = ()
+    ends: tuple[Queue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,26 +52,58 @@ class Contents:
     unread: int  # messages that are there, or may be, beside those
 
 
-def queues_of(topology: Topology) -> Queues:
+def queues_of(topology: Topology, entries: Collection[str] = ()) -> Queues:
     """A queue is dead that is another's dead-letter queue, or that configuration fills (failures of
-    functions, mappings, subscriptions, rules) and nothing in the stack reads.
+    functions, mappings, subscriptions, rules) and nothing in the stack reads. `entries` are named
+    as such by the user.
     """
     consumed = {mapping.source_arn for mapping in topology.mappings}
     letters = {queue.dead_letter_arn for queue in topology.queues}
     fed = {edge.target for edge in topology.edges}
     succeeded = {function.on_success_arn for function in topology.functions}
-    dead = [
-        queue
-        for queue in topology.queues
-        if queue.arn in letters
-        or (queue.arn in fed and queue.arn not in consumed and queue.arn not in succeeded)
-    ]
-    work = [
-        queue
-        for queue in topology.queues
-        if queue not in dead and (queue.arn in consumed or queue.arn not in succeeded)
-    ]
-    return Queues(tuple(work), tuple(dead))
+    failed = "\n".join(str(rule.error_action) for rule in topology.topic_rules)
+    written = written_by_configuration(topology)
+    found: dict[str, list[Queue]] = {"work": [], "dead": [], "ends": [], "told": []}
+    for queue in topology.queues:
+        if queue.arn in letters or is_named(queue.name, failed):
+            kind = "dead"
+        elif queue.arn in consumed or _is_polled(queue, topology):
+            kind = "work"
+        elif queue.arn in fed:
+            kind = "told" if queue.arn in succeeded else "dead"
+        elif queue.logical_id in entries or is_named(queue.name, written):
+            kind = "work"
+        else:
+            kind = "ends"
+        found[kind].append(queue)
+    return Queues(tuple(found["work"]), tuple(found["dead"]), tuple(found["ends"]))
+
+
+def written_by_configuration(topology: Topology) -> str:
+    """All that routes and rules say of where they write, as one text."""
+    return "\n".join(
+        (
+            *(
+                str((one.uri, one.request_parameters, *one.request_templates.values()))
+                for one in (route.integration for route in topology.routes)
+            ),
+            *(str(rule.actions) for rule in topology.topic_rules),
+        )
+    )
+
+
+def is_named(name: str, text: str) -> bool:
+    """Whether a resource's own name stands in a text, and not as a part of a longer one."""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text))
+
+
+def _is_polled(queue: Queue, topology: Topology) -> bool:
+    """Whether a role of the stack may receive from it: then code of the stack's reads it."""
+    return any(
+        queue.arn in document and ("sqs:ReceiveMessage" in document or "sqs:*" in document)
+        for role in topology.policies.roles.values()
+        for document in role.documents
+    )
 
 
 def depth(sqs: Any, queue: Queue) -> Depth:

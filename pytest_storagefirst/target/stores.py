@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pytest_storagefirst.settings import Settings
-from pytest_storagefirst.stack.topology import Bucket, Table, Topology
+from pytest_storagefirst.stack.topology import Bucket, Queue, Table, Topology
 from pytest_storagefirst.target.effects import ids_in_item, ids_in_text
+from pytest_storagefirst.target.queues import contents, is_named, written_by_configuration
 
 OBJECTS_A_PAGE = 20  # each of which may have to be got
 ITEMS_A_PAGE = 2_000  # and never more than a megabyte, which is DynamoDB's own limit
@@ -46,19 +47,14 @@ def stores_of_record(topology: Topology, settings: Settings, circuit: str = "") 
     failed |= {mapping.on_failure_arn for mapping in topology.mappings}
     machines = {machine.arn for machine in topology.state_machines}
     told = {edge.target for edge in topology.edges if edge.source not in machines}
-    written = "\n".join(
-        str((route.integration.uri, route.integration.request_parameters))
-        + "".join(route.integration.request_templates.values())
-        for route in topology.routes
-    )
-    written += "".join(str(rule.actions) for rule in topology.topic_rules)
+    written = written_by_configuration(topology)
     ends = [
         store
         for store in stores
         if store.logical_id not in (circuit, *named)
         and store.name not in named
         and store.arn not in told
-        and not re.search(rf"(?<![\w.-]){re.escape(store.name)}(?![\w.-])", written)
+        and not is_named(store.name, written)
     ]
     if not topology.routes and not settings.entries:
         feeding = {edge.source for edge in topology.edges}
@@ -129,6 +125,26 @@ def reading_of(store: Store, session: Any, pattern: re.Pattern[str]) -> Reading:
         return Reading(store.logical_id, lambda exactly: _items(client, name, pattern, exactly))
     objects = _Objects(session.client("s3"), store.name, pattern)
     return Reading(store.logical_id, lambda exactly: objects.pages())
+
+
+def reading_of_queue(
+    queue: Queue, session: Any, pattern: re.Pattern[str], endpoint_url: str | None
+) -> Reading:
+    """How a queue is read in which messages end. Where one has to receive, only at the end."""
+
+    def pages(exactly: bool) -> Iterator[Page]:
+        if not exactly and not endpoint_url:
+            return
+        client = session.client("sqs")
+        shown = contents(client, queue, endpoint_url=endpoint_url, is_dead=True)
+        if shown.unread:
+            raise LookupError(f"{shown.unread} messages could not be received")
+        page: Counter[str] = Counter()
+        for body in shown.bodies:
+            page.update(ids_in_text(body, pattern))
+        yield page
+
+    return Reading(queue.logical_id, pages)
 
 
 def _items(client: Any, table: str, pattern: re.Pattern[str], consistently: bool) -> Iterator[Page]:

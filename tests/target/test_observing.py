@@ -326,18 +326,45 @@ def test_the_circuits_item_in_the_words_of_the_settings(target):
         seen.append(observer.sample().circuit)
 
     assert seen == [CLOSED, CLOSED, OPEN, HALF_OPEN, "kaputt"]
+    assert [change[1:] for change in observer.circuit_changes] == [
+        (CLOSED, OPEN),
+        (OPEN, HALF_OPEN),
+        (HALF_OPEN, "kaputt"),
+    ]
+
+
+def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
+    from dataclasses import replace
+
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    target.put(circuits_table(target), id="payments", mode="auf")
+    observer = Observer(target, RUN)
+    seen = [observer.look_at_circuit()]
+    target.session_made.refused += ["GetItem"]
+    seen += [observer.look_at_circuit(), observer.look_at_circuit()]
+
+    assert seen == [OPEN, None, OPEN]
+    assert observer.circuit_changes == []
 
 
 def test_a_circuit_that_nobody_named_is_found(target, orders):
-    observer = Observer(target, RUN)
-    assert observer.sample().circuit is None
+    clock = Clock()
+    observer = Observer(target, RUN, clock)
+
+    def seen():
+        clock.s += 1
+        return observer.sample().circuit
+
+    assert seen() is None
     target.put(circuits_table(target), id="payments", state="half-open")
-    assert observer.sample().circuit == HALF_OPEN
+    assert seen() == HALF_OPEN
+    target.put(circuits_table(target), id="payments", state="open")
+    assert observer.look_at_circuit() == OPEN
 
     target.put(orders, id=ids(1)[0], status="open")  # an order is no circuit
-    assert observer.sample().circuit == HALF_OPEN
+    assert seen() == OPEN
     target.put(circuits_table(target), id="another", state="open")  # nor is a list of them
-    assert observer.sample().circuit is None
+    assert seen() is None
 
 
 def test_a_circuit_in_a_parameter(target):
