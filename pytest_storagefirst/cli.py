@@ -138,6 +138,57 @@ def down() -> None:
         _fail(str(error), SET_UP)
 
 
+@main.command()
+@click.argument("profile", required=False)
+@click.option("--target", default="local", metavar="local|stack:NAME", help="Where it is sent.")
+@click.option("--slo", "objectives", multiple=True, metavar="EXPR", help="ingest.p99<300ms, …")
+@click.option("--report", type=Path, metavar="DIR", help="Write the report into DIR.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=0),
+    default=1,
+    help="How many send; 0: one process leads and sends.",
+)
+@click.option(
+    "--duration",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stretch or shorten what comes after the warm-up.",
+)
+@click.option("--file", type=Path, metavar="FILE", help="A locustfile of your own; see --init.")
+@click.option("--list", "lists", is_flag=True, help="The profiles, a name a line.")
+@click.option("--path", "shows_path", is_flag=True, help="Where the locustfile is.")
+@click.option("--init", "inits", is_flag=True, help="Copy the files to edit to PROFILE, or load/.")
+def load(
+    profile: str | None, lists: bool, shows_path: bool, inits: bool, file: Path | None, **asked: Any
+) -> None:
+    """Offer PROFILE to a deployed stack and account for every message.
+
+    Exits with 0 when all objectives are met, 3 when one is missed or a message is lost, 4 when the
+    run does not show it, 5 when it can't be set up.
+    """
+    from pytest_storagefirst.errors import StorageFirstError
+    from pytest_storagefirst.load import command, files
+
+    try:
+        if inits:
+            for path in files.copy_to(Path(profile or "load")):
+                click.echo(str(path))
+        elif shows_path:
+            click.echo(str(files.shipped() / "locustfile.py"))
+        elif lists:
+            folder = file.parent if file else files.shipped()
+            click.echo("\n".join(files.profiles_for(folder, Path.cwd())))
+        elif profile is None:
+            raise click.UsageError("name a profile; storagefirst load --list names them all")
+        else:
+            asked["objectives"] = tuple(asked["objectives"])
+            sys.exit(command.run_load(command.Asked(profile=profile, file=file, **asked)))
+    except StorageFirstError as error:
+        _fail(f"storagefirst load: {error.line}", SET_UP)
+
+
 def _tell_finding(finding: dict[str, Any]) -> None:
     if finding["refused"]:
         first, *rest = str(finding["refused"]).splitlines()

@@ -40,6 +40,15 @@ class StorageFirstError(Exception):
             lines.append(f"  do:       {self.remedy}")
         return "\n".join(lines)
 
+    @property
+    def line(self) -> str:
+        """All of it on one line."""
+        said = [f"{self.where}: {self.problem}" if self.where else self.problem]
+        said += [f"found {self.found}"] if self.found else []
+        said += [f"expected {self.expected}"] if self.expected else []
+        said += [self.remedy] if self.remedy else []
+        return " ".join("; ".join(said).split())
+
     def __reduce__(self) -> tuple[object, ...]:
         return (
             _rebuild,

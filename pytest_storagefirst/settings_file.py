@@ -89,6 +89,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "flag",
             "permissions",
             "target",
+            "profiles",  # of load runs, which read them themselves
         ),
     )
     sources: dict[str, str] = {}

@@ -28,6 +28,7 @@ FLOORS = (
     ("target.emulator",),
     ("explore",),
     ("report",),
+    ("load",),
     ("chaos",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey"),

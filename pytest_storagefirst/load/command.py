@@ -1,0 +1,94 @@
+"""`storagefirst load`: checks what can be checked at once, then runs Locust in its own process."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_storagefirst.errors import LoadError
+from pytest_storagefirst.load.files import profiles_for, shipped
+from pytest_storagefirst.load.objectives import parse_objective
+from pytest_storagefirst.load.profiles import chosen, for_run
+
+EXITS = (0, 3, 4, 5)
+INCONCLUSIVE = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says. `processes` 0 is one process that leads and sends alike."""
+
+    profile: str
+    target: str
+    objectives: tuple[str, ...] = ()
+    report: Path | None = None
+    processes: int = 1
+    seconds: float | None = None
+    file: Path | None = None
+    locust: tuple[str, ...] = ()  # options handed on as they are
+
+
+def run_load(asked: Asked) -> int:
+    """The exit code of the run. Raises LoadError before anything is started."""
+    if importlib.util.find_spec("locust") is None:
+        raise LoadError(
+            "Locust is not installed",
+            expected="the extra that load runs need",
+            remedy="pip install 'pytest-storagefirst[load]'",
+        )
+    file = asked.file or shipped() / "locustfile.py"
+    if not file.is_file():
+        raise LoadError("there is no such file", where=str(file), expected="a locustfile")
+    for text in asked.objectives:
+        parse_objective(text)
+    profile = chosen(profiles_for(file.parent, Path.cwd()), asked.profile)
+    for_run(profile, objectives=asked.objectives, seconds=asked.seconds)
+    return _supervised(_command(asked, file))
+
+
+def _command(asked: Asked, file: Path) -> list[str]:
+    command = [
+        *(sys.executable, "-m", "pytest_storagefirst.load", "-f", str(file)),
+        *("--headless", "--only-summary", "--loglevel", "WARNING", "--storagefirst-quiet"),
+        *("--storagefirst-load-profile", asked.profile),
+        *("--storagefirst-target", asked.target),
+    ]
+    for text in asked.objectives:
+        command += ["--storagefirst-slo", text]
+    if asked.report is not None:
+        command += ["--storagefirst-report", str(asked.report)]
+    if asked.seconds is not None:
+        command += ["--storagefirst-load-duration", str(asked.seconds)]
+    if asked.processes:
+        port = str(_free_port())
+        command += ["--processes", str(asked.processes)]
+        command += ["--expect-workers-max-wait", "60"]
+        command += ["--master-bind-port", port, "--master-port", port]
+    return [*command, *asked.locust]
+
+
+def _supervised(command: Sequence[str]) -> int:
+    """Wait for it to end by itself: a Ctrl-C reaches it too, and it drains and judges first."""
+    process = subprocess.Popen(command)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            continue
+        if code in EXITS:
+            return code
+        print(f"storagefirst load: Locust ended with {code} and without a verdict", file=sys.stderr)
+        return INCONCLUSIVE
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])

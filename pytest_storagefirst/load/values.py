@@ -1,0 +1,201 @@
+"""The values of a run that objectives are about, each with the reason where it has none."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
+from pytest_storagefirst.load.drain import DEADLINE, Drain
+from pytest_storagefirst.load.objectives import PERCENTILES, Measured
+from pytest_storagefirst.load.profiles import Action, Profile
+from pytest_storagefirst.load.seconds import Second, quantile, rounded
+from pytest_storagefirst.scripts import HEALTHY, parse_script
+from pytest_storagefirst.target.observe import Sample
+
+Samples = Sequence[tuple[float, Sample]]
+_SHARES = dict(zip(PERCENTILES, (0.5, 0.9, 0.95, 0.99, 1.0), strict=True))
+
+
+@dataclass(frozen=True)
+class Transition:
+    at_s: float
+    before: str
+    after: str
+
+    def document(self) -> dict[str, Any]:
+        return {"at_s": round(self.at_s, 3), "from": self.before, "to": self.after}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known at the end of a run. Times are seconds into it.
+
+    `end_to_end_s` are of the messages whose effect was seen, from their due moment. `calls` are the
+    moments at which the third party was called. `dead` are messages in dead-letter queues,
+    `expected_dead` those that had to end there.
+    """
+
+    profile: Profile
+    account: Account
+    rows: Mapping[int, Second]
+    drain: Drain
+    counts: Mapping[str, int] = field(default_factory=dict)
+    end_to_end_s: Mapping[str, float] = field(default_factory=dict)
+    samples: Samples = ()
+    acted: Sequence[tuple[float, Action]] = ()
+    calls: Sequence[float] | None = None
+    dead: frozenset[str] = frozenset()
+    expected_dead: frozenset[str] = frozenset()
+    recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
+
+
+def transitions(samples: Samples) -> tuple[Transition, ...]:
+    """Changes of the circuit's state from one sample to the next."""
+    found: list[Transition] = []
+    state = CLOSED
+    for at_s, sample in samples:
+        if sample.circuit is not None and sample.circuit != state:
+            found.append(Transition(at_s, state, sample.circuit))
+            state = sample.circuit
+    return tuple(found)
+
+
+def values(facts: Facts) -> dict[str, Measured]:
+    """Every value that objectives can be about."""
+    account = facts.account
+    found = {
+        "lost": Measured(len(account.lost)),
+        "phantom": Measured(len(account.phantom)),
+        "duplicates": Measured(len(account.duplicated)),
+        "stranded": Measured(len(account.stranded)),
+        "dlq": Measured(len(facts.dead)),
+        **{name: Measured(facts.counts.get(name, 0)) for name in ("rejected", "unknown")},
+        "not_sent": Measured(facts.counts.get("not_sent", 0)),
+        "dropped_arrivals": Measured(facts.counts.get("dropped", 0)),
+        "drain": Measured(
+            round(facts.drain.ended_s, 1), "not drained yet", facts.drain.how == DEADLINE
+        ),
+    }
+    if facts.drain.how == DEADLINE:
+        for name in ("lost", "duplicates", "dlq", "stranded"):
+            found[name] = Measured(None, "the stack had not come to rest")
+    found |= _latencies(facts)
+    ages = [one.oldest_age_s for _, one in facts.samples if one.oldest_age_s is not None]
+    found["oldest_age.max"] = Measured(max(ages, default=None), "no age was seen")
+    found |= _of_circuit(facts)
+    return found | _of_downstream(facts)
+
+
+def bounds(facts: Facts) -> dict[str, Measured]:
+    """The values of the names that objectives compare with."""
+    cap = facts.profile.downstream_per_s
+    return {
+        "expected": Measured(len(facts.expected_dead)),
+        "cap": Measured(cap, "no cap: set per_second of the [[downstream]]"),
+        "probes": Measured(_probes(facts)),
+    }
+
+
+def _latencies(facts: Facts) -> Iterator[tuple[str, Measured]] | dict[str, Measured]:
+    """After the warm-up, of every send that was answered or given up."""
+    from_s = facts.profile.warm_up_s
+    service: Counter[int] = Counter()
+    ingest: Counter[int] = Counter()
+    for at, row in facts.rows.items():
+        if at >= math.floor(from_s):
+            service.update(row.service)
+            ingest.update(row.latency)
+    e2e = Counter(rounded(seconds * 1000) for seconds in facts.end_to_end_s.values())
+    why = {"ingest": "nothing was sent", "service": "nothing was sent", "e2e": "no effect was seen"}
+    return {
+        f"{name}.{percentile}": Measured(quantile(counts, share), why[name])
+        for name, counts in (("ingest", ingest), ("service", service), ("e2e", e2e))
+        for percentile, share in _SHARES.items()
+    }
+
+
+def _outage_s(facts: Facts) -> tuple[float, float] | None:
+    """From when to when calls of the third party were to fail, first to last."""
+    found: list[tuple[float, float]] = []
+    for at_s, action in facts.acted:
+        for step in parse_script(action.script):
+            ends_s = at_s + step.for_ms / 1000
+            if step.state not in (HEALTHY, "slow start"):
+                found.append((at_s, ends_s))
+            at_s = ends_s
+    return (min(found)[0], max(ends for _, ends in found)) if found else None
+
+
+def _of_circuit(facts: Facts) -> dict[str, Measured]:
+    names = ("circuit.opened_within", "circuit.closed_within", "circuit.calls_while_open")
+    if not any(sample.circuit for _, sample in facts.samples):
+        return dict.fromkeys(names, Measured(None, "no circuit was seen"))
+    changes = transitions(facts.samples)
+    outage = _outage_s(facts)
+    if outage is None:
+        within = dict.fromkeys(names[:2], Measured(None, "the third party was never out of order"))
+    else:
+        end_s = facts.samples[-1][0]
+        opened = [one.at_s for one in changes if one.after == OPEN and one.at_s >= outage[0]]
+        closed = [one.at_s for one in changes if one.after == CLOSED and one.at_s >= outage[1]]
+        is_open = bool(changes) and changes[-1].after != CLOSED
+        within = {
+            names[0]: Measured(round(opened[0] - outage[0], 1))
+            if opened
+            else Measured(round(end_s - outage[0], 1), "it never opened", at_least=True),
+            names[1]: Measured(round(end_s - outage[1], 1), "it has not closed", at_least=True)
+            if is_open
+            else Measured(round(closed[-1] - outage[1], 1) if closed else 0.0)
+            if opened
+            else Measured(None, "it never opened"),
+        }
+    if facts.calls is None:
+        calls = Measured(None, "the third party's calls are not known")
+    elif not any(one.after == OPEN for one in changes):
+        calls = Measured(None, "it never opened")
+    else:
+        calls = Measured(calls_while_open(facts))
+    return within | {names[2]: calls}
+
+
+def calls_while_open(facts: Facts) -> int:
+    """Calls between two samples that both found the circuit open: what is nearer is in doubt."""
+    spans = [
+        (one[0], other[0])
+        for one, other in zip(facts.samples, facts.samples[1:], strict=False)
+        if one[1].circuit == other[1].circuit == OPEN
+    ]
+    calls = facts.calls or ()
+    return sum(any(began <= at_s < ended for began, ended in spans) for at_s in calls)
+
+
+def _probes(facts: Facts) -> float:
+    """How many calls an open circuit may have let through to try: one each time it half opened.
+
+    Samples miss most of these; where [circuit] says how long it stays open, that tells how many.
+    """
+    changes = transitions(facts.samples)
+    seen = sum(one.before == OPEN or one.after == HALF_OPEN for one in changes)
+    if facts.recovery_s:
+        open_s = sum(
+            other[0] - one[0]
+            for one, other in zip(facts.samples, facts.samples[1:], strict=False)
+            if one[1].circuit == OPEN
+        )
+        seen = max(seen, math.ceil(open_s / facts.recovery_s))
+    return float(seen)
+
+
+def _of_downstream(facts: Facts) -> dict[str, Measured]:
+    rates = [one.downstream for _, one in facts.samples if one.downstream is not None]
+    peak = max(rates, default=None)
+    return {
+        "downstream.rate.max1s": Measured(
+            None if peak is None else float(peak), "the third party's calls are not known"
+        )
+    }

@@ -1,0 +1,377 @@
+"""What ties a load run to Locust: its options, events, messages between nodes, user and shape.
+
+Imported by load/locustfile.py alone, after `import locust`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+
+from pytest_storagefirst.errors import LoadError, StorageFirstError
+from pytest_storagefirst.load.account import INCONCLUSIVE, SET_UP
+from pytest_storagefirst.load.arrivals import arrivals, new_run
+from pytest_storagefirst.load.entry import way_into
+from pytest_storagefirst.load.files import profiles_for
+from pytest_storagefirst.load.http_client import HttpClient
+from pytest_storagefirst.load.journal import Journal, journal_folder
+from pytest_storagefirst.load.master import Master
+from pytest_storagefirst.load.options import add_options
+from pytest_storagefirst.load.outcomes import ACCEPTED
+from pytest_storagefirst.load.plan import Plan
+from pytest_storagefirst.load.profiles import chosen, for_run
+from pytest_storagefirst.load.replies import outcome_of
+from pytest_storagefirst.load.sender import LATENCY, Answer, Dispatcher, Send
+from pytest_storagefirst.load.standing import journal_of
+from pytest_storagefirst.target.observe import Observer
+from pytest_storagefirst.target.target import Target, find_target
+
+REPORT = "storagefirst_report"  # of a worker to the master
+STOP = "storagefirst_stop"  # of the master to the workers
+PLAN = "storagefirst_plan"  # among the options that the master hands its workers
+LOCAL = "local"  # the name of the one worker, where a process leads and sends alike
+REPORT_EVERY_S = 1.0
+LINE_EVERY_S = 5.0
+
+
+class Run:
+    """One process's part in a load run: it leads, or sends, or, alone, both.
+
+    `find` and `observe` say where the target is found and who looks at it.
+    """
+
+    def __init__(
+        self,
+        events: Any,
+        folder: Path,
+        *,
+        find: Callable[[str, Path], Target] = find_target,
+        observe: Callable[[Target, str], Any] = Observer,
+    ) -> None:
+        self._folder, self._find, self._observe = folder, find, observe
+        self._environment: Any = None
+        self._master: Master | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._plan: Plan | None = None
+        self._problem = ""
+        self._is_stopped = False
+        self._said_s = 0.0
+        events.init_command_line_parser.add_listener(add_options)
+        events.init.add_listener(self._on_init)
+        events.test_start.add_listener(self._on_test_start)
+        events.test_stopping.add_listener(self._on_test_stopping)
+        events.report_to_master.add_listener(self._on_report_to_master)
+        events.worker_report.add_listener(self._on_worker_report)
+        events.quitting.add_listener(self._on_quitting)
+
+    # --- what the user class and the shape of the locustfile do -------------------------------
+
+    def offer(self, send: Send | None = None) -> None:
+        """Send this process's share of the messages; returns when Locust stops the user."""
+        if self._plan is not None and self._dispatcher is None and not self._problem:
+            self._dispatch(send or self.sending())
+        while True:
+            gevent.sleep(3600)
+
+    def sending(self) -> Send:
+        """How a message is sent where nothing else is said: one HTTP request to the entry."""
+        assert self._plan is not None
+        way, profile = self._plan.way, self._plan.profile
+        client = HttpClient(way.url, profile.timeout_seconds, way.method, way.headers)
+
+        def send(message: str, kind: str) -> Answer:
+            status, content = client.send(way.body_of(message, kind))
+            outcome = outcome_of(status, content)
+            return Answer(outcome, "" if outcome == ACCEPTED else f"answered {status}")
+
+        return send
+
+    def tick(self) -> tuple[int, float] | None:
+        """One user a worker while messages are due, none while the stack drains, then the end."""
+        master = self._master
+        if master is None or master.document is not None:
+            return None
+        self._watch_workers(master)
+        if master.plan.workers and time.monotonic() - self._said_s >= LINE_EVERY_S:
+            self._said_s = time.monotonic()
+            master.say(master.line())
+        workers = len(master.plan.workers) or self._count_of_workers()
+        if not master.plan.workers or master.is_sending:
+            return workers, float(workers)
+        if not master.look():
+            return 0, float(workers)
+        self._conclude()
+        return None
+
+    # --- events -------------------------------------------------------------------------------
+
+    def _on_init(self, environment: Any, runner: Any, **_: Any) -> None:
+        self._environment = environment
+        if isinstance(runner, WorkerRunner):
+            environment.process_exit_code = 0  # the master's is the run's
+            runner.register_message(STOP, self._on_stop)
+            self._on_signals(self._interrupt_worker)
+            return
+        if environment.parsed_options.storagefirst_quiet:
+            logging.getLogger("locust.stats_logger").disabled = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        environment.process_exit_code = INCONCLUSIVE  # until something was shown
+        if isinstance(runner, MasterRunner):
+            runner.register_message(REPORT, self._on_report)
+        try:
+            self._master = self._prepared()
+        except KeyboardInterrupt:
+            _say("storagefirst load: interrupted before any load was sent")
+            sys.exit(INCONCLUSIVE)
+        except StorageFirstError as error:
+            _say(f"storagefirst load: {error.line}")
+            sys.exit(SET_UP)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in ("botocore", "boto3"):
+                raise
+            _say(f"storagefirst load: the target can't be used: {' '.join(str(error).split())}")
+            sys.exit(SET_UP)
+
+        self._on_signals(self._interrupt)
+
+    # --- Ctrl-C -------------------------------------------------------------------------------
+
+    @staticmethod
+    def _on_signals(handler: Callable[[], None]) -> None:
+        # Locust's own way ends workers amid their requests, and under --headless a SIGTERM kills.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, handler)
+
+    def _interrupt(self) -> None:
+        """Once: no more is sent, then drain and verdict. Twice: the drain is not waited for."""
+        master, runner = self._master, self._environment.runner
+        if master is None or not master.plan.workers or master.document is not None:
+            self._leave()
+        elif master.is_interrupted:
+            master.give_up()
+        else:
+            _say("interrupted: what was sent is drained and judged; again to leave the drain out")
+            master.interrupt()
+            if isinstance(runner, MasterRunner):
+                runner.send_message(STOP)
+            self._on_stop()
+
+    def _leave(self) -> None:
+        """Nothing but the pilot was sent: there is nothing to wait for."""
+        master = self._master
+        if master is not None and master.document is None:
+            master.begin(())
+            master.interrupt()
+            master.give_up()
+            self._conclude()
+        code = self._environment.process_exit_code
+        gevent.kill(gevent.get_hub().parent, SystemExit(code))  # the main greenlet
+
+    def _interrupt_worker(self) -> None:
+        """A Ctrl-C reaches forked workers too: the master asks for what is left, then ends them."""
+        if self._is_stopped or self._dispatcher is None:
+            gevent.kill(gevent.get_hub().parent, SystemExit(0))
+        self._is_stopped = True
+        self._on_stop()
+
+    def _prepared(self) -> Master:
+        options = self._environment.parsed_options
+        profile = for_run(
+            chosen(
+                profiles_for(self._folder, Path.cwd()),
+                options.storagefirst_load_profile,
+            ),
+            objectives=options.storagefirst_slo or (),
+            seconds=options.storagefirst_load_duration,
+        )
+        run = new_run(time.time_ns(), os.getpid())
+        target = self._find(options.storagefirst_target, Path.cwd())
+        master = Master(
+            run=run,
+            profile=profile,
+            target=target,
+            way=way_into(target, profile),
+            observer=self._observe(target, run),
+            report_folder=Path(options.storagefirst_report)
+            if options.storagefirst_report
+            else None,
+            say=_say,
+        )
+        master.send_pilot()
+        return master
+
+    def _on_test_start(self, environment: Any, **_: Any) -> None:
+        runner = environment.runner
+        self._dispatcher, self._problem = None, ""
+        if isinstance(runner, WorkerRunner):
+            document = getattr(environment.parsed_options, PLAN, None)
+            self._plan = Plan.of(document) if document else None
+            gevent.spawn(self._report_on)
+            return
+        if self._master is None or self._master.document is not None:  # again, in the web UI
+            self._master = self._prepared()
+        if self._master.is_interrupted:
+            return
+        self._master.begin(self._names_of_workers())
+        if isinstance(runner, LocalRunner):
+            self._plan = self._master.plan
+            gevent.spawn(self._report_on)
+        else:
+            setattr(environment.parsed_options, PLAN, self._master.plan.document())
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        """Someone pressed Stop in the web UI, or the last worker went."""
+        master = self._master
+        if master is not None and master.plan.workers and master.document is None:
+            master.interrupt()
+            if self._environment.web_ui is not None:
+                gevent.spawn(self._conclude)
+
+    def _on_quitting(self, environment: Any, **_: Any) -> None:
+        if isinstance(environment.runner, WorkerRunner):
+            if self._dispatcher is not None:
+                self._dispatcher.finish(self._dispatcher_patience_s())
+            return
+        master = self._master
+        if master is None:
+            return
+        if master.document is None:
+            master.interrupt()
+            if isinstance(environment.runner, MasterRunner):
+                environment.runner.send_message(STOP)
+            if not master.plan.workers:
+                master.begin(())
+        self._conclude()
+
+    def _conclude(self) -> None:
+        master = self._master
+        assert master is not None
+        if self._dispatcher is not None:
+            self._dispatcher.finish(self._dispatcher_patience_s())
+            self._tell_report()
+        self._environment.process_exit_code = master.conclude()["exit"]
+
+    def _dispatcher_patience_s(self) -> float:
+        return self._plan.profile.timeout_seconds + 1 if self._plan else 0.0
+
+    # --- a sender's part ----------------------------------------------------------------------
+
+    def _dispatch(self, send: Send) -> None:
+        plan, runner = self._plan, self._environment.runner
+        assert plan is not None
+        name = runner.client_id if isinstance(runner, WorkerRunner) else LOCAL
+        if name not in plan.workers:
+            return  # it came too late to be dealt anything
+        number, count = plan.workers.index(name), len(plan.workers)
+        folder = journal_folder(Path.cwd(), plan.run)
+        share = plan.profile.expected_requests / count
+        try:
+            journal = Journal(journal_of(folder, number), plan.run, number, share)
+        except LoadError as error:
+            self._problem = error.line
+            return
+        due = (one for one in arrivals(plan.profile, plan.run, count) if one.worker == number)
+        fire = partial(self._environment.events.request.fire, request_type="HTTP")
+
+        def told(what: str, milliseconds: float, failed: Exception | None) -> None:
+            late = " from its due moment" if what == LATENCY else ""
+            fire(
+                name=f"{plan.way.name}{late}",
+                response_time=milliseconds,
+                response_length=0,
+                exception=failed,
+                context={},
+            )
+
+        self._dispatcher = Dispatcher(
+            run=plan.run,
+            worker=number,
+            due=due,
+            at_once=plan.profile.at_once,
+            send=send,
+            journal=journal,
+            told=told,
+        )
+        self._dispatcher.work()
+
+    def _report(self) -> dict[str, Any] | None:
+        plan, runner = self._plan, self._environment.runner
+        if self._problem and plan is not None:
+            name = runner.client_id if isinstance(runner, WorkerRunner) else LOCAL
+            number = plan.workers.index(name)
+            return {"run": plan.run, "worker": number, "problem": self._problem}
+        return self._dispatcher.report() if self._dispatcher is not None else None
+
+    def _report_on(self) -> None:
+        """Tell the master every second, until all is told."""
+        plan = self._plan
+        while self._plan is plan:
+            gevent.sleep(REPORT_EVERY_S)
+            if self._tell_report():
+                return
+
+    def _tell_report(self) -> bool:
+        report = self._report()
+        if report is None:
+            return False
+        runner = self._environment.runner
+        if isinstance(runner, WorkerRunner):
+            runner.send_message(REPORT, report)
+        elif self._master is not None:
+            self._master.standing.take(report)
+        return bool(report.get("done") or report.get("problem"))
+
+    def _on_stop(self, **_: Any) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+
+    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
+        report = self._report()
+        if report is not None:
+            data[REPORT] = report
+
+    # --- the leader's part --------------------------------------------------------------------
+
+    def _on_report(self, msg: Any, **_: Any) -> None:
+        if self._master is not None:
+            self._master.standing.take(msg.data)
+
+    def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
+        if self._master is not None and REPORT in data:
+            self._master.standing.take(data[REPORT])
+
+    def _count_of_workers(self) -> int:
+        return len(self._names_of_workers())
+
+    def _names_of_workers(self) -> list[str]:
+        runner = self._environment.runner
+        if isinstance(runner, LocalRunner):
+            return [LOCAL]
+        clients = runner.clients
+        return [one.id for one in (*clients.ready, *clients.spawning, *clients.running)]
+
+    def _watch_workers(self, master: Master) -> None:
+        """One that Locust misses is gone; it may come back."""
+        runner = self._environment.runner
+        if not isinstance(runner, MasterRunner):
+            return
+        there = set(self._names_of_workers())
+        for name, worker in zip(master.plan.workers, master.standing.workers, strict=True):
+            if name in there:
+                worker.vanished_s = None
+            elif worker.vanished_s is None and not worker.is_done:
+                worker.vanished_s = master.elapsed_s
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
