@@ -20,8 +20,10 @@ CHECKOUT = Path(__file__).parent.parent.parent / "chaos"
 LONGEST_S = 3600.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(s|min)")
 # What a stack may be asked to have.
-NEEDS = ("mapping", "function", "queue", "dead-letter queue", "table", "downstream")
-NEEDS += ("circuit", "flag", "agent", "entry")
+NEEDS = (
+    *("mapping", "function", "queue", "dead-letter queue", "table"),
+    *("downstream", "circuit", "flag", "agent", "entry"),
+)
 
 
 @dataclass(frozen=True)

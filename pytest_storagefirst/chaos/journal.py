@@ -35,7 +35,8 @@ BEGIN, LOCK, CHANGE, UNDONE, NOTE, CLOSED = "begin", "lock", "change", "undone",
 class Copy(Protocol):
     """Where else the journal is kept: `keep` returns once all its lines so far are safe there."""
 
-    where: str
+    @property
+    def where(self) -> str: ...
 
     def keep(self, name: str, lines: list[str]) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pytest_storagefirst.chaos import lock
@@ -18,7 +19,7 @@ from pytest_storagefirst.chaos.journal import (
     read_journal,
     told,
 )
-from pytest_storagefirst.chaos.run import still_there
+from pytest_storagefirst.chaos.run import say_if_heard, still_there
 from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -38,7 +39,7 @@ def recover(
     copies: Iterable[str] = (),
     *,
     keep_changes: bool = False,
-    say: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Recovered:
     """Undo what drills on this stack left open, by the journals in `folder` and in `copies`.
 
@@ -48,6 +49,8 @@ def recover(
     Raises JournalError, before anything is touched, for a journal that is damaged, from another
     version, or of a drill that is still running.
     """
+    say = partial(say_if_heard, tell)
+
     stories = [
         story
         for path in journals(folder)
@@ -98,9 +101,7 @@ def _finish(
     return problems
 
 
-def _fetched(
-    target: Target, folder: Path, known: list[str], copies: Iterable[str]
-) -> Story | None:
+def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[str]) -> Story | None:
     """The journal of the drill that holds the stack's lock, where it is not in this folder."""
     try:
         found = lock.holder(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import secrets
 import socket
@@ -43,10 +44,12 @@ _POLL_S = 0.2
 class Watcher(Protocol):
     """Who judges: sends messages and looks at what becomes of them. What it raises ends the drill.
 
-    `before` says whether the steady state is there. `during` is called again and again.
+    `before` says whether the steady state is there. `made` is told each change, `broken` when the
+    clock begins; `during` is called again and again, and `mended` when all is undone.
     """
 
     def before(self) -> bool: ...
+    def made(self, change: Change) -> None: ...
     def broken(self) -> None: ...
     def during(self) -> None: ...
     def mended(self) -> None: ...
@@ -81,8 +84,17 @@ class Drilling:
     folder: Path
     live: str
     copies: tuple[str, ...] = ()
-    say: Callable[[str], None] = lambda _: None
-    watcher: Watcher | None = None
+    tell: Callable[[str], None] = lambda _: None
+    watcher: Callable[[str, Interruptions], Watcher] | None = None
+
+    def say(self, line: str) -> None:
+        say_if_heard(self.tell, line)
+
+
+def say_if_heard(tell: Callable[[str], None], line: str) -> None:
+    """Tell a line, if anyone still listens: a closed terminal or pipe ends no undo."""
+    with contextlib.suppress(Exception):
+        tell(line)
 
 
 def new_id(drill: Drill) -> str:
@@ -106,13 +118,14 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     aim = Aim(target, name)
     make_plan(drill, aim)
     outcome = Outcome(name, drill)
-    if how.watcher is not None and not _steady(how, outcome, interruptions):
+    watcher = how.watcher(name, interruptions) if how.watcher is not None else None
+    if watcher is not None and not _steady(watcher, outcome, interruptions):
         return outcome
     path = how.folder / FOLDER / f"{name}{ENDING}"
     outcome.journal = path
     mine = _signature(drill, name, target, path, how.copies)
     journal = Journal.begun(path, mine, copies_of(how.copies, target))
-    driven = _Driven(drill, how, aim, journal, outcome, interruptions)
+    driven = _Driven(drill, how, aim, journal, outcome, interruptions, watcher)
     try:
         driven.take_lock(mine)
         driven.drive()
@@ -129,20 +142,21 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     except BaseException:
         driven.end()
         raise
+    driven.mend()
+    driven.judge()
     driven.end()
     return outcome
 
 
-def _steady(how: Drilling, outcome: Outcome, interruptions: Interruptions) -> bool:
+def _steady(watcher: Watcher, outcome: Outcome, interruptions: Interruptions) -> bool:
     """Whether the steady state is there before anything is changed; if not, why."""
-    assert how.watcher is not None
     try:
         interruptions.check()
-        if how.watcher.before():
+        if watcher.before():
             return True
         outcome.problems.append("the steady state was not there before: nothing was broken")
-    except (Stopped, StorageFirstError):
-        raise
+    except Stopped as stopped:
+        outcome.problems.append(f"it was ended before anything was broken: {stopped}")
     except Exception as error:
         told = f"the steady state can't be seen ({told_error(error)}): nothing was broken"
         outcome.problems.append(told)
@@ -160,8 +174,9 @@ class _Driven:
         journal: Journal,
         outcome: Outcome,
         interruptions: Interruptions,
+        watcher: Watcher | None,
     ) -> None:
-        self.drill, self.how, self.aim = drill, how, aim
+        self.drill, self.how, self.aim, self.watcher = drill, how, aim, watcher
         self.journal, self.outcome, self.interruptions = journal, outcome, interruptions
         self.target = how.target
         # What is changed now: each with the fault that it belongs to, and the journal's step.
@@ -195,8 +210,8 @@ class _Driven:
         self.outcome.shown = True
         self.outcome.times["began"] = time.time()
         clock = time.monotonic()
-        if self.how.watcher is not None:
-            self.how.watcher.broken()
+        if self.watcher is not None:
+            self.watcher.broken()
         for at_s, begins, number in moments:
             if begins and number in first:
                 continue
@@ -222,6 +237,8 @@ class _Driven:
             self.open.append((fault, {**step, "number": number}))
             self.outcome.changes.append(change)
             setting.write(self.target, change.address, change.value, change.before)
+            if self.watcher is not None:
+                self.watcher.made(change)
             self.how.say(f"{change.place}: {setting.told} changed")
 
     def prove(self) -> None:
@@ -241,8 +258,8 @@ class _Driven:
         """Let the drill's clock go on; raises Stopped when it has to end."""
         while True:
             left = moment - time.monotonic()
-            if self.how.watcher is not None:
-                self.how.watcher.during()
+            if self.watcher is not None:
+                self.watcher.during()
             self.interruptions.wait(min(max(left, 0.0), 1.0))
             if time.monotonic() - self._guarded_at >= GUARD_EVERY_S:
                 self._guarded_at = time.monotonic()
@@ -256,22 +273,42 @@ class _Driven:
     def unmake(self, fault: Fault) -> None:
         """Undo one fault; what can't be undone now is tried again at the end."""
         mine = [step for whose, step in reversed(self.open) if whose is fault]
-        for result in undo_all(self.target, mine, self.journal, self.how.say):
-            if result.is_done:
-                self.outcome.undone.append(result)
-                self.open = [
-                    (whose, step) for whose, step in self.open if step["number"] != result.number
-                ]
+        self._undo([step for step in mine if not SETTINGS[step["setting"]].after_judging])
+
+    def mend(self) -> None:
+        """Undo all that is still changed, but what is evidence; show that it is gone."""
+        left = [step for _, step in reversed(self.open)]
+        left = [step for step in left if not SETTINGS[step["setting"]].after_judging]
+        results = self._undo(left)
+        self.outcome.undo_problems += still_there(self.target, left, results)
+        self.outcome.times["undone"] = time.time()
+
+    def judge(self) -> None:
+        """What became of the messages. What the watcher raises shows nothing, and ends nothing."""
+        if self.watcher is None or not self.outcome.shown:
+            return
+        try:
+            self.watcher.mended()
+        except Stopped as stopped:
+            self.outcome.problems.append(f"it was ended early: {stopped}")
+        except Exception as error:
+            self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")
+
+    def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
+        results = undo_all(self.target, steps, self.journal, self.how.say)
+        done = {one.number for one in results if one.is_done}
+        self.outcome.undone += [one for one in results if one.is_done]
+        self.open = [(whose, step) for whose, step in self.open if step["number"] not in done]
+        return results
 
     def end(self) -> None:
-        """Undo what is still changed, show that it is gone, let go of the lock."""
+        """Undo what is left, let go of the lock. What can't be undone stays in the journal."""
         left = [step for _, step in reversed(self.open)]
-        results = undo_all(self.target, left, self.journal, self.how.say)
-        self.outcome.undone += results
-        self.outcome.times["undone"] = time.time()
+        results = self._undo(left)
+        self.outcome.undone += [one for one in results if not one.is_done]
         self.outcome.undo_problems += still_there(self.target, left, results)
         try:
-            if all(one.is_done for one in results):
+            if not self.open:
                 lock.release(self.target, self.aim.drill)
                 self.journal.write({"step": CLOSED}, must_copy=False)
         except Exception as error:

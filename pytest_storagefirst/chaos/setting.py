@@ -36,10 +36,11 @@ class Setting:
     """A kind of setting.
 
     `read` says what stands there, settled. `write` takes the new value and the one that was read
-    just before, which has to be still there: where the service can compare and swap it raises Moved.
+    just before, which has to be still there: where the service can compare and swap, raises Moved.
     `shows` says whether a value is in effect: by default whether it can be read. `undone` says what
     to write instead of the current value, of (current, before, value). One that `moves_itself` is
-    also changed by the stack's own code, which is no one's mistake.
+    also changed by the stack's own code, which is no one's mistake. One that is put back only
+    `after_judging` is evidence until then.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Setting:
     shows: Callable[[Target, Address, Value], bool] | None = None
     undone: Callable[[Value, Value, Value], Value] = plainly
     moves_itself: bool = False
+    after_judging: bool = False
 
     def in_effect(self, target: Target, address: Address, value: Value) -> bool:
         if self.shows is not None:

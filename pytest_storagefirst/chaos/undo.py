@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def check_settings(story: Story) -> None:
 
 def undo_all(
     target: Target,
-    changes: list[Mapping[str, Any]],
+    changes: Sequence[Mapping[str, Any]],
     journal: Journal,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Undone]:

@@ -169,7 +169,14 @@ def configuration(target: Target) -> dict[str, Any]:
     client = target.session().client
     stamped = (
         *("ResponseMetadata", "LastModified", "RevisionId", "LastModifiedTimestamp"),
-        *("LastModifiedDate", "Version", "LastUpdateDateTime", "Date", "Location", "StateTransitionReason"),
+        *(
+            "LastModifiedDate",
+            "Version",
+            "LastUpdateDateTime",
+            "Date",
+            "Location",
+            "StateTransitionReason",
+        ),
     )
 
     def plain(value: Any) -> Any:

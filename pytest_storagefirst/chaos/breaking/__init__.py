@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_storagefirst.chaos.breaking import access, circuits, consumers, outside
+from pytest_storagefirst.chaos.breaking import access, circuits, consumers, deliveries, outside
 from pytest_storagefirst.chaos.breaking.kind import Aim, Kind
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for module in (consumers, access, outside, circuits)
+    for module in (consumers, access, outside, circuits, deliveries)
     for kind in module.KINDS
 }
 

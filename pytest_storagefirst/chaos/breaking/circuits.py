@@ -96,7 +96,7 @@ def _circuit_lost(aim: Aim, fault: Fault) -> list[Change]:
     if breaker.kind == "mapping":
         raise unfit(fault, "its breaker is a mapping, which can't be lost without its stack")
     if breaker.kind == "parameter":
-        setting, address = "circuit-parameter", {"parameter": breaker.name}
+        setting, address = "circuit-parameter", dict[str, Any](parameter=breaker.name)
     else:
         key = _key(aim, fault, breaker)
         setting, address = "circuit-item", {"table": breaker.name, "key": key}

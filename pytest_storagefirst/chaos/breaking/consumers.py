@@ -58,7 +58,7 @@ def _visibility_expired(aim: Aim, fault: Fault) -> list[Change]:
             one.logical_id,
             {"queue": one.url, "attribute": "VisibilityTimeout"},
             seconds,
-            "every message received meanwhile comes again while it is at work, and counts a receive",
+            "every message received meanwhile comes again while it is at work: a receive more",
         )
         for one in chosen(fault, "queue with a consumer", queues)
     ]

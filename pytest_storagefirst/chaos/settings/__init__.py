@@ -6,6 +6,7 @@ from pytest_storagefirst.chaos.setting import Setting
 from pytest_storagefirst.chaos.settings import (
     functions,
     items,
+    messages,
     parameters,
     queues,
     roles,
@@ -15,6 +16,6 @@ from pytest_storagefirst.chaos.settings import (
 
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
-    for module in (functions, queues, roles, tables, items, parameters, third_parties)
+    for module in (functions, queues, roles, tables, items, parameters, third_parties, messages)
     for setting in module.SETTINGS
 }

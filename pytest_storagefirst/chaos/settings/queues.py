@@ -60,9 +60,7 @@ def _parsed(policy: Value) -> Any:
 
 def _own(policy: Value) -> list[Any]:
     """The drill's statements in a policy."""
-    return [
-        one for one in _statements(_parsed(policy)) if str(one.get("Sid", "")).startswith(SID)
-    ]
+    return [one for one in _statements(_parsed(policy)) if str(one.get("Sid", "")).startswith(SID)]
 
 
 def _without_own(current: Value, before: Value, value: Value) -> Value:
@@ -108,7 +106,7 @@ def _is_denied(call: Any, client: Any) -> bool:
 
 
 def _policy_shows(target: Target, address: Address, value: Value) -> bool:
-    """Of a policy with the drill's statement: that it denies. Of any other: that none of it does."""
+    """Of a policy with the drill's statement: that it denies. Of any other: that it is gone."""
     if _own(value):
         return _denies(target, address, value)
     return not _own(_attribute(target, address))
