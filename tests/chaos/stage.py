@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from pytest_storagefirst.settings import Downstream, Settings
 from pytest_storagefirst.target.target import Clients, Target
@@ -57,7 +58,11 @@ def template() -> dict[str, Any]:
             "Circuit": _table("name"),
             "Flag": {
                 "Type": "AWS::SSM::Parameter",
-                "Properties": {"Type": "String", "Value": "true", "Name": "/shop/flag"},
+                "Properties": {
+                    "Type": "String",
+                    "Value": "true",
+                    "Name": {"Fn::Sub": "/shop/${AWS::StackName}/flag"},
+                },
             },
             "Worker": {
                 "Type": "AWS::Lambda::Function",
@@ -145,7 +150,11 @@ def clients(endpoint_url: str) -> Clients:
     session = boto3.Session(
         aws_access_key_id="000000000000", aws_secret_access_key="test", region_name=REGION
     )
-    return Clients(session, endpoint_url)
+    made = Clients(session, endpoint_url)
+    # moto answers 500 to what it doesn't know of tables: no need to ask three times.
+    once = Config(retries={"total_max_attempts": 1})
+    made._made["dynamodb"] = session.client("dynamodb", endpoint_url=endpoint_url, config=once)
+    return made
 
 
 def deploy(endpoint_url: str, stack: str = STACK, *, tagged: bool = True) -> Target:
@@ -158,7 +167,7 @@ def deploy(endpoint_url: str, stack: str = STACK, *, tagged: bool = True) -> Tar
         Tags=[{"Key": "storagefirst:drills", "Value": "allowed"}] if tagged else [],
     )
     formation.get_waiter("stack_create_complete").wait(
-        StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        StackName=stack, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
     )
     target = aimed(endpoint_url, stack)
     circuit = next(one for one in target.topology().tables if one.logical_id == "Circuit")
