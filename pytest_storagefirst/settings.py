@@ -99,6 +99,7 @@ class Settings:
     circuit: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[Mapping[str, Any], ...] = ()
     targets: tuple[AllowedTarget, ...] = ()
+    drills: Mapping[str, Any] = field(default_factory=dict)  # alarms, window, maximum_s
     permissions: bool = True
     seed: int = 0
     max_faults: int = DEFAULT_MAX_FAULTS

@@ -19,11 +19,6 @@ SHIPPED = Path(__file__).parent / "drills"  # in the wheel
 CHECKOUT = Path(__file__).parent.parent.parent / "chaos"
 LONGEST_S = 3600.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(s|min)")
-# What a stack may be asked to have.
-NEEDS = (
-    *("mapping", "function", "queue", "dead-letter queue", "table"),
-    *("downstream", "circuit", "flag", "agent", "entry"),
-)
 
 
 @dataclass(frozen=True)
@@ -130,6 +125,7 @@ def _drill(read: Reader, name: str, given: Any) -> Drill:
             expected='summary = "…" and [[faults]]',
         )
     from pytest_storagefirst.chaos.breaking import KINDS
+    from pytest_storagefirst.chaos.needs import NEEDS
 
     needs = table.get("needs", [])
     if not isinstance(needs, list) or any(one not in NEEDS for one in needs):

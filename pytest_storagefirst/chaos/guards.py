@@ -38,8 +38,7 @@ class Guards:
     def lines(self, target: Target, drill: Drill) -> Iterator[str]:
         """What each guard will look at, for the plan."""
         yield f"--live has to be {live_name(target)}, as STS and CloudFormation say it"
-        allowed = target.settings.targets if hasattr(target.settings, "targets") else ()
-        names = ", ".join(one.stack for one in allowed)
+        names = ", ".join(one.stack for one in target.settings.targets)
         yield f"allow list: [[target]] of storagefirst.toml: {names or 'none, for loopback alone'}"
         if target.name != LOCAL:
             yield f"the stack's tag {TAG} has to be {ALLOWED!r}"
@@ -62,7 +61,7 @@ class Guards:
                 "the drill takes longer than is allowed",
                 found=f"{drill.seconds:g} s",
                 expected=f"at most {self.maximum_s:g} s",
-                remedy='maximum = "…" below [drills] of storagefirst.toml',
+                remedy="maximum_seconds = … below [drills] of storagefirst.toml",
             )
         self.check_alarms(target)
 
@@ -98,7 +97,7 @@ class Guards:
 
 def guards_of(target: Target, alarms: tuple[str, ...] = ()) -> Guards:
     """What [drills] of storagefirst.toml says, and alarms that are named beside."""
-    told: dict[str, Any] = dict(getattr(target.settings, "drills", {}))
+    told = target.settings.drills
     guards = Guards(
         tuple(dict.fromkeys((*told.get("alarms", ()), *alarms))),
         told.get("window", ""),

@@ -10,6 +10,7 @@ from itertools import combinations
 from pytest_storagefirst.chaos.breaking import KINDS, Aim
 from pytest_storagefirst.chaos.drill import Drill, Fault
 from pytest_storagefirst.chaos.guards import Guards, live_name
+from pytest_storagefirst.chaos.needs import check_needs
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.undo import shown, told_error
@@ -34,6 +35,12 @@ def make_plan(drill: Drill, aim: Aim) -> Planned:
     Raises DrillError for a drill that does not fit the stack, whose fault is there already, or two
     of whose faults would change one setting at a time.
     """
+    try:
+        check_needs(drill, aim)
+    except StorageFirstError:
+        raise
+    except Exception as error:
+        raise DrillError("the stack can't be looked at", found=told_error(error)) from None
     planned = Planned(drill, tuple((fault, changes_of(fault, aim)) for fault in drill.faults))
     for (one, first), (other, second) in combinations(planned.changes, 2):
         if one.end_s <= other.at_s or other.end_s <= one.at_s:

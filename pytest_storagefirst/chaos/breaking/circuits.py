@@ -22,9 +22,14 @@ from pytest_storagefirst.target.circuit_state import find_breaker
 _NOBODYS = re.compile(r"(?!)")  # no message's id
 
 
-def _breaker(aim: Aim, fault: Fault) -> Breaker:
+def breaker_of(aim: Aim) -> Breaker | None:
+    """The stack's circuit breaker, where [circuit] says or where one is found."""
     found = named_breaker(aim.target.settings, aim.topology)
-    found = found or find_breaker(aim.topology.tables, aim.target.session(), _NOBODYS)
+    return found or find_breaker(aim.topology.tables, aim.target.session(), _NOBODYS)
+
+
+def _breaker(aim: Aim, fault: Fault) -> Breaker:
+    found = breaker_of(aim)
     if found is None:
         raise unfit(
             fault,

@@ -11,6 +11,7 @@ from pytest_storagefirst.chaos.drill import LONGEST_S, Fault
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.errors import FaultError
 from pytest_storagefirst.scripts import parse_script
+from pytest_storagefirst.stack.topology import Function
 
 # Nothing listens there, in the function's own environment: a call is refused at once.
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -50,24 +51,33 @@ def _scripted(aim: Aim, fault: Fault) -> Iterator[Change]:
         yield aim.change("script", url, {"url": url}, script, "every call of it")
 
 
+def third_parties_of(aim: Aim) -> list[str]:
+    """Where calls of the stack to third parties can be broken: by script, or in a variable."""
+    if aim.target.downstream_url is not None:
+        return [one.url for one in aim.target.settings.downstreams]
+    return [name for _, name, _ in _variables(aim, ())]
+
+
+def _variables(aim: Aim, where: tuple[str, ...]) -> Iterator[tuple[Function, str, str]]:
+    """Function, name and value of each variable that holds a third party's URL."""
+    urls = tuple(one.url for one in aim.target.settings.downstreams)
+    own = {queue.url for queue in aim.topology.queues}
+    for function in aim.topology.functions:
+        if not where or function.logical_id in where:
+            for name, value in function.environment.items():
+                if value not in own and _is_third_partys(value, urls):
+                    yield function, name, value
+
+
 def _turned_away(aim: Aim, fault: Fault) -> Iterator[Change]:
-    topology, settings = aim.topology, aim.target.settings
-    urls = tuple(one.url for one in settings.downstreams)
-    own = {queue.url for queue in topology.queues}
-    for function in topology.functions:
-        if fault.where and function.logical_id not in fault.where:
-            continue
-        for name, value in function.environment.items():
-            if value in own or not _is_third_partys(value, urls):
-                continue
-            reach = f"every call of {value} by {function.logical_id}, and its environments: all new"
-            yield aim.change(
-                "variable",
-                f"{function.logical_id}.{name}",
-                {"function": function.name, "variable": name},
-                CLOSED_PORT + urlsplit(value).path,
-                reach,
-            )
+    for function, name, value in _variables(aim, fault.where):
+        yield aim.change(
+            "variable",
+            f"{function.logical_id}.{name}",
+            {"function": function.name, "variable": name},
+            CLOSED_PORT + urlsplit(value).path,
+            f"every call of {value} by {function.logical_id}; its environments are made anew",
+        )
 
 
 def _is_third_partys(value: str, urls: tuple[str, ...]) -> bool:
