@@ -41,11 +41,14 @@ class Canaries:
     held: dict[str, str] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
     bad: set[str] = field(default_factory=set)
+    processed_while_broken: set[str] | None = None
     steady_after: bool | None = None
     recovered_after_s: float | None = None
     is_quiet: bool = False
+    began_at: float = field(default_factory=time.time)
     _sampled_at: float = 0.0
     _broken_at: float = 0.0
+    _ending_at: float = 0.0
 
     # --- what the engine asks -----------------------------------------------------------------
 
@@ -72,6 +75,11 @@ class Canaries:
         if now - self._sampled_at >= 1:
             self._sampled_at = now
             self.samples.append(self.observer.sample())
+
+    def ending(self) -> None:
+        self._ending_at = time.time()
+        self.effects = dict(self.observer.processed())
+        self.processed_while_broken = set(self.effects)
 
     def mended(self) -> None:
         """Wait until all is well again, or time is up; then look at everything once more."""
@@ -100,6 +108,15 @@ class Canaries:
     @property
     def accepted(self) -> set[str]:
         return {one for one, outcome in self.outcomes.items() if outcome == ACCEPTED} | self.others
+
+    def unfelt(self) -> bool:
+        """Whether all that was accepted while it was broken was processed before it was mended.
+
+        What was sent in the last moments would not have been processed anyway.
+        """
+        last = self._ending_at - EVERY_S * 0.75
+        sent = {one for one in self.accepted if "-during-" in one and self.sent_at[one] < last}
+        return bool(sent) and sent <= (self.processed_while_broken or set())
 
     def account(self) -> Account:
         """The ledger of all messages of the drill but the bad ones."""

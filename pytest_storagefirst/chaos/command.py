@@ -21,6 +21,8 @@ from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import Drilling, new_id, run, say_if_heard
 from pytest_storagefirst.chaos.verdict import document
 from pytest_storagefirst.errors import DrillError
+from pytest_storagefirst.report.junit import write_junit
+from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import Target, find_target
 
@@ -131,6 +133,8 @@ def _write(told: dict[str, object], folder: Path, say: Callable[[str], None]) ->
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(told, indent=2, ensure_ascii=False, default=str)
         file.write_text(text + "\n", encoding="utf-8")
+        write_junit(told, folder / "junit.xml")
+        write_html(told, folder)
     except OSError as error:
         say(f"--report: {folder} can't be written: {error.strerror or error}")
     else:

@@ -45,13 +45,15 @@ class Watcher(Protocol):
     """Who judges: sends messages and looks at what becomes of them. What it raises ends the drill.
 
     `before` says whether the steady state is there. `made` is told each change, `broken` when the
-    clock begins; `during` is called again and again, and `mended` when all is undone.
+    clock begins, `ending` before the first fault is undone; `during` is called again and again, and
+    `mended` when all is undone.
     """
 
     def before(self) -> bool: ...
     def made(self, change: Change) -> None: ...
     def broken(self) -> None: ...
     def during(self) -> None: ...
+    def ending(self) -> None: ...
     def mended(self) -> None: ...
 
 
@@ -182,6 +184,7 @@ class _Driven:
         # What is changed now: each with the fault that it belongs to, and the journal's step.
         self.open: list[tuple[Fault, dict[str, Any]]] = []
         self._guarded_at = time.monotonic()
+        self._is_ending = False
 
     def take_lock(self, mine: Mapping[str, Any]) -> None:
         self.interruptions.check()
@@ -272,6 +275,9 @@ class _Driven:
 
     def unmake(self, fault: Fault) -> None:
         """Undo one fault; what can't be undone now is tried again at the end."""
+        if self.watcher is not None and not self._is_ending:
+            self._is_ending = True
+            self.watcher.ending()
         mine = [step for whose, step in reversed(self.open) if whose is fault]
         self._undo([step for step in mine if not SETTINGS[step["setting"]].after_judging])
 
@@ -290,6 +296,7 @@ class _Driven:
         try:
             self.watcher.mended()
         except Stopped as stopped:
+            self.outcome.stopped = str(stopped)
             self.outcome.problems.append(f"it was ended early: {stopped}")
         except Exception as error:
             self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_storagefirst.chaos.breaking import KINDS
 from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.run import Outcome
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
+from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
+from pytest_storagefirst.load.outcomes import UNKNOWN as UNKNOWN_OUTCOME
 
 EXITS = {OK: 0, VIOLATED: 3, UNKNOWN: 4}
 NOT_JUDGED = "no message was sent: nothing was judged"
@@ -37,6 +40,11 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
         if not account.acknowledged:
             doubts.append("no message was accepted")
         doubts += canaries.observer.doubts()
+        stopping = [one.kind for one in outcome.drill.faults if KINDS[one.kind].stops]
+        if stopping and canaries.unfelt():
+            doubts.append(
+                f"{stopping[0]} was set and not felt: every message was processed all the same"
+            )
         for name in outcome.drill.expected.properties:
             verdict, why = _PROPERTIES.get(name, _not_here)(account, canaries, outcome)
             properties.append({"name": name, "verdict": verdict, "why": why})
@@ -69,6 +77,8 @@ def _no_duplicates(account: Account, canaries: Canaries, outcome: Outcome) -> Ju
 
 def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
     within = f"{outcome.drill.expected.recovers_within_s:g} s"
+    if canaries.recovered_after_s is None and outcome.stopped:
+        return UNKNOWN, "it was ended before all was processed"
     if canaries.recovered_after_s is None:
         return VIOLATED, f"messages still waited {within} after the undo"
     return OK, f"all was processed or set aside {canaries.recovered_after_s:g} s after the undo"
@@ -100,6 +110,37 @@ _PROPERTIES: dict[str, Callable[[Account, Canaries, Outcome], Judged]] = {
 }
 
 
+def _phases(outcome: Outcome, canaries: Canaries | None) -> Iterator[dict[str, Any]]:
+    """Before, broken and mended, in seconds since the observer began to look."""
+    if canaries is None or "began" not in outcome.times:
+        return
+    marks = [0.0, *(outcome.times[one] - canaries.began_at for one in ("began", "undone"))]
+    marks.append(max(marks[-1], *(one.at_s for one in canaries.samples)))
+    for name, from_s, to_s in zip(("steady", "broken", "mended"), marks, marks[1:], strict=False):
+        yield {"name": name, "from_s": round(from_s, 1), "to_s": round(to_s, 1)}
+
+
+def _timeline(canaries: Canaries) -> Iterator[dict[str, Any]]:
+    """A row for each second that was looked at, as in a load run's report."""
+    samples = {int(one.at_s): one for one in canaries.samples}
+    sent: dict[int, list[bytes]] = {}
+    for message, at in canaries.sent_at.items():
+        sent.setdefault(int(at - canaries.began_at), []).append(canaries.outcomes[message])
+    words = {"accepted": ACCEPTED, "rejected": REJECTED, "unknown": UNKNOWN_OUTCOME}
+    seen = ("visible", "in_flight", "dead", "oldest_age_s", "downstream", "circuit", "mapping")
+    for second in range(max((*samples, *sent), default=-1) + 1):
+        outcomes = sent.get(second, [])
+        yield {
+            "at_s": second,
+            "offered": len(outcomes),
+            **{word: outcomes.count(outcome) for word, outcome in words.items()},
+            "not_sent": outcomes.count(NOT_SENT),
+            "service_p99_ms": None,
+            "latency_p99_ms": None,
+            **{name: getattr(samples.get(second), name, None) for name in (*seen, "processed")},
+        }
+
+
 def _some(messages: frozenset[str]) -> str:
     shown = ", ".join(sorted(messages)[:SHOWN])
     return f"{shown} and {len(messages) - SHOWN} more" if len(messages) > SHOWN else shown
@@ -125,6 +166,19 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
         "exit": EXITS[verdict],
         "why": why,
         "properties": properties,
+        "objectives": [
+            {
+                "expression": one["name"],
+                "value": None,
+                "unit": "",
+                "met": {OK: True, VIOLATED: False}.get(one["verdict"]),
+                "why": one["why"],
+            }
+            for one in properties
+        ],
+        "phases": list(_phases(outcome, canaries)),
+        "timeline": list(_timeline(canaries)) if canaries else [],
+        "caps": {"downstream_per_s": None},
         "ledger": {
             "attempted": len(account.attempted),
             "accepted": len(account.acknowledged),

@@ -48,6 +48,9 @@ class Doing:
     def during(self) -> None:
         pass
 
+    def ending(self) -> None:
+        pass
+
     def mended(self) -> None:
         pass
 

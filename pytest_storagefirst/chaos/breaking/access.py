@@ -108,6 +108,6 @@ def _table_throttled(aim: Aim, fault: Fault) -> list[Change]:
 KINDS = (
     _denied_at_queue("SendMessage", "every sender of the queue, of other stacks too"),
     _denied_at_queue("DeleteMessage", "every consumer of the queue: what it did comes again"),
-    Kind("table-denied", _table_denied, ("actions",)),
+    Kind("table-denied", _table_denied, ("actions",), stops=True),
     Kind("table-throttled", _table_throttled, ("units",)),
 )

@@ -110,10 +110,10 @@ def _by_agent(aim: Aim, fault: Fault) -> list[Change]:
 
 
 KINDS = (
-    Kind("mapping-disabled", _mapping_disabled),
+    Kind("mapping-disabled", _mapping_disabled, stops=True),
     Kind("throttled", _throttled, ("concurrency",)),
     Kind("visibility-expired", _visibility_expired, ("visibility_timeout_seconds",)),
-    Kind("init-failed", _init_failed),
+    Kind("init-failed", _init_failed, stops=True),
     Kind("slow", _by_agent, ("seconds", "share")),
     Kind("error", _by_agent, ("share",)),
 )

@@ -13,7 +13,7 @@ def _messages(aim: Aim, fault: Fault, word: str, default: int) -> list[str]:
     count = fault.options.get("messages", default)
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 100:
         raise unfit(fault, f"messages = {count!r}", expected="a whole number, 1 to 100")
-    return [f"{aim.drill}-{word}-{number}" for number in range(1, count + 1)]
+    return sorted(f"{aim.drill}-{word}-{number}" for number in range(1, count + 1))
 
 
 def _poison(aim: Aim, fault: Fault) -> list[Change]:
