@@ -6,7 +6,7 @@
     def handler(event, context): ...
 
 It does nothing unless the variable STORAGEFIRST_AGENT names a parameter of Systems Manager, and
-that parameter holds orders: {"do": "slow", "seconds": 3, "share": 1.0} or {"do": "error", "share": 0.5}.
+that parameter holds orders: {"do": "slow", "seconds": 3} or {"do": "error", "share": 0.5}.
 The drills function-latency and function-error put them there, and take them away again. Whatever
 goes wrong here, the handler runs: orders that can't be read are none. Each line that it logs says
 that it is active. The function's role needs ssm:GetParameter on the parameter.

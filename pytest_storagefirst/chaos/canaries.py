@@ -16,6 +16,7 @@ from pytest_storagefirst.target.observe import Observer, Sample
 
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
+SETTLE_S = 3.0  # beyond what the observer waits for
 _LOOK_EVERY_S = 0.5
 AWS_LOOK_EVERY_S = 3.0
 
@@ -86,16 +87,20 @@ class Canaries:
         began = time.time()
         within_s = self.drill.expected.recovers_within_s
         until = began + within_s
+        at_rest_since: float | None = None
         while time.time() < until:
             self._look()
             if not self._waiting():
                 self.recovered_after_s = round(time.time() - began, 1)
                 break
+            # Nothing waits anywhere: what is missing still will not come any more.
+            at_rest_since = (at_rest_since or time.time()) if self.observer.quiet(0) else None
+            if at_rest_since is not None and time.time() - at_rest_since >= SETTLE_S:
+                break
             self._pause()
-        self.say(self._told_recovery(within_s))
+        self.say(self._told_recovery(began))
         self.steady_after = self._steady("after", self._state.within_s)
-        while not self.is_quiet and time.time() < until:
-            self.during_rest()
+        while not self._rests() and time.time() < until:
             self._pause()
         self._look(finally_=True)
 
@@ -131,10 +136,11 @@ class Canaries:
             duplicated={one for one, count in self.effects.items() if count > 1},
         )
 
-    def during_rest(self) -> None:
+    def _rests(self) -> bool:
+        """Whether nothing waits or is in flight any more, wherever what is missing is."""
         self.samples.append(self.observer.sample())
-        waiting = len(self._waiting())
-        self.is_quiet = self.observer.quiet(waiting)
+        self.is_quiet = self.observer.quiet(0)
+        return self.is_quiet
 
     def _steady(self, when: str, within_s: float) -> bool:
         """Whether messages that are sent now are all processed in time."""
@@ -187,7 +193,8 @@ class Canaries:
         is_local = self.door.target.endpoint_url is not None
         self.wait(_LOOK_EVERY_S if is_local else AWS_LOOK_EVERY_S)
 
-    def _told_recovery(self, within_s: float) -> str:
+    def _told_recovery(self, began: float) -> str:
         if self.recovered_after_s is not None:
             return f"all is processed or set aside {self.recovered_after_s:g} s after the undo"
-        return f"{len(self._waiting())} messages still wait {within_s:g} s after the undo"
+        waiting = len(self._waiting())
+        return f"{waiting} messages are still missing {time.time() - began:.0f} s after the undo"

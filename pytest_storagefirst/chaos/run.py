@@ -185,6 +185,7 @@ class _Driven:
         self.open: list[tuple[Fault, dict[str, Any]]] = []
         self._guarded_at = time.monotonic()
         self._is_ending = False
+        self.made: list[dict[str, Any]] = []  # all steps, those that are undone too
 
     def take_lock(self, mine: Mapping[str, Any]) -> None:
         self.interruptions.check()
@@ -237,7 +238,8 @@ class _Driven:
                 "value": change.value,
             }
             number = self.journal.change(step)
-            self.open.append((fault, {**step, "number": number}))
+            self.made.append({**step, "number": number})
+            self.open.append((fault, self.made[-1]))
             self.outcome.changes.append(change)
             setting.write(self.target, change.address, change.value, change.before)
             if self.watcher is not None:
@@ -284,9 +286,8 @@ class _Driven:
     def mend(self) -> None:
         """Undo all that is still changed, but what is evidence; show that it is gone."""
         left = [step for _, step in reversed(self.open)]
-        left = [step for step in left if not SETTINGS[step["setting"]].after_judging]
-        results = self._undo(left)
-        self.outcome.undo_problems += still_there(self.target, left, results)
+        self._undo([step for step in left if not SETTINGS[step["setting"]].after_judging])
+        self.outcome.undo_problems += still_there(self.target, self.made, self.outcome.undone)
         self.outcome.times["undone"] = time.time()
 
     def judge(self) -> None:

@@ -79,6 +79,8 @@ def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
     within = f"{outcome.drill.expected.recovers_within_s:g} s"
     if canaries.recovered_after_s is None and outcome.stopped:
         return UNKNOWN, "it was ended before all was processed"
+    if canaries.recovered_after_s is None and canaries.is_quiet:
+        return OK, "the stack came to rest"
     if canaries.recovered_after_s is None:
         return VIOLATED, f"messages still waited {within} after the undo"
     return OK, f"all was processed or set aside {canaries.recovered_after_s:g} s after the undo"

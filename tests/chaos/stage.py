@@ -194,6 +194,7 @@ def configuration(target: Target) -> dict[str, Any]:
             "Date",
             "Location",
             "StateTransitionReason",
+            *("LastProcessingResult", "LastUpdateStatusReason", "LastUpdateStatusReasonCode"),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_it_asks_now_and_then(monkeypatch):
 
 def test_it_needs_nothing_but_botocore():
     """It is copied beside a handler as it is."""
-    tree = ast.parse(open(agent.__file__, encoding="utf-8").read())
+    tree = ast.parse(Path(agent.__file__).read_text(encoding="utf-8"))
     roots = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
