@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.counterparts import written_replay
 from pytest_storagefirst.chaos.drill import Drill, find_drill
 from pytest_storagefirst.chaos.front_door import front_door
 from pytest_storagefirst.chaos.guards import guards_of
@@ -21,10 +23,11 @@ from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import Drilling, new_id, run, say_if_heard
 from pytest_storagefirst.chaos.verdict import document
 from pytest_storagefirst.errors import DrillError
+from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.target.observe import Observer
-from pytest_storagefirst.target.target import Target, find_target
+from pytest_storagefirst.target.target import LOCAL, Target, find_target
 
 INCONCLUSIVE = 4
 
@@ -81,6 +84,10 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
     told = document(outcome, judging[0] if judging else None, target)
     if asked.report is not None:
         _write(told, asked.report, say)
+        violated = [one["name"] for one in told["properties"] if one["verdict"] == VIOLATED]
+        if violated and door is not None:
+            template = template_of(target, folder)
+            say(written_replay(wanted, door, template, violated[0], asked.report))
     if not outcome.is_undone:
         say(f"not everything is undone: storagefirst recover --target {target.name}")
     say(f"{told['verdict']}: {wanted.name} on {target.name}")
@@ -125,6 +132,16 @@ def shortened(wanted: Drill, seconds: float | None) -> Drill:
         replace(one, at_s=one.at_s * factor, for_s=one.for_s * factor) for one in wanted.faults
     )
     return replace(wanted, faults=faults)
+
+
+def template_of(target: Target, folder: Path) -> Path | None:
+    """The template of a target's stack, where it is here."""
+    if target.name == LOCAL:
+        state = folder / ".storagefirst" / "local.json"
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return Path(json.loads(state.read_text(encoding="utf-8"))["template"])
+    names = ("template.yaml", "template.yml", "template.json")
+    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def _write(told: dict[str, object], folder: Path, say: Callable[[str], None]) -> None:

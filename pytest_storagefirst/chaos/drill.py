@@ -94,6 +94,10 @@ def find_drill(name: str, folder: Path) -> Drill:
     if name in drill_names():
         return read_drill(shipped)
     path = folder / name
+    if path.is_file() and path.suffix == ".json":
+        from pytest_storagefirst.chaos.counterparts import drill_of_replay
+
+        return drill_of_replay(path)
     if path.is_file():
         return read_drill(path)
     raise DrillError(

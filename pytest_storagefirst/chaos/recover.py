@@ -19,7 +19,8 @@ from pytest_storagefirst.chaos.journal import (
     read_journal,
     told,
 )
-from pytest_storagefirst.chaos.run import say_if_heard, still_there
+from pytest_storagefirst.chaos.proof import still_there
+from pytest_storagefirst.chaos.run import say_if_heard
 from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_storagefirst.chaos import run as drill_run
+from pytest_storagefirst.chaos import proof
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 
@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """An emulator does at once what it does at all."""
-    monkeypatch.setattr(drill_run, "SHOWS_WITHIN_LOCALLY_S", 0.1)
+    monkeypatch.setattr(proof, "SHOWS_WITHIN_LOCALLY_S", 0.1)
 
 
 @pytest.fixture(scope="session")

@@ -187,15 +187,9 @@ def configuration(target: Target) -> dict[str, Any]:
     client = target.session().client
     stamped = (
         *("ResponseMetadata", "LastModified", "RevisionId", "LastModifiedTimestamp"),
-        *(
-            "LastModifiedDate",
-            "Version",
-            "LastUpdateDateTime",
-            "Date",
-            "Location",
-            "StateTransitionReason",
-            *("LastProcessingResult", "LastUpdateStatusReason", "LastUpdateStatusReasonCode"),
-        ),
+        *("LastModifiedDate", "Version", "LastUpdateDateTime", "Date", "Location"),
+        *("StateTransitionReason", "LastProcessingResult", "StateReason", "StateReasonCode"),
+        *("LastUpdateStatusReason", "LastUpdateStatusReasonCode"),
     )
 
     def plain(value: Any) -> Any:

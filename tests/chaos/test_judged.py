@@ -18,6 +18,8 @@ from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.cli import main
+from pytest_storagefirst.explore.replay import replay
+from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.stack.locating import template_path
 from pytest_storagefirst.target import local
 from pytest_storagefirst.target.target import Target
@@ -115,6 +117,13 @@ def test_its_broken_twin_loses_what_came_in_the_outage(broken, monkeypatch):
     assert [one["verdict"] for one in report["properties"]] == ["violated", "ok"]
     suite = ElementTree.parse(folder / "out" / "junit.xml").getroot()
     assert int(suite.get("failures") or 0) >= 1
+
+    # The failure as a test, on the same template in virtual time; and the test's file as a drill.
+    again = replay(folder / "out" / "replay.json", Settings())
+    assert (again.property_name, again.verdict) == ("no-message-loss", "violated"), again
+    planned = CliRunner().invoke(main, ["drill", "out/replay.json"])
+    assert planned.exit_code == 0, planned.output
+    assert "https://payments.example/charges: script absent ->" in planned.output
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from pytest_storagefirst.chaos.breaking.kind import (
     Aim,
@@ -22,6 +23,13 @@ AGENT_VARIABLE = "STORAGEFIRST_AGENT"  # names the parameter that the agent asks
 
 
 def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
+    """Where a function is named, those that feed it are meant."""
+    arns = {one.logical_id: one.arn for one in aim.topology.functions}
+    where: list[str] = []
+    for name in fault.where:
+        fed = [m.logical_id for m in mappings_of(aim.topology) if m.function_arn == arns.get(name)]
+        where += fed or [name]
+    fault = replace(fault, where=tuple(where))
     return [
         aim.change(
             "mapping-enabled",
