@@ -173,11 +173,12 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
         for name in queues:
             yield f"{name}: delivery #1: {word}"
     elif fault.kind == "outage":
+        # A port that nobody listens on fails at once, as a 500 does and a connect timeout doesn't.
         settings = door.target.settings
         for name in functions:
             for one in settings.downstreams:
                 method = "POST" if one.method == "ANY" else one.method
-                yield f"{name}: http {method} {one.url} #1: refused(connect-timeout){extent}"
+                yield f"{name}: http {method} {one.url} #1: http-500{extent}"
 
 
 def written_replay(
