@@ -11,6 +11,8 @@ COVERAGE_MINIMUM ?= 95
 QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/report
 # Whole explorations, which take three times as long under coverage; they are not what it measures.
 LONG_TESTS := tests/zoo
+# With the emulator, in its environment, and one at a time: they start processes and wait for them.
+LOCAL_TESTS := $(wildcard tests/target tests/load)
 DEMO_REPORT := .storagefirst/demo
 
 .PHONY: help demo test lint bench emulators clean
@@ -54,11 +56,12 @@ demo: $(INSTALLED)
 	fi
 	@echo "demo: as expected, the sound stack passed and the broken one was found out."
 
-test: $(INSTALLED)
+test: $(INSTALLED) $(LOCAL_INSTALLED)
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(QUICK_TESTS)
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS))
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS))
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LONG_TESTS)
+	$(LOCAL)/bin/coverage run -m pytest $(PYTEST_OPTIONS) $(LOCAL_TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(COVERAGE_MINIMUM)
 

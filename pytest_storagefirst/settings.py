@@ -84,7 +84,8 @@ class Settings:
     """All that a user can set for one template, from the command line and its configuration file.
 
     `properties` empty means all that apply. `functions` maps a logical id to a handler that stands
-    in for it, "module:function" or the function itself. `permissions` says whether what no policy
+    in for it, "module:function" or the function itself. `bookkeeping` are tables whose items are no
+    message's effect: counts, locks, rate limits. `permissions` says whether what no policy
     allows fails, as in AWS. `budget_seconds` is real time a stack.
     `shard` is (K, N), K from 1. `sources` says where a value was written ("parameters.Stage" ->
     "storagefirst.toml:3"), for the texts of errors. It pickles as long as its functions do.
@@ -100,6 +101,7 @@ class Settings:
     flags: tuple[Mapping[str, Any], ...] = ()
     targets: tuple[AllowedTarget, ...] = ()
     drills: Mapping[str, Any] = field(default_factory=dict)  # alarms, window, maximum_s
+    bookkeeping: tuple[str, ...] = ()
     permissions: bool = True
     seed: int = 0
     max_faults: int = DEFAULT_MAX_FAULTS

@@ -87,6 +87,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "functions",
             "circuit",
             "flag",
+            "bookkeeping",
             "permissions",
             "target",
             "drills",
@@ -97,7 +98,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
     for section in ("parameters", "imports", "functions"):
         for key in read.table((section,), top.get(section, {})):
             sources[f"{section}.{key}"] = document.where(section, key)
-    for key in ("properties", "circuit"):
+    for key in ("properties", "circuit", "bookkeeping"):
         if key in top:
             sources[key] = document.where(key)
     for number in range(len(top.get("flag", []))):
@@ -129,7 +130,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             top.get("circuit", {}),
             (
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes"),
+                *("threshold", "recovery_seconds", "successes", "url"),
             ),
         ),
         flags=tuple(
@@ -141,6 +142,10 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             for number, value in enumerate(read.tables(("target",), top.get("target", [])))
         ),
         drills=_drills(read, top.get("drills", {})),
+        bookkeeping=tuple(
+            read.text(("bookkeeping", number), value)
+            for number, value in enumerate(read.texts(("bookkeeping",), top.get("bookkeeping", [])))
+        ),
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},
     )

@@ -83,6 +83,11 @@ class Reader:
             raise self.wrong(path, value, f"an array of tables, written [[{path[-1]}]]")
         return value
 
+    def texts(self, path: tuple[str | int, ...], value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.wrong(path, value, "a list of texts")
+        return value
+
     def text(self, path: tuple[str | int, ...], value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise self.wrong(path, value, "a text that is not empty")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pytest_storagefirst.explore.interleavings import Base
 from pytest_storagefirst.explore.sweep import faults_once
@@ -18,6 +17,7 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.simulation.third_parties import whole
 from pytest_storagefirst.stack.breaker import Breaker, spelt
 from pytest_storagefirst.stack.topology import Topology
 
@@ -32,6 +32,8 @@ OUTAGE_MS = 300_000
 OUTAGES_MS = (60_000, OUTAGE_MS, 840_000)
 IN_TIME, LATE = 9, 6  # messages: enough to open a breaker, and to close it again
 BURST_MS, TRICKLE_MS = 10, 20_000  # between two messages: the trickle goes on while it is open
+# So that others come while a probe still waits for its answer, and its claim may have run out.
+SLOW_MS = 2_000
 AT_ONCE = 3
 _KINDS = (
     ("http-500", ""),
@@ -47,9 +49,7 @@ def find(
     judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Breaker | None:
     """The breaker that shows when every third party is out; None where none shows."""
-    outages = tuple(
-        Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS) for place, point in _third(counts)
-    )
+    outages = tuple(_outages(counts))
     if not outages:
         return None
     schedule = Schedule(_workload(messages), outages, gap_ms=1_000, late=LATE)
@@ -59,6 +59,27 @@ def find(
     if found is not None and _is_open(found, judge.play(Schedule(messages)).observation):
         return None
     return found or _in_mappings(observation, topology)
+
+
+def guarding(
+    judge: Judge,
+    breaker: Breaker,
+    messages: tuple[Send, ...],
+    counts: Mapping[tuple[str, str], int],
+) -> Breaker:
+    """The breaker with the third parties that open it, where others don't."""
+    outages = _outages(counts)
+    if breaker.urls or len(outages) < 2:
+        return breaker
+    opening = [outage for outage in outages if _opens(judge, messages, outage)]
+    if not 0 < len(opening) < len(outages):
+        return breaker
+    return replace(breaker, urls=tuple(outage.point.split()[-1] for outage in opening))
+
+
+def _opens(judge: Judge, messages: tuple[Send, ...], outage: Fault) -> bool:
+    circuit = judge.play(_schedule(_workload(messages), (outage,), BURST_MS, 1)).observation.circuit
+    return circuit is not None and circuit.was_open
 
 
 def _is_open(breaker: Breaker, observation: Observation) -> bool:
@@ -78,9 +99,7 @@ def schedules(
     Then the same with one fault on the breaker's own way in the midst of an outage.
     """
     sends = _workload(messages)
-    yield from _whole_outages(sends, counts)
-    for place, point in _third(counts):
-        outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
+    for outage in _outages(counts):
         out = _schedule(sends, (outage,), TRICKLE_MS, 1)
         judged = judge.judge(out)
         if _is_violated(judged):  # what breaks it alone needs nothing else
@@ -92,6 +111,12 @@ def schedules(
                 for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
                     name = f"circuit: {fault}, {gap_ms} ms apart"
                     yield name, _schedule(sends, (fault,), gap_ms, at_once)
+        kind, variant = "refused", "connect-timeout"
+        hangs = replace(outage, kind=kind, variant=variant, for_ms=OUTAGES_MS[-1])
+        yield f"circuit: {hangs}, {SLOW_MS} ms apart", _schedule(sends, (hangs,), SLOW_MS, AT_ONCE)
+        late = replace(outage, number=AT_ONCE + 1)  # when all who look have seen it closed
+        for gap_ms, at_once in ((BURST_MS, AT_ONCE), (TRICKLE_MS, 1)):
+            yield f"circuit: {late}, {gap_ms} ms apart", _schedule(sends, (late,), gap_ms, at_once)
         for fault in _own_faults(judge, judged.played.observation.history):
             name = f"circuit: {outage} and {fault}"
             yield name, _schedule(sends, (outage, fault), TRICKLE_MS, AT_ONCE)
@@ -101,8 +126,7 @@ def together(
     judge: Judge, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
 ) -> Iterator[Base]:
     """Three messages at work at once while a third party is out: their orders are tried."""
-    for place, point in _third(counts):
-        outage = Fault(place, point, 1, "http-500", for_ms=OUTAGE_MS)
+    for outage in _outages(counts):
         schedule = Schedule(messages[:AT_ONCE], (outage,), concurrency=AT_ONCE, batch_limit=1)
         if not _is_violated(judge.judge(schedule)):
             yield Base(f"circuit: {outage}, three at once", schedule)
@@ -111,21 +135,6 @@ def together(
 def _is_violated(judged: Judged) -> bool:
     verdict = judged.verdicts.get("circuit")
     return verdict is not None and verdict.value == VIOLATED
-
-
-def _whole_outages(
-    sends: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
-) -> Iterator[tuple[str, Schedule]]:
-    """A third party that is called in several ways is out in all of them, health checks too."""
-    hosts: dict[str, list[tuple[str, str]]] = {}
-    for place, point in _third(counts):
-        hosts.setdefault(urlsplit(point.split()[-1]).netloc, []).append((place, point))
-    for host, sites in hosts.items():
-        for for_ms in OUTAGES_MS if len(sites) > 1 else ():
-            plan = tuple(Fault(*site, 1, "http-500", for_ms=for_ms) for site in sites)
-            for gap_ms in (BURST_MS, TRICKLE_MS):
-                name = f"circuit: {host} out for {for_ms // 1000} s, {gap_ms} ms apart"
-                yield name, _schedule(sends, plan, gap_ms, AT_ONCE)
 
 
 def _own_faults(judge: Judge, history: Sequence[Event]) -> Iterator[Fault]:
@@ -188,12 +197,11 @@ def _schedule(
     )
 
 
-def _third(counts: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
-    return sorted(
-        site
-        for site in counts
-        if sort_of_point(site[1]) == HTTP and not is_extension(site[1].rpartition(" ")[2])
-    )
+def _outages(counts: Mapping[tuple[str, str], int]) -> list[Fault]:
+    """An outage of each third party that is called, for all who call it, health checks too."""
+    called = sorted({point.split()[-1] for _, point in counts if sort_of_point(point) == HTTP})
+    places = dict.fromkeys(whole(url) for url in called if not is_extension(url))
+    return [Fault(*place, 1, "http-500", for_ms=OUTAGE_MS) for place in places]
 
 
 def _workload(messages: tuple[Send, ...]) -> tuple[Send, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import combinations
 
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.sweep import MOST_NUMBERS, outage_ms
@@ -51,9 +52,24 @@ def schedules(
     """A change of each kind while the first message is at work, and others are to come."""
     deployed = judge.deployed
     spread = Schedule(messages, gap_ms=GAP_MS)
+    alone, together = Schedule(messages[:1]), Schedule(messages)
     for flip in flips(judge, messages, counts):
-        if counts[flip.place, flip.point] == 1:  # read once a batch: so between two batches
+        if flip.number > 1:
+            continue
+        site = flip.place, flip.point
+        if counts[site] == 1:  # read once a batch: so between two batches
             yield replace(spread, plan=(replace(flip, number=2),))
+        # A message that comes again after all of its work meets the other value.
+        again = Fault(flip.place, INVOCATION, 1, "crash")
+        read = len(_moments(judge, alone, site))
+        yield replace(alone, plan=(again, replace(flip, number=read + 1)))
+        # Off and on again in the midst of one batch.
+        moments = _moments(judge, together, site)[:MOST_NUMBERS]
+        for number, back in combinations(range(len(moments)), 2):
+            for_ms = moments[back] - moments[number] - 1
+            if for_ms > 0:
+                there = replace(flip, number=number + 1, for_ms=for_ms)
+                yield replace(together, plan=(there,))
     fed = {
         function.logical_id
         for mapping in deployed.topology.mappings
@@ -66,6 +82,18 @@ def schedules(
             if place in fed and not breaks:  # a breaker that is a mapping switches it itself
                 disabled = Fault(place, point, 1, "mapping-disabled", for_ms=OUTAGE_MS)
                 yield replace(spread, plan=(disabled,))
+
+
+def _moments(judge: Judge, schedule: Schedule, site: tuple[str, str]) -> list[int]:
+    """When the first invocation that crosses a site does so, without faults."""
+    history = judge.play(schedule).observation.history
+    crossings = [
+        event
+        for event in history
+        if (event.kind, event.where) == ("called", site[0])
+        and event.detail.rpartition(" #")[0] == site[1]
+    ]
+    return [event.at_ms for event in crossings if event.invocation == crossings[0].invocation]
 
 
 def _reads(point: str, flag: Flag) -> bool:

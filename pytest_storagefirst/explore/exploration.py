@@ -299,12 +299,19 @@ class Course:
         self, messages: tuple[Send, ...], counts: Mapping[tuple[str, str], int]
     ) -> None:
         judge = self.exploration.judge
-        if "circuit" not in judge.names or judge.deployed.breaker is not None:
+        if "circuit" not in judge.names:
             return
-        found = breakers.find(judge, messages, counts)
-        if found is not None:
+        named = judge.deployed.breaker
+        found = named or breakers.find(judge, messages, counts)
+        if found is None:
+            return
+        if named is None:
             judge.learn_anew(replace(judge.deployed, breaker=found))
             self.conclusion.notes.append(f"circuit: its state is in {found.where}")
+        guarding = breakers.guarding(judge, found, messages, counts)
+        if guarding != found:
+            judge.learn_anew(replace(judge.deployed, breaker=guarding))
+            self.conclusion.notes.append(f"circuit: it guards {', '.join(guarding.urls)}")
 
     def _note_filters(self, baseline: Judged) -> None:
         deployed = self.exploration.judge.deployed

@@ -87,12 +87,28 @@ def prepare(
     breaker = named_breaker(settings, topology)
     known = flags.flags_of(settings, topology)
     deployed = Deployed(world, topology, code, entries, _downstreams(settings), breaker, known)
+    deployed = replace(deployed, bookkeeping=_bookkeeping(settings, topology))
     absent = absent_targets(deployed)
     deployed = replace(deployed, absent=places_of(deployed, absent, template))
     _check_consumers(deployed, template, overrides)
     _read_machines(topology, template)
     notes = (*template.notes, *notes_on_absent(deployed, absent, template))
     return Prepared(deployed, template, notes)
+
+
+def _bookkeeping(settings: Settings, topology: Topology) -> frozenset[str]:
+    """Raises SettingsError for what is no table of the stack's."""
+    tables = {table.logical_id for table in topology.tables}
+    for name in settings.bookkeeping:
+        if name not in tables:
+            raise SettingsError(
+                "the stack has no such table",
+                where=settings.where("bookkeeping"),
+                found=name,
+                expected=", ".join(sorted(tables)) or "none at all",
+                remedy=nearest(name, tables),
+            )
+    return frozenset(settings.bookkeeping)
 
 
 @contextmanager

@@ -70,7 +70,8 @@ class Tallies:
         """Count a judged run in; returns the properties that it violates."""
         violated = []
         for name, verdict in judged.verdicts.items():
-            if bad and name != POISON:
+            opens = name == "circuit" and verdict.value == VIOLATED  # for a bad message
+            if bad and name != POISON and not opens:
                 continue  # what a bad message drags along is that property's to say
             tally = self.by_name[name]
             if verdict.value == NOT_APPLICABLE:

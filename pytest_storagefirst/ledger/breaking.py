@@ -79,7 +79,7 @@ def judge_circuit(account: Account, observation: Observation, context: Context) 
 
 def _transitions(circuit: Circuit) -> Iterator[Found]:
     """Closed never becomes half open; what opens has seen a failure, what closes a success."""
-    failed, succeeded = 0, 0  # since the last change
+    failed = succeeded = written = 0  # since the last change
     calling = {step.place for step in circuit.steps if step.kind == CALLED}
     parts = list(segments(circuit.steps))
     for number, part in enumerate(parts):
@@ -95,8 +95,16 @@ def _transitions(circuit: Circuit) -> Iterator[Found]:
                     f"{what} {CLOSED} before any call had succeeded, and the next one failed",
                     step.messages,
                 )
-            failed = succeeded = 0
-        failed += sum(1 for s in part.steps if s.kind == ANSWERED and not s.is_good)
+            # A count whose answer is lost is sent again, and counted twice.
+            if part.state == CLOSED and 0 < max(succeeded, written) < (circuit.successes or 0):
+                good = f"{succeeded} call" + "s" * (succeeded != 1)
+                yield (
+                    f"{what} {CLOSED} after {good} had succeeded, and it takes {circuit.successes}",
+                    step.messages,
+                )
+            failed = succeeded = written = 0
+        written += step is not None
+        failed += sum(1 for s in part.steps if s.kind == ANSWERED and (s.is_slow or not s.is_good))
         succeeded += sum(1 for s in part.steps if s.kind == ANSWERED and s.is_good)
 
 
@@ -114,6 +122,10 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
     # When they got no answer, or a stale one: for as long as they keep it they can't know better.
     blind: dict[int, int] = {}
     closed_at_ms = 0  # the last moment that the circuit was closed
+    prober: Step | None = (
+        None  # who tries, for as long as its call is under way or its failure told
+    )
+    is_answered = True
     opened_at_ms = 0  # when it opened, or a failed trial opened it again
     for part in segments(circuit.steps):
         if part.wrote is not None:
@@ -128,6 +140,7 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             elif step.kind in (ANSWERED, READ):
                 failing.discard(step.environment)
         if part.state == CLOSED:
+            prober = None
             for step in part.steps:
                 if step.kind == READ:
                     knows[step.environment] = step.state
@@ -135,8 +148,9 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             continue
         if part.before == CLOSED:
             closed_at_ms = part.at_ms
-        prober: Step | None = None
-        has_failed = False
+        if is_answered:
+            prober = None
+        failed_ms: int | None = None  # when its probe failed
         for step in part.steps:
             if step.kind == READ:
                 knows[step.environment] = step.state
@@ -148,20 +162,23 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
             elif step.kind == DIED:
                 knows.pop(step.environment, None)
                 if prober is not None and prober.environment == step.environment:
-                    prober, has_failed = None, False
+                    prober, failed_ms = None, None
             elif step.kind == UNWRITTEN:
-                has_failed = False  # it could not say so: the leave to try still stands
+                failed_ms = None  # it could not say so: the leave to try still stands
             elif step.kind == ANSWERED:
                 if prober is not None and step.environment == prober.environment:
-                    has_failed = not step.is_good
-                    prober = prober if has_failed else None  # the next one is one at a time, too
+                    is_answered = True
+                    failed_ms = None if step.is_good else step.at_ms
+                    prober = None if step.is_good else prober  # the next is one at a time, too
             elif (
                 step.kind == CALLED
                 and step.at_ms <= blind.get(step.environment, -CACHE_MS) + CACHE_MS
             ):
                 continue
             elif step.kind == CALLED:
-                known = knows.get(step.environment, CLOSED)
+                known = part.state  # an execution of a state machine knows by its own course
+                if step.environment:
+                    known = knows.get(step.environment, CLOSED)
                 if known == CLOSED:
                     late_ms = step.at_ms - closed_at_ms
                     if late_ms > CACHE_MS:
@@ -182,14 +199,16 @@ def _calls(circuit: Circuit) -> Iterator[Found]:
                     since = seconds(step.at_ms - opened_at_ms)
                     yield f"{what} {since} s after the circuit had opened", step.messages
                 elif prober is None:
-                    prober = step
+                    prober, is_answered = step, False
                 elif prober.environment != step.environment:
                     yield (
                         f"{what} while {_named(prober)} was the probe, since "
                         f"{seconds(prober.at_ms)}: two probes at once",
                         (*prober.messages, *step.messages),
                     )
-                elif has_failed:
+                elif failed_ms is not None and (
+                    step.environment or step.at_ms - failed_ms < rest_ms  # it waits by its course
+                ):
                     yield f"{what} though its probe had just failed", step.messages
 
 
@@ -218,7 +237,7 @@ def _opens(circuit: Circuit) -> Iterator[Found]:
         elif step.kind in (UNREAD, UNWRITTEN, DIED) and state == CLOSED:
             unwritten += 1  # a failure that could not be counted
         elif step.kind == ANSWERED and state == CLOSED:
-            failures += not step.is_good
+            failures += step.is_slow or not step.is_good
             if checked and step.messages:
                 continue
             if step.is_good:

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
 STATES = (CLOSED, OPEN, HALF_OPEN)
+SLOW_MS = 1_000  # some breakers take a call that lasts so long for a failure
 
 # What a step can be, and what its `state` and `is_good` say.
 WROTE = "wrote"  # someone wrote the breaker's item; its state from now on
 READ = "read"  # a handler read it; the state that it was shown
-UNREAD = "unread"  # a handler tried to, and got no answer: many then call, and rightly so
+# A handler tried to, and got no answer or an old one: many then call, and rightly so.
+UNREAD = "unread"
 UNWRITTEN = "unwritten"  # one tried to write it, and was refused
 CALLED = "called"  # a handler called the downstream for a message
 ANSWERED = "answered"  # that call ended; whether the downstream did the work
@@ -40,6 +42,7 @@ class Step(NamedTuple):
     messages: tuple[str, ...] = ()
     state: str = ""
     is_good: bool = False
+    is_slow: bool = False  # an answer that took SLOW_MS or longer
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def course(document: Document) -> Markup:
         if one.state in (OPEN, HALF_OPEN)
     ]
     marks = [float(one["from_s"]) for one in document.get("phases", ())][1:]
-    labels = axis_labels(axis, lambda at_s: f"{at_s:g} s")
+    labels = axis_labels(axis)
     return section(
         "Course of the run",
         _phases(document, axis),

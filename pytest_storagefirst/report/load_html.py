@@ -115,14 +115,15 @@ def _figures(document: Document) -> Markup:
     held, drained = most(document, in_queues(document)), drained_at(document)
     age = most(document, column(document, "oldest_age_s"))
     if held:
-        shown.append((f"{held[0]:,.0f}", f"in the queues at most, at {moment(held[1])}", ""))
+        at = f", at {moment(held[1])}" if held[0] else ""
+        shown.append((f"{held[0]:,.0f}", f"in the queues at most{at}", ""))
     if age:
         shown.append((duration(age[0]), "waited longest", ""))
     opened = [one for one in stands(document) if one.state == OPEN]
     if opened:
         text = f"circuit open, from {moment(opened[0].from_s)} on"
         shown.append((duration(sum(one.seconds for one in opened)), text, ""))
-    if held:
+    if held and held[0]:
         told = "not drained" if drained is None else moment(drained)
         shown.append((told, "queues empty from then on", "unknown" if drained is None else ""))
     dead = most(document, column(document, "dead"))

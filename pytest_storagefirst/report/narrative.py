@@ -14,6 +14,7 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.verdict import Verdict
 
 LONGEST_STORY_LINES = 120
+NEIGHBOURS = 3  # lines before and after one that has to be shown
 _LONGEST_CYCLE_LINES = 24
 _BEGINNINGS = ("attempted", "delivered")
 _PHRASES = {
@@ -46,6 +47,7 @@ _PHRASES = {
     "noted": "{prefix}{bare}",
 }
 _COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)")
+_MOMENT = re.compile(r"\b\d+\.\d{3}\b")
 _REPORTED = "reported by the handler"
 _BEHIND = "behind a reported one"
 _WHOLE_BATCH = "its response fails the whole batch"
@@ -69,21 +71,17 @@ def story(
     events = list(history)
     apart = _at_once(events)
     events = _merge(_returns(events))
-    told = [
-        _Told(
-            event.at_ms,
-            renamed(_phrase(event, apart.get(event.invocation, "")), names),
-            event.kind in _BEGINNINGS,
-        )
-        for event in events
-    ]
-    struck = {event.detail for event in events if event.kind == "faulted"}
-    lines = _with_times(_fold(told))
-    if len(lines) > LONGEST_STORY_LINES:
-        tail = LONGEST_STORY_LINES // 3
-        head = LONGEST_STORY_LINES - tail
-        left_out = len(lines) - head - tail
-        lines = [*lines[:head], f"… {left_out} lines left out …", *lines[-tail:]]
+    named = {round(float(moment) * 1000) for moment in _MOMENT.findall(verdict.why)}
+    struck: set[str] = set()
+    told = []
+    for event in events:
+        text = renamed(_phrase(event, apart.get(event.invocation, "")), names)
+        strikes_first = event.kind == "faulted" and event.detail not in struck
+        if event.kind == "faulted":
+            struck.add(event.detail)
+        begins, shown = event.kind in _BEGINNINGS, strikes_first or event.at_ms in named
+        told.append(_Told(event.at_ms, text, begins, event.at_ms in named, shown))
+    lines = _shortened(_fold(told))
     lines += [f"never struck: {fault}" for fault in plan if fault not in struck]
     lines += _circuits(events)
     if account is not None:
@@ -98,11 +96,13 @@ class _Told(NamedTuple):
     at_ms: int | None  # None: the line carries no time of its own
     text: str
     begins: bool = False  # a reader sees a new turn begin here
+    is_named: bool = False  # the verdict names this moment
+    is_shown: bool = False  # however long the story is
 
     @property
     def shape(self) -> str:
-        """The text without what counts up from cycle to cycle."""
-        return _COUNTER.sub("", self.text)
+        """The text without what counts up from cycle to cycle; of its own where it is named."""
+        return f"{self.at_ms} {self.text}" if self.is_named else _COUNTER.sub("", self.text)
 
 
 def _at_once(events: Iterable[Event]) -> dict[int, str]:
@@ -178,7 +178,7 @@ def _phrase(event: Event, apart: str) -> str:
     )
     if event.kind == "attempted" and numbered and int(numbered.group(1)) > 1:
         text += f" (request {numbered.group(1)})"
-    return re.sub(r",? (for|with) $", "", text).strip()
+    return re.sub(r",? (for|with) (?=:|$)", "", text).strip()
 
 
 def _delivery(event: Event) -> str:
@@ -244,6 +244,26 @@ def _cycle(shapes: Sequence[str], at: int) -> tuple[int, int]:
         if repeats >= 2:
             return length, repeats
     return 1, 0
+
+
+def _shortened(told: Sequence[_Told]) -> list[str]:
+    """Its beginning, its end, and of what lies between that which has to be shown."""
+    lines = _with_times(told)
+    if len(lines) <= LONGEST_STORY_LINES:
+        return lines
+    tail = LONGEST_STORY_LINES // 3
+    kept = {*range(LONGEST_STORY_LINES - tail), *range(len(lines) - tail, len(lines))}
+    for at, line in enumerate(told):
+        if line.is_shown:
+            kept.update(range(max(0, at - NEIGHBOURS), min(len(lines), at + NEIGHBOURS + 1)))
+    found: list[str] = []
+    before = -1
+    for at in sorted(kept):
+        if at > before + 1:
+            found.append(f"… {at - before - 1} lines left out …")
+        found.append(lines[at])
+        before = at
+    return found
 
 
 def _with_times(lines: Sequence[_Told]) -> list[str]:

@@ -17,6 +17,8 @@ WIDE, HIGH = 1000, 100
 MOST_COLUMNS = 240  # that tell their values when pointed at
 # Two readings so much farther apart than usual have something missing between them.
 APART = 3.0
+# From one tick of the axis to the next: whole minutes, and whole hours, where it is long.
+_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400)
 _ROUND = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 Value = float | None
@@ -37,7 +39,7 @@ class Axis:
         return min(1.0, max(0.0, (at_s - self.from_s) / (self.to_s - self.from_s)))
 
     def ticks(self, about: int = 8) -> list[float]:
-        step = nice((self.to_s - self.from_s) / about, (1, 2, 5, 10, 15, 30, 60, 120, 300))
+        step = nice((self.to_s - self.from_s) / about, _STEPS_S)
         first = math.ceil(self.from_s / step)
         return [step * n for n in range(first, math.floor(self.to_s / step + 1e-9) + 1)]
 
@@ -127,8 +129,13 @@ def figure(chart: Chart, axis: Axis, spans: Sequence[Span], marks: Sequence[floa
     )
 
 
-def axis_labels(axis: Axis, say: Callable[[float], str]) -> Markup:
-    """The times under the charts; they are seconds since the run began."""
+def axis_labels(axis: Axis) -> Markup:
+    """The times under the charts, since the run began: in minutes where it took long."""
+    step = axis.ticks()[1] if len(axis.ticks()) > 1 else 1
+
+    def say(at_s: float) -> str:
+        return f"{at_s / 60:g} min" if step >= 60 else f"{at_s:g} s"
+
     return element(
         "div",
         *(

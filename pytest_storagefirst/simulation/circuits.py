@@ -38,6 +38,9 @@ class CircuitWatch:
         self._instead: tuple[str, ...] = ()  # the attributes of an item that never had a state
         self._has_state = breaker.kind != "table"
 
+    def guards(self, url: str) -> bool:
+        return self._breaker.guards(url)
+
     def begin(self) -> None:
         """The run begins: what stands there stood there before it."""
         self._kept, self._state = self._look()
@@ -70,6 +73,8 @@ class CircuitWatch:
         if is_read_only(operation):
             state = self._before if stale else self._state
             self._step(circuit.READ, invocation, invocation.messages, state)
+            if stale:  # also where the state is the same: another's claim may be missing in it
+                self._step(circuit.UNREAD, invocation, invocation.messages, "")
             return
         self.look(invocation)
 
@@ -109,8 +114,19 @@ class CircuitWatch:
         if messages:
             self._step(circuit.CALLED, invocation, messages, self._state)
 
-    def answered(self, invocation: Any, messages: tuple[str, ...], *, is_good: bool) -> None:
-        self._step(circuit.ANSWERED, invocation, messages, self._state, is_good=is_good)
+    def answered(
+        self,
+        invocation: Any,
+        messages: tuple[str, ...],
+        *,
+        is_good: bool,
+        began_ms: int | None = None,
+    ) -> None:
+        """A call is over; `began_ms` tells a slow one from others."""
+        took_ms = 0 if began_ms is None else self._simulation.now_ms - began_ms
+        is_slow = took_ms >= circuit.SLOW_MS
+        step = (circuit.ANSWERED, invocation, messages, self._state)
+        self._step(*step, is_good=is_good, is_slow=is_slow)
 
     def died(self, invocation: Any) -> None:
         """The environment of an invocation has ended amid its work."""
@@ -124,11 +140,15 @@ class CircuitWatch:
         state: str,
         *,
         is_good: bool = False,
+        is_slow: bool = False,
     ) -> None:
         place, environment, number = "", 0, 0
         if invocation is not None:
             place, number = invocation.function.logical_id, invocation.number
-            environment = 0 if invocation.is_execution else self._number(invocation.environment)
+            first = invocation  # what that knows, those whom it calls know
+            while not first.is_execution and first.caller is not None:
+                first = first.caller
+            environment = 0 if first.is_execution else self._number(first.environment)
         self._steps.append(
             Step(
                 self._simulation.now_ms,
@@ -139,6 +159,7 @@ class CircuitWatch:
                 messages,
                 state,
                 is_good,
+                is_slow,
             )
         )
 

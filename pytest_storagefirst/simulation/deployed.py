@@ -95,6 +95,7 @@ class Deployed:
     breaker: Breaker | None = None
     flags: tuple[Flag, ...] = ()
     flipped: frozenset[str] = frozenset()  # the flags that have their other value at first
+    bookkeeping: frozenset[str] = frozenset()  # tables whose items are no message's effect
     absent: tuple[str, ...] = ()  # places of effects at targets that nothing shows to be there
     lookups: dict[str, Any] = field(default_factory=dict, compare=False)
 

@@ -49,10 +49,11 @@ def _why_not_quiet(simulation: Simulation) -> str:
 def effects(simulation: Simulation) -> tuple[Effect, ...]:
     """Every item, object and waiting message of the stack that a run has made or changed.
 
-    But for the item that a circuit breaker keeps its state in: no message leaves it there.
+    But for bookkeeping, and for the item that a circuit breaker keeps its state in: no message
+    leaves it there.
     """
-    breaker = simulation.deployed.breaker
-    items = _items(simulation)
+    breaker, bookkeeping = simulation.deployed.breaker, simulation.deployed.bookkeeping
+    items = (item for item in _items(simulation) if item.place not in bookkeeping)
     if breaker is not None:
         items = (item for item in items if not breaker.keeps(item.place, item.key))
     return (

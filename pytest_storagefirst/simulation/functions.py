@@ -24,6 +24,7 @@ from pytest_storagefirst.simulation.routing import pipes
 from pytest_storagefirst.stack.topology import Function, Pipe
 
 if TYPE_CHECKING:
+    from pytest_storagefirst.simulation.machines.execution import Execution
     from pytest_storagefirst.simulation.run import Simulation
 
 START_MS = 1  # from the decision to invoke until the handler's first line
@@ -62,6 +63,7 @@ class Invocation:
     crossings_when_dead: int = 0
     deadline: Any = None
     is_execution: bool = False  # of a state machine
+    caller: Invocation | Execution | None = None  # who waits for its result
 
 
 def _as_json(value: Any) -> Any:
@@ -134,6 +136,7 @@ class Functions:
             started_ms=simulation.now_ms,
             on_done=on_done,
             source=source,
+            caller=simulation.current,
             ends_with=kind if kind in ("crash", "timeout", "init-failed") else "",
         )
         environment.busy = True

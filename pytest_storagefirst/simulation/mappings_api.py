@@ -72,12 +72,12 @@ def _updated(simulation: Simulation, poller: Any, body: Any) -> Answer:
         )
     wanted = bool(asked.get("Enabled", poller.enabled))
     if wanted != poller.enabled:
-        switch(simulation, poller, enabled=wanted)
+        switch(simulation, poller, enabled=wanted, by=simulation.current)
     return _said(202, _described(poller))
 
 
-def switch(simulation: Simulation, poller: Any, *, enabled: bool) -> None:
-    """Let a mapping begin or end its polling, a while from now."""
+def switch(simulation: Simulation, poller: Any, *, enabled: bool, by: Any = None) -> None:
+    """Let a mapping begin or end its polling, a while from now, on behalf of an invocation."""
     poller.changing = "Enabling" if enabled else "Disabling"
 
     def done() -> None:
@@ -86,7 +86,7 @@ def switch(simulation: Simulation, poller: Any, *, enabled: bool) -> None:
         name = poller.mapping.logical_id
         simulation.record("noted", (), name, "enabled" if enabled else "disabled")
         if simulation.circuit is not None:
-            simulation.circuit.look()
+            simulation.circuit.look(by)
         if enabled:
             poller.wake()
 

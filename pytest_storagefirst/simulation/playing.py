@@ -155,6 +155,7 @@ def _send_late(simulation: Simulation) -> None:
     """Those who come when all is well again, one after the other."""
     wait_ms = LATE_MS
     for send in simulation.schedule.workload[len(simulation.schedule.in_time) :]:
+        simulation.recurring.begin_anew()
         simulation.send_at(simulation.now_ms + wait_ms, send)
         _drain(simulation)
         wait_ms = BETWEEN_LATE_MS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -59,6 +60,9 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     boundary.crash(simulation, invocation, crossing, boundary.CRASHES_BEFORE)
     own = simulation.deployed.topology.configurations and is_extension(call.url)
     watch = None if own else simulation.circuit
+    if watch is not None and not watch.guards(call.url):
+        watch = None
+    began_ms = simulation.now_ms
     if watch is not None:
         watch.called(invocation, messages)
     reply = None
@@ -71,8 +75,18 @@ def answer(simulation: Simulation, call: HttpCall) -> HttpAnswer:
     finally:
         if simulation.load is not None:
             simulation.load.answered(crossing, reply)
-    if watch is not None:
-        watch.answered(invocation, messages, is_good=reply.status < 500 and reply.status != 429)
+    is_good = reply.status < 500 and reply.status != 429
+
+    def ended(came: bool) -> None:
+        if not came:
+            text = f"{crossing.label}: no answer in time"
+            simulation.record("errored", messages, place, text)
+        if watch is not None:
+            watch.answered(invocation, messages, is_good=is_good and came, began_ms=began_ms)
+
+    if reply.delay_seconds:
+        return replace(reply, on_end=ended)
+    ended(True)
     return reply
 
 
@@ -83,7 +97,9 @@ def _reply(
     place = invocation.function.logical_id
     simulation.scheduler.pause(boundary.BEFORE_MS)
     simulation.stop_the_dead(invocation)
-    strike = boundary.due(simulation, place, crossing, _KINDS)
+    strike = boundary.due(simulation, place, crossing, _KINDS) or _outage(
+        simulation, call.url, messages
+    )
     variant = ""
     met = NO_TROUBLE
     if strike is not None:
@@ -130,6 +146,20 @@ def _reply(
     headers = dict(downstream.headers)
     delay_seconds = met.delay_seconds or downstream.delay_seconds
     return HttpAnswer(downstream.status, headers, downstream.body, delay_seconds)
+
+
+def whole(url: str) -> tuple[str, str]:
+    """Place and point of a fault that strikes all who call a third party, wherever they call it."""
+    split = urlsplit(url)
+    return split.netloc, f"http * {split.scheme}://{split.netloc}"
+
+
+def _outage(simulation: Simulation, url: str, messages: tuple[str, ...]) -> Any:
+    place, point = whole(url)
+    if not simulation.strikes.concerns(place):
+        return None
+    simulation.strikes.cross(place, point, messages)
+    return simulation.due(place, point, messages, _KINDS)
 
 
 def point_of(simulation: Simulation, call: HttpCall) -> str:

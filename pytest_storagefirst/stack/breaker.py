@@ -24,8 +24,7 @@ class Breaker:
 
     `place` is the logical id of the table, parameter or mapping; `name` the table's or parameter's
     own name, or the mapping's UUID. `words` maps a state to what stands there: "OPEN" to "open".
-    A state that is not there is CLOSED. `counts` is the table in which one counts whose state is
-    elsewhere; `key` is of the item in either table.
+    A state that is not there is CLOSED. `urls` are where the calls go that it guards; none: all.
     """
 
     kind: str  # "table" | "parameter" | "mapping"
@@ -37,14 +36,22 @@ class Breaker:
     threshold: int | None = None
     recovery_ms: int | None = None
     successes: int | None = None
-    counts: str = ""
+    urls: tuple[str, ...] = ()
 
     def keeps(self, place: str, key: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Whether an item is the breaker's own, no effect: by table and typed key."""
-        return place == (self.place if self.kind == "table" else self.counts) and all(
-            name in key and str(next(iter(key[name].values()))) == str(wanted)
-            for name, wanted in self.key.items()
+        """Whether an item is the one that holds the state: by table and typed key."""
+        return (
+            self.kind == "table"
+            and self.place == place
+            and all(
+                name in key and str(next(iter(key[name].values()))) == str(wanted)
+                for name, wanted in self.key.items()
+            )
         )
+
+    def guards(self, url: str) -> bool:
+        """Whether it is this breaker's to keep calls of a URL off."""
+        return not self.urls or any(url.startswith(one) for one in self.urls)
 
     @property
     def where(self) -> str:
@@ -73,13 +80,7 @@ def named_breaker(settings: Settings, topology: Topology) -> Breaker | None:
         return None
     where = settings.where("circuit") or "[circuit]"
     problem = "a breaker's state is kept in one place"
-    # Beside a mapping or a parameter a table is where it counts, not where its state is.
-    stores = tuple(one for one in STORES if one != "table")
-    counts_aside = "table" in told and any(store in told for store in stores)
-    kind = the_one_of(
-        stores if counts_aside else STORES, told, problem, where, 'table = "LogicalId"'
-    )
-    counts = _store("table", str(told["table"]), topology, where)[0] if counts_aside else ""
+    kind = the_one_of(STORES, told, problem, where, 'table = "LogicalId"')
     place, name = _store(kind, str(told[kind]), topology, where)
     words = {state: told[key] for key, state in _KEYS.items() if key in told}
     recovery = told.get("recovery_seconds")
@@ -93,7 +94,7 @@ def named_breaker(settings: Settings, topology: Topology) -> Breaker | None:
         threshold=told.get("threshold"),
         recovery_ms=None if recovery is None else int(recovery * 1000),
         successes=told.get("successes"),
-        counts=counts,
+        urls=(str(told["url"]),) if "url" in told else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,23 +17,27 @@ _ATTRIBUTE = re.compile(r"state|status|circuit", re.IGNORECASE)
 _OFF = ("Disabled",)
 
 
-def state_of(breaker: Breaker, session: Any) -> str:
-    """CLOSED, OPEN or HALF_OPEN, or the word that stands there instead.
+def look(breaker: Breaker, session: Any) -> tuple[str, str]:
+    """The state (CLOSED, OPEN or HALF_OPEN, or the word that stands there instead), and all that is
+    kept with it, as a text to compare.
 
     What is not there, a breaker has not written yet: CLOSED. Raises botocore's errors.
     """
     if breaker.kind == "mapping":
-        return OPEN if mapping_state(breaker.name, session) in _OFF else CLOSED
+        state = mapping_state(breaker.name, session)
+        return OPEN if state in _OFF else CLOSED, state
     if breaker.kind == "parameter":
         client = session.client("ssm")
         try:
             answer = client.get_parameter(Name=breaker.name, WithDecryption=True)
         except client.exceptions.ParameterNotFound:
-            return CLOSED
-        return breaker.state_of(answer["Parameter"]["Value"])
-    item = _item(breaker, session.client("dynamodb"))
-    held = item.get(breaker.attribute) if item else None
-    return breaker.state_of(next(iter(held.values())) if held else None)
+            return CLOSED, ""
+        kept = answer["Parameter"]
+        return breaker.state_of(kept["Value"]), f"{kept['Value']} {kept.get('Version')}"
+    item = _item(breaker, session.client("dynamodb")) or {}
+    held = item.get(breaker.attribute)
+    state = breaker.state_of(next(iter(held.values())) if held else None)
+    return state, json.dumps(item, sort_keys=True, default=str)
 
 
 def mapping_state(uuid: str, session: Any) -> str:

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,11 +57,8 @@ def deploy(
         storage.put_object(Bucket=_BUCKET, Key=kept[logical_id], Body=archive)
     _point_at(body["Resources"], kept, template)
     _as_texts(body["Resources"])
-    lacking = _create(clients, template, body)
-    if lacking:
-        notes += in_name_only(body["Resources"], lacking, template)
-        _create(clients, template, body)
-    _await(clients.client("cloudformation"), template)
+    while refused := _refused(clients, template, body):
+        notes += in_name_only(body["Resources"], refused, template)
     return notes
 
 
@@ -110,10 +107,16 @@ def _point_at(resources: dict[str, Any], kept: Mapping[str, str], template: Temp
             raise TargetError(
                 "the code is not on this machine",
                 where=template.where(logical_id),
-                found=json.dumps(location),
+                found=_noted(template, str(location["S3Key"])) or json.dumps(location),
                 expected="a folder or an archive beside the template",
             )
         resource["Properties"][name] = {"S3Bucket": _BUCKET, "S3Key": key}
+
+
+def _noted(template: Template, logical_id: str) -> str:
+    """What was noted of it when the template was read."""
+    notes = [one for one in template.notes if one.startswith(f"{logical_id}: ")]
+    return notes[0].partition(": ")[2] if notes else ""
 
 
 def _as_texts(resources: Mapping[str, Any]) -> None:
@@ -127,30 +130,35 @@ def _as_texts(resources: Mapping[str, Any]) -> None:
                 variables[name] = scalar_text(value)
 
 
-def in_name_only(resources: dict[str, Any], lacking: set[str], template: Template) -> list[str]:
-    """Give what plays no part a stand-in where the emulator lacks its type; returns notes.
+def in_name_only(
+    resources: dict[str, Any], refused: Mapping[str, str], template: Template
+) -> list[str]:
+    """Give what plays no part a stand-in where the emulator can't make it; returns notes.
 
-    Raises TargetError for a type that does play one.
+    `refused` has the reason by logical id, "" where the emulator has no such type. Raises
+    TargetError for a type that does play a part.
     """
     notes = []
-    absent = [name for name, one in resources.items() if one["Type"] in lacking]
-    for name in absent:
+    for name, reason in refused.items():
         kind = resources[name]["Type"]
-        if plays_a_part(kind) and kind not in _WITHOUT_EFFECT:
+        if kind == _STAND_IN or (plays_a_part(kind) and kind not in _WITHOUT_EFFECT):
             raise TargetError(
-                f"the emulator has no {kind}",
+                f"the emulator can't make the {kind}" if reason else f"the emulator has no {kind}",
                 where=template.where(name),
-                remedy="judge the template in tests, or run the load against AWS (stack:NAME)",
+                found=reason,
+                remedy=""
+                if reason
+                else "judge the template in tests, or run the load against AWS (stack:NAME)",
             )
         resources[name] = {"Type": _STAND_IN}
-        notes.append(f"{name} stands in name only: the emulator has no {kind}")
+        notes.append(f"{name} stands in name only: {reason or f'the emulator has no {kind}'}")
     for resource in resources.values():
         if "Properties" in resource:
-            resource["Properties"] = _without_attributes(resource["Properties"], absent)
+            resource["Properties"] = _without_attributes(resource["Properties"], refused)
     return notes
 
 
-def _without_attributes(node: Any, absent: list[str]) -> Any:
+def _without_attributes(node: Any, absent: Container[Any]) -> Any:
     """`Fn::GetAtt` of what is not there becomes a text that says what it would be."""
     if isinstance(node, list):
         return [_without_attributes(part, absent) for part in node]
@@ -168,7 +176,38 @@ def _without_attributes(node: Any, absent: list[str]) -> Any:
     return {key: _without_attributes(part, absent) for key, part in node.items()}
 
 
-def _create(clients: Any, template: Template, body: dict[str, Any]) -> set[str]:
+def _refused(clients: Any, template: Template, body: dict[str, Any]) -> dict[str, str]:
+    """Make the stack; {} when it stands, else what the emulator can't make, and why.
+
+    Then nothing of it is left. "" is the reason for what the emulator has no type of.
+    """
+    client, name = clients.client("cloudformation"), template.stack_name
+    lacking = _begin(clients, template, body)
+    if lacking:
+        resources = body["Resources"].items()
+        return {logical_id: "" for logical_id, one in resources if one["Type"] in lacking}
+    until = time.monotonic() + DEPLOYED_WITHIN_S
+    while time.monotonic() < until:
+        status = str(client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+        if status == "CREATE_COMPLETE":
+            return {}
+        if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
+            failed = _failed(client, template)
+            client.delete_stack(StackName=name)
+            client.get_waiter("stack_delete_complete").wait(
+                StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+            )
+            return failed
+        time.sleep(_POLL_S)
+    raise TargetError(
+        "the stack does not come to stand",
+        where=str(template.path),
+        found=f"after {DEPLOYED_WITHIN_S:.0f} s these are not made: "
+        + (", ".join(_waiting(client, name)) or "none, yet it is no complete stack"),
+    )
+
+
+def _begin(clients: Any, template: Template, body: dict[str, Any]) -> set[str]:
     """Begin to make the stack; returns the types that the emulator lacks, for which it does not."""
     from botocore.exceptions import ClientError
 
@@ -192,38 +231,31 @@ def _create(clients: Any, template: Template, body: dict[str, Any]) -> set[str]:
     return set()
 
 
-def _await(client: Any, template: Template) -> None:
+def _failed(client: Any, template: Template) -> dict[str, str]:
+    """The first resource that failed, and why. Raises TargetError where the events tell none."""
     name = template.stack_name
-    until = time.monotonic() + DEPLOYED_WITHIN_S
-    while time.monotonic() < until:
-        status = client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-        if status == "CREATE_COMPLETE":
-            return
-        if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
-            raise _failure(client, template, name)
-        time.sleep(_POLL_S)
-    raise TargetError(
-        "the stack does not come to stand",
-        where=str(template.path),
-        found=f"{status} after {DEPLOYED_WITHIN_S:.0f} s",
-    )
-
-
-def _failure(client: Any, template: Template, name: str) -> TargetError:
     events = client.describe_stack_events(StackName=name)["StackEvents"]
     failed = [one for one in events if str(one.get("ResourceStatus")).endswith("FAILED")]
-    for event in reversed(failed):  # the first that failed has the cause
-        reason = str(event.get("ResourceStatusReason") or "")
-        if event["LogicalResourceId"] == name or "cancelled" in reason.lower():
-            continue
-        return TargetError(
-            f"the emulator can't make the {event['ResourceType']}",
-            where=template.where(event["LogicalResourceId"]),
-            found=reason,
-        )
+    for event in reversed(failed):
+        reason = str(event.get("ResourceStatusReason") or "no reason given")
+        if event["LogicalResourceId"] != name and "cancelled" not in reason.lower():
+            return {event["LogicalResourceId"]: reason}
+    for event in client.describe_events(StackName=name)["OperationEvents"]:
+        if event["EventType"] == "VALIDATION_ERROR":  # it was refused before anything was made
+            return {event["LogicalResourceId"]: str(event.get("ValidationStatusReason"))}
     reasons = [str(one.get("ResourceStatusReason")) for one in failed]
-    return TargetError(
+    raise TargetError(
         "the emulator can't make the stack",
         where=str(template.path),
         found="; ".join(reasons) or "no reason given",
     )
+
+
+def _waiting(client: Any, name: str) -> list[str]:
+    """What is begun and not made, as "LogicalId (AWS::Type)"."""
+    resources = client.describe_stack_resources(StackName=name)["StackResources"]
+    return [
+        f"{one['LogicalResourceId']} ({one['ResourceType']})"
+        for one in resources
+        if one["ResourceStatus"] != "CREATE_COMPLETE"
+    ]

@@ -109,6 +109,36 @@ def measure_of(messages: Mapping[str, Mapping[str, int]]) -> Measure:
     )
 
 
+class Tally:
+    """Which messages are whole, kept up with what is found: what is new is what it costs.
+
+    `whole` is message id -> how often, as `whole` of all effects would say.
+    """
+
+    def __init__(self) -> None:
+        self.whole: dict[str, int] = {}
+        self._messages: dict[str, dict[str, int]] = defaultdict(dict)
+        self._first: list[str] = []
+        self._measure = Measure(())
+
+    def add(self, effects: Effects) -> None:
+        """`effects` are the counts of those messages that have more of them now than before."""
+        new = {message for counts in effects.values() for message in counts}
+        for place, counts in effects.items():
+            for message, count in counts.items():
+                self._messages[message][place] = count
+        self._first = nsmallest(FIRST, {*self._first, *new}, key=_sent)
+        measure = measure_of({message: self._messages[message] for message in self._first})
+        if measure != self._measure:
+            self._measure, new = measure, set(self._messages)
+        for message in new:
+            times = measure.times(self._messages[message])
+            if times:
+                self.whole[message] = times
+            else:
+                self.whole.pop(message, None)
+
+
 def whole(effects: Effects) -> dict[str, int]:
     """The messages whose whole effect stands, and how often."""
     messages = by_message(effects)

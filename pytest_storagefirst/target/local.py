@@ -170,13 +170,14 @@ def _region() -> str:
 
 
 def _target(state: State, settings: Settings) -> Target:
+    given = {**settings.parameters, **state.parameters}
     return Target(
         name=LOCAL,
         stack_name=state.stack,
         region=state.region,
         account=ACCOUNT,
         endpoint_url=state.endpoint_url,
-        settings=settings,
+        settings=replace(settings, parameters=given),
         downstream_url=state.downstream_url,
         clients=_clients(state),
     )

@@ -14,16 +14,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from pytest_storagefirst.errors import TargetError
+from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
 from pytest_storagefirst.stack.breaker import Breaker, named_breaker
 from pytest_storagefirst.target import queues
-from pytest_storagefirst.target.circuit_state import find_breaker, mappings_state, state_of
+from pytest_storagefirst.target.circuit_state import find_breaker, look, mappings_state
 from pytest_storagefirst.target.downstream import CONTROL
-from pytest_storagefirst.target.effects import by_message, id_pattern, in_part, measure_of, whole
+from pytest_storagefirst.target.effects import (
+    Tally,
+    by_message,
+    id_pattern,
+    in_part,
+    measure_of,
+    whole,
+)
 from pytest_storagefirst.target.stores import reading_of, reading_of_queue, stores_of_record
 from pytest_storagefirst.target.target import Target
 
 READ_SECONDS = 0.2  # of a sample, for each store
 AWS_QUIET_SECONDS = 60.0  # SQS: the counts come true within a minute of producers' last message
+LOOK_SECONDS = 0.04
+CLOSED_LOOK_SECONDS = 0.25
 TRIES = 5  # of a read that decides
 CONTROL_SECONDS = 5
 
@@ -34,10 +45,13 @@ Seen = TypeVar("Seen")
 class Sample:
     """One look at a target, `at_s` seconds after the observer was made; None: not to be had.
 
-    `visible` and `in_flight` are of all queues at work, `dead` of all that hold dead letters.
+    `visible` and `in_flight` are of all queues at work, `dead` of all that hold dead letters; None
+    where the stack has no such queue.
     `oldest_age_s` is of the message `oldest`, accepted first of those that are not yet processed.
-    `circuit` is CLOSED, OPEN or HALF_OPEN; `mapping` Lambda's word. `downstream` are the calls of
-    the busiest whole second since the last sample. `processed` are the messages whose whole effect
+    `circuit` is CLOSED, OPEN or HALF_OPEN; `circuit_rewritten`: since the last sample it was found
+    OPEN and OPEN again with something else beside it, as a probe leaves it that failed between two
+    looks. `mapping` is Lambda's word. `downstream` are the calls of the busiest whole second since
+    the last sample. `processed` are the messages whose whole effect
     was found so far: where stores are large, that lags.
     """
 
@@ -48,6 +62,7 @@ class Sample:
     oldest: str | None = None
     oldest_age_s: float | None = None
     circuit: str | None = None
+    circuit_rewritten: bool = False
     mapping: str | None = None
     downstream: int | None = None
     processed: int | None = None
@@ -81,16 +96,19 @@ class Observer:
             ),
         ]
         self._aside = [reading_of(one, self._session, self._pattern) for one in record.aside]
+        self._tally = Tally()
         self._empty_since_s: float | None = None
         self._told_second = (
             int(self._began_s) - 2
         )  # so that the first sample has a second to tell of
         self._downstream: int | None = None
-        self._doubts: dict[str, str] = {}
+        self._unread: dict[str, int] = {}  # messages of a queue
         self._found: Breaker | None = None
         self._searched_s = self._began_s - 1.0
         self._circuit_state: str | None = None
-        self.circuit_changes: list[tuple[float, str, str]] = []  # at_s, from, to
+        self._kept = ""  # with the circuit's state
+        self._is_rewritten = False
+        self.circuit_changes: list[tuple[float, str, str]] = []
 
     # --- while it runs ------------------------------------------------------------------------
 
@@ -98,6 +116,8 @@ class Observer:
         """Look once; raises nothing. `accepted` is message id -> when, in seconds of the epoch."""
         visible, in_flight = self._waiting()
         processed = self._try(self._processed_so_far)
+        circuit = self.look_at_circuit()
+        is_rewritten, self._is_rewritten = self._is_rewritten, False
         oldest = None if accepted is None or processed is None else self.oldest(accepted, processed)
         return Sample(
             at_s=round(self._now() - self._began_s, 3),
@@ -106,7 +126,8 @@ class Observer:
             dead=self._try(self._dead),
             oldest=oldest[0] if oldest else None,
             oldest_age_s=oldest[1] if oldest else 0.0 if oldest is not None else None,
-            circuit=self.look_at_circuit(),
+            circuit=circuit,
+            circuit_rewritten=is_rewritten,
             mapping=self._try(lambda: mappings_state(self._topology.mappings, self._session)),
             downstream=self._try(self._downstream_rate),
             processed=None if processed is None else len(processed),
@@ -125,16 +146,34 @@ class Observer:
     def look_at_circuit(self) -> str | None:
         """How the circuit stands; None: there is none, or it can't be seen. Raises nothing.
 
-        Half open is over in the time of one call. To see it, look some ten times a second; one look
-        is one read. What changes from look to look is kept in `circuit_changes`.
+        What changes from look to look is kept in `circuit_changes`: when, in seconds of the epoch,
+        from which state and to which.
         """
-        state = self._try(self._circuit)
-        if state is not None and state != self._circuit_state:
-            if self._circuit_state is not None:
-                at_s = round(self._now() - self._began_s, 3)
-                self.circuit_changes.append((at_s, self._circuit_state, state))
-            self._circuit_state = state
+        seen = self._try(self._circuit)
+        if seen is None:
+            return None
+        state, kept = seen
+        before, self._circuit_state = self._circuit_state, state
+        if before is not None and state != before:
+            self.circuit_changes.append((self._now(), before, state))
+        self._is_rewritten |= state == before == OPEN and kept != self._kept
+        self._kept = kept
         return state
+
+    def watch_circuit(self, is_over: Callable[[], bool]) -> None:
+        """Look at the circuit again and again, in a thread or greenlet of the caller's.
+
+        Half open is over in the time of one call, and no sample sees it. So there are many looks a
+        second while it isn't closed; each is one read.
+        """
+        while not is_over():
+            state = self.look_at_circuit()
+            time.sleep(CLOSED_LOOK_SECONDS if state in (CLOSED, None) else LOOK_SECONDS)
+
+    @property
+    def processed_so_far(self) -> Mapping[str, int]:
+        """What the samples have found: message id -> how often its whole effect stands."""
+        return self._tally.whole
 
     def quiet(self, unprocessed: int) -> bool:
         """Whether all has come to rest, by the samples so far: nothing waits or is in flight.
@@ -153,15 +192,10 @@ class Observer:
     def processed(self) -> dict[str, int]:
         """The messages whose whole effect stands at the system of record, and how often.
 
-        All of it is read now. What can't be read is among the doubts; then this shows no loss.
+        All of it is read now. Raises TargetError where it can't be: then nothing shows a loss.
         """
         for reading in self._ends:
-            self._surely(f"effects in {reading.place}", partial(reading.all, self._now))
-        if not self._ends:
-            self._doubts["effects"] = (
-                "no table, bucket or queue of the stack is written to by its own code alone: "
-                "nothing shows what was processed"
-            )
+            _surely(f"the effects in {reading.place}", partial(reading.all, self._now))
         return whole(self._effects())
 
     def partial(self, processed: Collection[str]) -> dict[str, str]:
@@ -185,37 +219,45 @@ class Observer:
     def held(self) -> dict[str, str]:
         """The messages that stand in queues, dead-letter queues and failure buckets, and where.
 
-        Places are logical ids. What is there and can't be read is among the doubts.
+        Places are logical ids. What is there and can't be received is among the doubts. Raises
+        TargetError where a place can't be read.
         """
         found: dict[str, str] = {}
+        self._unread.clear()
         for reading in self._aside:
-            ids = self._surely(reading.place, partial(reading.all, self._now))
-            found |= dict.fromkeys(ids or (), reading.place)
+            ids = _surely(f"what is in {reading.place}", partial(reading.all, self._now))
+            found |= dict.fromkeys(ids, reading.place)
+        client = self._session.client("sqs")
         for queue in (*self._queues.dead, *self._queues.work):
             read = partial(
                 queues.contents,
-                self._session.client("sqs"),
+                client,
                 queue,
                 endpoint_url=self._target.endpoint_url,
                 is_dead=queue in self._queues.dead,
             )
-            shown = self._surely(queue.logical_id, read)
-            if shown is None:
-                continue
+            shown = _surely(f"what is in {queue.logical_id}", read)
             if shown.unread:
-                self._doubts[queue.logical_id] = (
-                    f"{queue.logical_id} holds {shown.unread} messages that could not be read"
-                )
+                self._unread[queue.logical_id] = shown.unread
             for body in shown.bodies:
                 found |= dict.fromkeys(self._pattern.findall(body), queue.logical_id)
         return found
 
     def doubts(self) -> tuple[str, ...]:
-        """What the last `processed` and `held` could not read, a clause each.
+        """Why a message that the last `processed` and `held` did not find need not be lost.
 
-        A message that is missing may be there: with a doubt none is known to be lost.
+        A clause each. While there is one, none is known to be lost.
         """
-        return tuple(self._doubts.values())
+        told = [
+            f"{place} holds {count} messages that could not be read"
+            for place, count in self._unread.items()
+        ]
+        if not self._ends:
+            told.append(
+                "no table, bucket or queue of the stack is written to by its own code alone: "
+                "nothing shows what was processed"
+            )
+        return tuple(told)
 
     def downstream_counts(self) -> list[Mapping[str, Any]]:
         """Calls of each second, as the local third parties counted them: at_s, downstream, calls, …
@@ -252,49 +294,35 @@ class Observer:
         except Exception:
             return None
 
-    def _surely(self, what: str, read: Callable[[], Seen]) -> Seen | None:
-        """What is read in a few tries; None, and a doubt, where that fails."""
-        doubt = ""
-        for number in range(TRIES):
-            try:
-                found = read()
-            except Exception as error:
-                doubt = f"{what} could not be read: {error}"
-                time.sleep(min(0.1 * 2**number, 1.0))
-            else:
-                self._doubts.pop(what, None)
-                return found
-        self._doubts[what] = doubt
-        return None
-
     def _depths(self, wanted: tuple[Any, ...]) -> list[queues.Depth]:
         client = self._session.client("sqs")
         return [queues.depth(client, queue) for queue in wanted]
 
     def _waiting(self) -> tuple[int | None, int | None]:
         depths = self._try(lambda: self._depths(self._queues.work))
-        if depths is None:
-            self._empty_since_s = None
-            return None, None
-        visible = sum(one.visible for one in depths)
-        in_flight = sum(one.in_flight for one in depths)
-        if visible or in_flight:
+        if depths is None or any(one.visible or one.in_flight for one in depths):
             self._empty_since_s = None
         elif self._empty_since_s is None:
             self._empty_since_s = self._now()
-        return visible, in_flight
+        if not depths:
+            return None, None
+        return sum(one.visible for one in depths), sum(one.in_flight for one in depths)
 
-    def _dead(self) -> int:
-        return sum(one.visible + one.in_flight for one in self._depths(self._queues.dead))
+    def _dead(self) -> int | None:
+        depths = self._depths(self._queues.dead)
+        return sum(one.visible + one.in_flight for one in depths) if depths else None
 
     def _processed_so_far(self) -> Collection[str]:
         for reading in self._ends:
             reading.go_on(READ_SECONDS, self._now)
-        return whole(self._effects())
+        self._tally.add({reading.place: reading.new for reading in self._ends})
+        for reading in self._ends:
+            reading.new.clear()
+        return self._tally.whole
 
-    def _circuit(self) -> str | None:
+    def _circuit(self) -> tuple[str, str] | None:
         breaker = self._breaker or self._found_breaker()
-        return state_of(breaker, self._session) if breaker else None
+        return look(breaker, self._session) if breaker else None
 
     def _found_breaker(self) -> Breaker | None:
         """The one that nobody named, looked for once a second."""
@@ -322,3 +350,14 @@ class Observer:
         base = str(self._target.downstream_url).rstrip("/").removesuffix(CONTROL)
         with urllib.request.urlopen(f"{base}{CONTROL}/{what}", timeout=CONTROL_SECONDS) as answer:
             return json.load(answer)
+
+
+def _surely(what: str, read: Callable[[], Seen]) -> Seen:
+    """What is read in a few tries. Raises TargetError where all fail."""
+    for number in range(TRIES):
+        try:
+            return read()
+        except Exception as error:
+            found = str(error) or type(error).__name__
+            time.sleep(min(0.1 * 2**number, 1.0))
+    raise TargetError(f"{what} can't be read", found=found, expected=f"an answer in {TRIES} tries")

@@ -72,10 +72,10 @@ def _packages(required: Path, built: Path, notes: list[str]) -> Path | None:
     folder = built / hashlib.sha256(text + sys.version.encode()).hexdigest()[:16]
     if (folder / ".done").is_file():
         return folder
-    notes.append(f"installing {', '.join(missing)} for {required}")
+    notes.append(f"installed {', '.join(missing)} for {required}")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     told = subprocess.run(
-        [*command, "--target", str(folder), "-r", str(required)],
+        [*command, "--upgrade", "--target", str(folder), "-r", str(required)],
         check=False,
         capture_output=True,
         text=True,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-ENDS_WITHIN_S = 5.0
+ENDS_WITHIN_S = 3.0
 _POLL_S = 0.05
 
 

@@ -27,6 +27,7 @@ TRIES = 3  # to start on a free port: somebody else may have taken it meanwhile
 EMULATOR, THIRD_PARTIES = "emulator", "third parties"
 OLDEST = (1, 5, 33)  # older ones know no SQS integration
 _INSTALL = "pip install 'pytest-storagefirst[local]'"
+PROVIDED = Path(__file__).parent / "emulator" / "provided"  # modules that Lambda gives a function
 _KEPT = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT")
 _POLL_S = 0.05
 
@@ -116,7 +117,7 @@ def _start(
     command = [sys.executable, "-m", f"{__package__}.{module}", *arguments]
     paths = [
         str(Path(one).resolve())
-        for one in environment.get("PYTHONPATH", os.environ.get("PYTHONPATH", "")).split(os.pathsep)
+        for one in environment.get("PYTHONPATH", "").split(os.pathsep)
         if one
     ]
     own = {**environment, "PYTHONPATH": os.pathsep.join(paths)} if paths else environment
@@ -143,6 +144,7 @@ def _environment(port: int, proxy: str, place: Path, region: str) -> dict[str, s
         "MINISTACK_REGION": region,
         "LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(PROVIDED)))),
     }
 
 

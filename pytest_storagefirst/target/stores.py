@@ -81,6 +81,7 @@ class Reading:
         self.place = place
         self.found: dict[str, int] = {}
         self.seen: dict[str, float] = {}
+        self.new: dict[str, int] = {}  # of `found`, what came since somebody emptied it
         self._begin = pages
         self._pages: Iterator[Page] | None = None
         self._current: Counter[str] = Counter()
@@ -115,7 +116,9 @@ class Reading:
         self._current.update(page)
         for message in page:
             self.seen.setdefault(message, at_s)
-            self.found[message] = max(self.found.get(message, 0), self._current[message])
+            count = self._current[message]
+            if count > self.found.get(message, 0):
+                self.found[message] = self.new[message] = count
 
 
 def reading_of(store: Store, session: Any, pattern: re.Pattern[str]) -> Reading:

@@ -23,8 +23,7 @@ EXPECTED = f'"{LOCAL}", or "{STACK}NAME" of a CloudFormation stack in AWS'
 class Clients:
     """boto3's clients of one target, each made once; `endpoint_url` None is AWS's own.
 
-    Those of a target on loopback stay there: one that boto3's configuration sends elsewhere is
-    refused with a TargetError.
+    Those of a target on loopback all have its endpoint, whatever boto3 is configured to take.
     """
 
     boto3_session: Any
@@ -40,12 +39,6 @@ class Clients:
             made = self.boto3_session.client(
                 service, endpoint_url=self.endpoint_url, config=_patience()
             )
-            if self.endpoint_url and not is_loopback(made.meta.endpoint_url):
-                raise TargetError(
-                    f"calls of {service} would leave a target that is on loopback",
-                    found=made.meta.endpoint_url,
-                    expected=self.endpoint_url,
-                )
             self._made[service] = made
         return self._made[service]
 

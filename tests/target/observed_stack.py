@@ -32,7 +32,7 @@ class Session:
         self._endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
         self.refused: list[str] = []
-        self.called: list[str] = []
+        self.asked: list[tuple[str, str]] = []  # operation, body
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
@@ -47,8 +47,13 @@ class Session:
             self._clients[service] = made
         return self._clients[service]
 
-    def _before(self, model: Any, **_: Any) -> Any:
-        self.called.append(model.name)
+    @property
+    def called(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+    def _before(self, model: Any, params: Any, **_: Any) -> Any:
+        body = params["body"]
+        self.asked.append((model.name, body.decode() if isinstance(body, bytes) else str(body)))
         if model.name not in self.refused:
             return None
         self.refused.remove(model.name)

@@ -78,7 +78,8 @@ def test_the_folders_own_template_with_its_settings_and_parameters(folder):
     [function] = made.target.topology().functions
     assert function.environment["PER_SECOND"] == "8"
     assert "/partner.example/calls" in function.environment["DOWNSTREAM_URL"]
-    assert find_target("local", folder).settings.downstreams[0].per_second == 4
+    found = find_target("local", folder).settings
+    assert (found.downstreams[0].per_second, found.parameters) == (4, {"PerSecond": "8"})
 
 
 def test_nobody_from_outside_can_reach_it(folder):
@@ -135,6 +136,22 @@ def test_a_state_that_can_not_be_read_is_told(tmp_path, text):
     for asked in (local.down, local.local_target):
         with pytest.raises(TargetError, match=r"local.json: can't be read"):
             asked(tmp_path)
+
+
+def test_ctrl_c_leaves_nothing_running(folder, monkeypatch):
+    started: list[Process] = []
+
+    def interrupted(*_):
+        started.extend(processes(folder))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "deploy", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        local.up("api-queue-table", {}, folder)
+
+    assert len(started) == 2
+    assert not any(one.is_alive() for one in started)
+    assert not (folder / ".storagefirst" / "local.json").exists()
 
 
 # --- what can't be deployed ---------------------------------------------------------------------

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+import urllib.request
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from benchmarks.ministack import running
+from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.target import observe
@@ -64,12 +69,15 @@ def test_a_sample_of_an_idle_stack(target):
 def test_what_waits_and_what_is_in_flight(target):
     target.send("Work", "a", "b", "c")
     target.send("Letters", "d")
+    target.client("sqs").send_message(
+        QueueUrl=target.queue("Work").url, MessageBody="later", DelaySeconds=600
+    )
     queue = target.queue("Work").url
     target.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=1)
 
     sample = Observer(target, RUN).sample()
 
-    assert (sample.visible, sample.in_flight, sample.dead) == (2, 1, 1)
+    assert (sample.visible, sample.in_flight, sample.dead) == (3, 1, 1), "one is delayed"
     assert sample.oldest_age_s is None
 
 
@@ -134,7 +142,10 @@ def test_a_target_that_does_not_answer_is_all_gaps(target):
 
     sample = observer.sample({})
 
-    assert {name for name, value in vars(sample).items() if value is not None} == {"at_s"}
+    assert {name for name, value in vars(sample).items() if value is not None} == {
+        "at_s",
+        "circuit_rewritten",
+    }
 
 
 # --- effects ------------------------------------------------------------------------------------
@@ -154,6 +165,7 @@ def test_effects_are_found_whatever_the_store_is_like(target, orders):
 
     assert observer.processed() == {first: 1, second: 1, third: 1}
     assert observer.sample().processed == 3
+    assert observer.processed_so_far == observer.processed()
     assert observer.doubts() == ()
 
 
@@ -165,9 +177,20 @@ def test_objects_are_found_by_key_and_by_content_which_is_got_once(target):
     s3.put_object(Bucket=bucket, Key="other.json", Body=f'{{"id": "{second}"}}'.encode())
     observer = Observer(target, RUN)
     observer.sample()
-    target.session_made.called.clear()
+    target.session_made.asked.clear()
 
     assert observer.processed() == {first: 1, second: 1}
+    assert "GetObject" not in target.session_made.called
+
+
+def test_objects_from_before_the_run_are_not_got(target, monkeypatch):
+    monkeypatch.setattr("pytest_storagefirst.target.stores.CLOCKS_DIFFER", timedelta(minutes=-5))
+    bucket = target.made.buckets[0].name
+    target.client("s3").put_object(Bucket=bucket, Key="old.json", Body=ids(1)[0].encode())
+    target.client("s3").put_object(Bucket=bucket, Key=ids(2)[0], Body=b"")
+    observer = Observer(target, RUN)
+
+    assert observer.processed() == {ids(2)[0]: 1}
     assert "GetObject" not in target.session_made.called
 
 
@@ -186,7 +209,11 @@ def test_the_last_read_misses_none_and_pages_go_on_from_sample_to_sample(
     assert seen == sorted(seen)
     assert seen[2] == 20
     target.put(orders, id=ids(99)[0])
+    target.session_made.asked.clear()
     assert set(observer.processed()) == set(ids(*range(20), 99))
+    scans = [body for name, body in target.session_made.asked if name == "Scan"]
+    assert scans
+    assert all('"ConsistentRead": true' in body for body in scans)
 
 
 def test_an_effect_that_is_gone_at_the_end_is_no_effect(target, orders):
@@ -214,23 +241,38 @@ def test_what_left_only_a_part_is_not_processed(target, orders):
     assert observer.partial(processed) == {ids(3)[0]: "Receipts"}
 
 
-def test_a_last_read_that_fails_is_a_doubt_and_one_that_recovers_is_none(
-    target, orders, monkeypatch
-):
+def test_a_last_read_that_fails_says_so_and_one_that_recovers_does_not(target, monkeypatch):
     monkeypatch.setattr(observe.time, "sleep", lambda seconds: None)
     observer = Observer(target, RUN)
     target.session_made.refused += ["Scan"] * (observe.TRIES - 1)
-    observer.processed()
-    assert observer.doubts() == ()
+    assert observer.processed() == {}
 
     target.session_made.refused += ["Scan"] * observe.TRIES
-    observer.processed()
-    (doubt,) = observer.doubts()
-    assert "could not be read" in doubt
-    assert "slow down" in doubt
+    with pytest.raises(TargetError, match=r"the effects in Orders can't be read\n.*slow down"):
+        observer.processed()
 
-    observer.processed()
-    assert observer.doubts() == ()
+    target.session_made.refused += ["GetQueueAttributes"] * observe.TRIES
+    with pytest.raises(TargetError, match="what is in Letters can't be read"):
+        Observer(target.on_aws(), RUN).held()
+
+
+def test_a_stack_in_which_nothing_ends_shows_nothing(target):
+    bare = replace(target, made=replace(target.made, tables=(), buckets=()))
+
+    observer = Observer(bare, RUN)
+    (doubt,) = observer.doubts()
+
+    assert "nothing shows what was processed" in doubt
+    assert observer.processed() == {}
+
+
+def test_where_there_is_no_queue_nothing_is_counted_and_nothing_waits_in_one(target):
+    observer = Observer(replace(target, made=replace(target.made, queues=())), RUN)
+
+    sample = observer.sample()
+
+    assert sample.visible is sample.in_flight is sample.dead is None
+    assert observer.quiet(0)
 
 
 def test_when_each_message_was_first_seen_whole(target, orders):
@@ -244,6 +286,13 @@ def test_when_each_message_was_first_seen_whole(target, orders):
     observer.sample()
 
     assert observer.processed_at() == {first: 1000.0, second: 1005.0}
+
+    receipts = next(one.name for one in target.made.tables if one.logical_id == "Receipts")
+    clock.s += 5
+    target.put(receipts, id=first)
+    target.put(receipts, id=second)
+    observer.sample()
+    assert observer.processed_at() == {first: 1010.0, second: 1010.0}
 
 
 def test_the_oldest_that_waits(target, orders):
@@ -315,8 +364,6 @@ def circuits_table(target):
 
 
 def test_the_circuits_item_in_the_words_of_the_settings(target):
-    from dataclasses import replace
-
     target = replace(target, settings=Settings(circuit=CIRCUIT))
     observer = Observer(target, RUN)
     seen = [observer.sample().circuit]
@@ -333,9 +380,39 @@ def test_the_circuits_item_in_the_words_of_the_settings(target):
     ]
 
 
-def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
-    from dataclasses import replace
+def test_a_probe_that_failed_between_two_looks_has_left_its_trace(target):
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    observer = Observer(target, RUN)
+    seen = []
+    for mode, until in (("zu", "1"), ("zu", "2"), ("auf", "3"), ("auf", "3"), ("auf", "9")):
+        target.put(circuits_table(target), id="payments", mode=mode, until=until)
+        observer.look_at_circuit()
+        seen.append(observer.sample().circuit_rewritten)
 
+    assert seen == [False, False, False, False, True]
+    assert observer.sample().circuit_rewritten is False
+
+
+def test_a_circuit_is_looked_at_more_often_while_it_is_not_closed(target, monkeypatch):
+    target = replace(target, settings=Settings(circuit=CIRCUIT))
+    states = iter(["zu", "auf", "halb", "auf", "zu"])
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        target.put(circuits_table(target), id="payments", mode=next(states))
+
+    monkeypatch.setattr(observe.time, "sleep", sleep)
+    observer = Observer(target, RUN)
+
+    observer.watch_circuit(lambda: len(slept) == 5)
+
+    slow, fast = observe.CLOSED_LOOK_SECONDS, observe.LOOK_SECONDS
+    assert slept == [slow, slow, fast, fast, fast]
+    assert [state for _, _, state in observer.circuit_changes] == [OPEN, HALF_OPEN, OPEN]
+
+
+def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
     target = replace(target, settings=Settings(circuit=CIRCUIT))
     target.put(circuits_table(target), id="payments", mode="auf")
     observer = Observer(target, RUN)
@@ -368,8 +445,6 @@ def test_a_circuit_that_nobody_named_is_found(target, orders):
 
 
 def test_a_circuit_in_a_parameter(target):
-    from dataclasses import replace
-
     name = f"/breaker/{uuid.uuid4().hex}"
     target = replace(target, settings=Settings(circuit={"parameter": name}))
     observer = Observer(target, RUN)
@@ -383,10 +458,6 @@ def test_a_circuit_in_a_parameter(target):
 
 
 def test_calls_of_the_busiest_whole_second_since_the_last_sample(target):
-    import threading
-    import urllib.request
-    from dataclasses import replace
-
     server = make_server(())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_address[1]}"

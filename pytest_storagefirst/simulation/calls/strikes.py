@@ -41,6 +41,10 @@ class Strikes:
         self._strikes = [Strike(fault) for fault in plan]
         self._places = {fault.place for fault in plan}
 
+    def concerns(self, place: str) -> bool:
+        """Whether a fault of the plan is of this place."""
+        return place in self._places
+
     def cross(self, place: str, point: str, messages: Iterable[str]) -> int:
         """Count one crossing of a point; returns its number within the run."""
         key = (place, point)

@@ -84,6 +84,10 @@ class AtTheirRate:
     def has_come(self) -> bool:
         return self._under_faults < MOST_UNDER_FAULTS
 
+    def begin_anew(self) -> None:
+        """Someone new has come, for whom it has to come as often again."""
+        self._healed = MOST_HEALED
+
     def came(self, next_ms: int | None, until_ms: int | None) -> bool:
         """Let come what is due before the next thing on the agenda; False when nothing is.
 

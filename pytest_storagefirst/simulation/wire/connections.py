@@ -19,7 +19,12 @@ from typing import Any
 from pytest_storagefirst.simulation import isolation
 from pytest_storagefirst.simulation.isolation import switch
 from pytest_storagefirst.simulation.wire import exchange
-from pytest_storagefirst.simulation.wire.exchange import FOR_EVER_SECONDS, HttpCall, Respond
+from pytest_storagefirst.simulation.wire.exchange import (
+    FOR_EVER_SECONDS,
+    HttpAnswer,
+    HttpCall,
+    Respond,
+)
 
 Active = Callable[[], Respond | None]
 
@@ -43,6 +48,7 @@ class Wire:
         self._received = bytearray()
         self._reply: bytes | None = None
         self._delay_seconds = 0.0
+        self._on_end = HttpAnswer.on_end
 
     # -- the request --------------------------------------------------------------------------
 
@@ -107,7 +113,7 @@ class Wire:
             self._reply, self._delay_seconds = b"", FOR_EVER_SECONDS
         else:
             self._reply = exchange.to_bytes(answer)
-            self._delay_seconds = answer.delay_seconds
+            self._delay_seconds, self._on_end = answer.delay_seconds, answer.on_end
 
     def _unconnected(self, error: OSError) -> Exception:
         """What the client raises when it finds no connection."""
@@ -135,7 +141,8 @@ class Wire:
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedReader:
         if self._reply is None:  # the client asked for leave to send its body
             return io.BufferedReader(_Answer(_CONTINUE, 0.0, None))
-        return io.BufferedReader(_Answer(self._reply, self._delay_seconds, self._timeout))
+        answer = _Answer(self._reply, self._delay_seconds, self._timeout, self._on_end)
+        return io.BufferedReader(answer)
 
     # -- what else is asked of a socket -------------------------------------------------------
 
@@ -158,10 +165,17 @@ def _always_readable() -> int:
 class _Answer(io.RawIOBase):
     """An answer that is under way until it is read."""
 
-    def __init__(self, content: bytes, delay_seconds: float, timeout: float | None) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        delay_seconds: float,
+        timeout: float | None,
+        on_end: Callable[[bool], None] = HttpAnswer.on_end,
+    ) -> None:
         self._content = io.BytesIO(content)
         self._delay_seconds = delay_seconds
         self._timeout = timeout
+        self._on_end = on_end
 
     def readable(self) -> bool:
         return True
@@ -171,7 +185,10 @@ class _Answer(io.RawIOBase):
         patience_seconds = exchange.patience_seconds(self._timeout)
         if delay_seconds:
             isolation.pause(min(delay_seconds, patience_seconds))
-        if delay_seconds > patience_seconds or delay_seconds >= FOR_EVER_SECONDS:
+        came = delay_seconds <= patience_seconds and delay_seconds < FOR_EVER_SECONDS
+        on_end, self._on_end = self._on_end, HttpAnswer.on_end
+        on_end(came)
+        if not came:
             raise TimeoutError("timed out")
         return self._content.readinto(buffer)
 

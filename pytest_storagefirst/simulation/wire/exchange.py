@@ -21,17 +21,23 @@ class HttpCall:
     body: bytes
 
 
+def _nobody_asks(came: bool) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class HttpAnswer:
     """What the other side answers, `delay_seconds` of virtual time after it got the request.
 
-    A client whose read timeout is shorter gives up when that has passed.
+    A client whose read timeout is shorter gives up when that has passed. `on_end` is told when it
+    is over, and whether the client has the answer.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     delay_seconds: float = 0.0
+    on_end: Callable[[bool], None] = _nobody_asks
 
 
 class WireFault(Exception):

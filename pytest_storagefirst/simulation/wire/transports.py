@@ -75,10 +75,11 @@ def _attempts(
     retries_left = getattr(transport._pool, "_retries", 0)
     pause_seconds = 0.0
     while True:
-        seconds, outcome = _attempt(httpx, call, request, respond)
+        seconds, outcome, ended = _attempt(httpx, call, request, respond)
         no_connection = isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout)
         if not no_connection or retries_left <= 0:
             yield seconds, outcome
+            ended()
             return
         retries_left -= 1
         yield seconds + pause_seconds, outcome
@@ -87,26 +88,27 @@ def _attempts(
 
 def _attempt(
     httpx: ModuleType, call: HttpCall, request: Any, respond: Respond
-) -> tuple[float, Any]:
+) -> tuple[float, Any, Callable[[], None]]:
     timeouts = request.extensions.get("timeout", {})
     read_seconds = exchange.patience_seconds(timeouts.get("read"))
     try:
         answer = respond(call)
     except exchange.ConnectionRefused:
-        return 0.0, httpx.ConnectError("[Errno 111] Connection refused", request=request)
+        return 0.0, httpx.ConnectError("[Errno 111] Connection refused", request=request), _nothing
     except exchange.NameNotFound:
         message = "[Errno -2] Name or service not known"
-        return 0.0, httpx.ConnectError(message, request=request)
+        return 0.0, httpx.ConnectError(message, request=request), _nothing
     except exchange.ConnectTimeout:
         connect_seconds = exchange.patience_seconds(timeouts.get("connect"))
-        return connect_seconds, httpx.ConnectTimeout("timed out", request=request)
+        return connect_seconds, httpx.ConnectTimeout("timed out", request=request), _nothing
     except exchange.ConnectionResetAfterEffect:
         message = "Server disconnected without sending a response."
-        return 0.0, httpx.RemoteProtocolError(message, request=request)
+        return 0.0, httpx.RemoteProtocolError(message, request=request), _nothing
     except exchange.ReadTimeout:
-        return read_seconds, httpx.ReadTimeout("timed out", request=request)
+        return read_seconds, httpx.ReadTimeout("timed out", request=request), _nothing
     if min(answer.delay_seconds, FOR_EVER_SECONDS) > read_seconds:
-        return read_seconds, httpx.ReadTimeout("timed out", request=request)
+        gave_up = httpx.ReadTimeout("timed out", request=request)
+        return read_seconds, gave_up, functools.partial(answer.on_end, False)
     has_body = exchange.may_have_body(answer.status) and call.method != "HEAD"
     response = httpx.Response(
         answer.status,
@@ -115,4 +117,8 @@ def _attempt(
         request=request,
         extensions={"http_version": b"HTTP/1.1"},
     )
-    return answer.delay_seconds, response
+    return answer.delay_seconds, response, functools.partial(answer.on_end, True)
+
+
+def _nothing() -> None:
+    """Who answered knows already how it ended."""

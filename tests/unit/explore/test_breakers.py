@@ -97,8 +97,7 @@ def test_a_state_is_known_however_it_is_written():
         ({"table": "Circuits"}, ["no such table", "Circuits", 'write "Circuit"']),
         ({"mapping": "FromQueue"}, ["no such mapping", "WorkerFromQueue"]),
         ({"state": "state"}, ["kept in one place", "table, parameter, mapping"]),
-        ({"parameter": "P", "mapping": "x"}, ["kept in one place", "parameter and mapping"]),
-        ({"table": "Circuits", "mapping": "WorkerFromQueue"}, ["no such table", 'write "Circuit"']),
+        ({"table": "Circuit", "mapping": "x"}, ["kept in one place", "table and mapping"]),
     ],
 )
 def test_what_the_stack_lacks_is_refused(judge, circuit, texts):
@@ -121,16 +120,6 @@ def test_what_is_named_is_read(judge):
     assert found is not None
     assert (found.threshold, found.recovery_ms, found.successes) == (3, 1500, 2)
     assert found.state_of("AUF") == OPEN
-
-
-def test_where_one_counts_whose_state_is_elsewhere_is_no_effect(judge):
-    told = {"mapping": "WorkerFromQueue", "table": "Circuit", "key": {"name": "downstream"}}
-    found = named_breaker(Settings(circuit=told), judge.deployed.topology)
-    assert found is not None
-    assert (found.kind, found.where) == ("mapping", "WorkerFromQueue")
-    assert found.keeps("Circuit", {"name": {"S": "downstream"}})
-    assert not found.keeps("Circuit", {"name": {"S": "another"}})
-    assert not found.keeps("Table", {"name": {"S": "downstream"}})
 
 
 def test_an_outage_is_tried_with_a_fault_round_each_change(judge):

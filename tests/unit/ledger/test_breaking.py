@@ -124,6 +124,10 @@ BROKEN = {
         (*OPENED, *TRIED, read(60_002, HALF_OPEN, 2), *call(60_010), *call(60_020, 2)),
         "two probes at once",
     ),
+    "a claim that runs out amid the probe": (
+        (*OPENED, *TRIED, step(60_010, CALLED), wrote(61_000, HALF_OPEN, 2), *call(61_010, 2)),
+        "at 61.010 Worker called for m1 while m1 was the probe, since 60.010: two probes at once",
+    ),
     "two trials of a breaker without half open": (
         (*OPENED, read(60_000, OPEN), read(60_000, OPEN, 2), *call(60_010), *call(60_020, 2)),
         "two probes at once",
@@ -173,6 +177,30 @@ def test_failures_that_come_now_and_then_open_nothing():
     assert judged(*rare, threshold=5).value == NOT_APPLICABLE
     dense = [one for at in range(FEWEST_FAILURES) for one in call(apart * 16_000 + at * 10_000)]
     assert judged(*rare, *dense).value == VIOLATED
+
+
+def test_it_closes_after_so_many_probes_as_it_is_said_to_take():
+    one, two = call(60_010, good=True), call(60_020, good=True)
+    counted = wrote(60_016, HALF_OPEN)
+    closed = wrote(60_030, CLOSED)
+    assert judged(*OPENED, *TRIED, *one, counted, *two, closed, successes=2).value == OK
+    early = judged(*OPENED, *TRIED, *one, closed, successes=2)
+    assert "CLOSED after 1 call had succeeded, and it takes 2" in early.why
+    again = wrote(60_017, HALF_OPEN)  # the count's answer was lost
+    assert judged(*OPENED, *TRIED, *one, counted, again, closed, successes=2).value == OK
+
+
+def test_slow_answers_may_open_it():
+    slow = [one._replace(is_slow=one.kind == ANSWERED) for one in (*call(0, good=True),)]
+    again = [one._replace(at_ms=one.at_ms + 10) for one in slow]
+    assert judged(*slow, *again, wrote(30, OPEN), threshold=2).value == OK
+    assert judged(*call(0, good=True), wrote(30, OPEN)).value == VIOLATED
+
+
+def test_an_execution_of_a_state_machine_tries_again_and_again():
+    tries = [one for at in (60_000, 120_000) for one in call(at, 0)]
+    assert judged(*OPENED, *tries).value == OK
+    assert judged(*OPENED, *call(60_000, 0), *call(60_100, 0)).value == VIOLATED
 
 
 def test_what_stands_instead_of_a_state_is_told():

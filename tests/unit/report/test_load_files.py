@@ -69,6 +69,16 @@ def test_no_evidence_is_an_error_and_so_is_the_ledger_of_an_inconclusive_run(tmp
     assert suite.get("errors") == "3"
 
 
+def test_a_doubt_about_the_ledger_is_an_error_though_all_was_found(tmp_path):
+    document = load_documents.outage()
+    document.update(verdict="unknown", why=["Orders could not be read"])
+
+    suite, cases = junit(document, tmp_path)
+
+    assert cases["no-message-loss"] == ["error"]
+    assert suite.find("testcase/error").text == "Orders could not be read"
+
+
 def test_a_violation_that_nothing_else_tells_is_a_failure_of_its_own(tmp_path):
     document = load_documents.outage()
     document.update(verdict="violated", why=["the stack was redeployed meanwhile"])

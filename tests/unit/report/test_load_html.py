@@ -199,6 +199,17 @@ def test_a_gap_is_a_gap_in_the_line_and_no_zero():
     assert "50 s: in all 1," in " ".join(told)
 
 
+def test_moments_that_are_missing_are_a_gap_too():
+    document = load_documents.outage()
+    document["timeline"] = [row for row in document["timeline"] if not 30 <= row["at_s"] < 48]
+
+    svg = charts(document)["Arrivals"]
+
+    assert len(paths(svg, "one line")) == 2
+    (gap,) = [one for one in svg.iter("rect") if one.get("class") == "tint-gap"]
+    assert float(gap.get("x")) == pytest.approx(29 / 130.6 * 1000, abs=0.1)
+
+
 def test_what_was_never_read_says_so():
     document = load_documents.losses()
 
@@ -301,6 +312,14 @@ def test_one_sample_is_enough():
     document["phases"] = []
 
     assert charts(document)["Arrivals"] is not None
+
+
+def test_a_long_run_is_told_in_minutes():
+    document = load_documents.outage()
+    document["phases"][-1]["to_s"] = 3600
+
+    assert " 0 min 10 min 20 min 30 min 40 min 50 min 60 min " in words(document)
+    assert " 0 s 30 s 60 s 90 s 120 s " in words(load_documents.outage())
 
 
 def test_it_is_written_where_it_is_asked_for(tmp_path):

@@ -89,10 +89,12 @@ def test_what_concerns_nobodys_message_is_a_sentence_too():
     history = [
         Event(0, "delivered", (), "Trial", "sent by EveryMinute"),
         Event(1, "stored", (), "Healer"),
+        Event(2, "failed", (), "Trial", "crash"),
     ]
-    assert story(history, {}, LOST)[:2] == (
+    assert story(history, {}, LOST)[:3] == (
         "0.000  Trial invoked (sent by EveryMinute)",
         "0.001  another message stored in Healer",
+        "0.002  Trial failed: crash",
     )
 
 
@@ -148,6 +150,27 @@ def test_a_story_without_end_is_cut_in_the_middle():
     assert len(lines) == LONGEST_STORY_LINES + 2
     assert "… 380 lines left out …" in lines
     assert lines[-2].startswith("0.499  thing")
+
+
+def test_what_the_verdict_names_and_where_a_fault_begins_is_not_cut_out():
+    history = [Event(at, "noted", (), "", f"thing{'x' * at}") for at in range(500)]
+    history[200] = Event(200, "faulted", ("m1",), "Worker", "Worker: invocation #1: crash")
+
+    lines = story(history, {}, Verdict("violated", "at 0.300 it went wrong"))
+
+    assert "0.200  FAULT  Worker: invocation #1: crash" in lines
+    assert any(line.startswith("0.300  thing") for line in lines)
+    cut = [line for line in lines if "left out" in line]
+    assert cut == [f"… {number} lines left out …" for number in (117, 93, 156)]
+
+
+def test_what_the_verdict_names_is_not_folded_away():
+    def is_told(verdict):
+        lines = [line.strip() for line in story(cycles(9), {}, verdict)]
+        return "120.000  Worker invocation 5 got m1 (receive 5)" in lines
+
+    assert is_told(Verdict("violated", "at 120.000 it went wrong"))
+    assert not is_told(LOST)
 
 
 def test_a_second_request_is_told_as_one():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
 from pytest_storagefirst.ledger.circuit import (
@@ -19,6 +20,7 @@ from pytest_storagefirst.ledger.circuit import (
     HALF_OPEN,
     OPEN,
     READ,
+    UNREAD,
     WROTE,
     Circuit,
 )
@@ -133,7 +135,26 @@ def test_a_stale_read_shows_what_stood_before(rig: Any) -> None:
         boto3.resource("dynamodb").Table("keys").get_item(Key={"id": "breaker"})
 
     played = watched(rig, table(), worker).play("Worker: dynamodb.GetItem #1: stale")
-    assert steps(played) == [(WROTE, OPEN), (READ, CLOSED)]
+    assert steps(played) == [(WROTE, OPEN), (READ, CLOSED), (UNREAD, "")]
+
+
+def by_httpx() -> None:
+    httpx.post(URL, content=b"{}", timeout=5)
+
+
+@pytest.mark.parametrize("client", [call, by_httpx])
+def test_an_answer_that_comes_too_late_is_a_failed_call(rig: Any, client: Any) -> None:
+    def worker(event: Any, context: Any) -> None:
+        with pytest.raises((TimeoutError, httpx.ReadTimeout)):
+            client()  # 8 s
+        client()  # 4 s
+
+    played = watched(rig, table(), worker).play(f"Worker: http POST {URL} #1: slow-start for 60 s")
+    answers = [step for step in circuit_of(played).steps if step.kind == ANSWERED]
+    assert [(step.is_good, step.is_slow) for step in answers] == [(False, True), (True, True)]
+    assert answers[0].at_ms > 5000
+    told = [event.detail for event in played.observation.history if event.kind == "errored"]
+    assert told == [f"http POST {URL} #1: no answer in time"]
 
 
 def test_an_environment_that_dies_is_a_step(rig: Any) -> None:

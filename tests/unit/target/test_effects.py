@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_storagefirst.target.effects import (
+    Tally,
     id_pattern,
     ids_in_item,
     ids_in_text,
@@ -69,6 +70,18 @@ def test_all_places_of_the_first_messages_make_the_whole():
     assert set(in_part(effects, whole(effects)).values()) == {"Orders"}
 
 
+def test_the_measure_is_of_those_sent_first_however_few_they_are():
+    effects = left(Orders=reversed(range(300)), Receipts=range(22))
+
+    assert sorted(whole(effects)) == sorted(ids(*range(22)))
+
+
+def test_of_the_first_what_others_have_more_of_is_unfinished():
+    effects = left(Orders=range(20), Receipts=range(3, 20))
+
+    assert in_part(effects, whole(effects)) == dict.fromkeys(ids(0, 1, 2), "Orders")
+
+
 def test_what_few_of_the_first_have_is_no_part_of_it():
     effects = left(Orders=range(30), Failures=[3])
 
@@ -108,6 +121,20 @@ def test_two_that_were_doubled_among_the_first_are_no_measure():
 
     assert len(whole(effects)) == 30
     assert sum(count == 2 for count in whole(effects).values()) == 3
+
+
+def test_a_tally_says_what_all_effects_together_would():
+    tally = Tally()
+    effects = {"Orders": {}, "Receipts": {}}
+    steps = [left(Receipts=range(5)), left(Orders=range(3)), left(Orders=[3, 9], Receipts=[9])]
+    steps += [{"Orders": {"r1-0-9": 2}}, left(Receipts=range(10, 60)), left(Orders=range(4, 60))]
+    for step in steps:
+        tally.add(step)
+        for place, counts in step.items():
+            effects[place] |= counts
+        assert tally.whole == whole(effects)
+
+    assert len(tally.whole) == 56
 
 
 def test_nothing_found_is_nothing_processed():
