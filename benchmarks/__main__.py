@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import backlog, first_verdict, idle, schedules, workers
+from benchmarks import backlog, first_verdict, idle, load_runs, schedules, workers
 
 FIGURES = {
     "schedules": schedules.measure,
@@ -13,6 +13,8 @@ FIGURES = {
     "idle": idle.measure,
     "first_verdict": first_verdict.measure,
     "workers": workers.measure,
+    "open_model": load_runs.open_model,
+    "offered_load": load_runs.offered_load,
 }
 
 

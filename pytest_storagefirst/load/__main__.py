@@ -12,6 +12,7 @@ INCONCLUSIVE = 4
 
 def main() -> None:
     signal.signal(signal.SIGINT, _too_early)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     runpy.run_module("locust", run_name="__main__")
 
 

@@ -17,7 +17,7 @@ from pytest_storagefirst.load.objectives import OF_THE_GENERATOR, Judged, judge,
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, quantile
 from pytest_storagefirst.load.standing import Standing
-from pytest_storagefirst.load.values import Facts, bounds, calls_while_open, transitions, values
+from pytest_storagefirst.load.values import Facts, bounds, calls_while_open, values
 
 PASSED, MISSED, INCONCLUSIVE, SET_UP = 0, 3, 4, 5
 _EXITS = {OK: PASSED, VIOLATED: MISSED, UNKNOWN: INCONCLUSIVE}
@@ -86,15 +86,15 @@ def verdict(
         else:
             unclear.append("the stack had not come to rest when time was up")
     elif account.lost:
-        if account.processed or account.stranded:
-            against.append(f"{_some('lost', account.lost)}")
-        else:
+        if facts.nothing_was_found:
             unclear.append(
                 f"none of {len(account.acknowledged)} accepted messages was found anywhere: all "
                 "are lost, or what they leave does not carry their id"
             )
+        else:
+            against.append(_some("lost", account.lost))
     if account.phantom:
-        against.append(f"{_some('rejected and processed all the same', account.phantom)}")
+        against.append(_some("rejected and processed all the same", account.phantom))
     for one in judged:
         told = f"{one.objective.text}: {_number(one.value)}{one.objective.unit}"
         if one.met is None:
@@ -177,7 +177,7 @@ def document(
         "phases": _phases(facts, seconds),
         "timeline": _timeline(facts),
         "circuit": {
-            "transitions": [one.document() for one in transitions(facts.samples)],
+            "transitions": [one.document() for one in facts.transitions],
             "calls_while_open": calls_while_open(facts),
         },
         "caps": {"downstream_per_s": profile.downstream_per_s},

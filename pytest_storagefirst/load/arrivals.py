@@ -29,7 +29,7 @@ class Arrival:
 
 def arrivals(profile: Profile, run: str, workers: int) -> Iterator[Arrival]:
     """All messages of a run, in order, dealt to the workers in turn."""
-    acting = 0
+    acting = sends = 0
     if not workers:
         return
     for number, at_s in enumerate(moments(profile.phases, run)):
@@ -40,6 +40,9 @@ def arrivals(profile: Profile, run: str, workers: int) -> Iterator[Arrival]:
                 kind = POISON
             elif _is_due(acting, profile.duplicates):
                 kind = DUPLICATE
+        sends += 2 if kind == DUPLICATE else 1
+        if sends > profile.max_requests:
+            return
         yield Arrival(number % workers, number // workers, at_s, kind)
 
 

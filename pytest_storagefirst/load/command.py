@@ -75,10 +75,13 @@ def _command(asked: Asked, file: Path) -> list[str]:
 
 def _supervised(command: Sequence[str]) -> int:
     """Wait for it to end by itself: a Ctrl-C reaches it too, and it drains and judges first."""
+    # One that comes before it can say what to do waits until it can.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     process = subprocess.Popen(command)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             code = process.wait()
         except KeyboardInterrupt:
             continue

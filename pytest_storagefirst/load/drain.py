@@ -13,7 +13,7 @@ class Drain:
     """Fed with what is seen again and again after the last message was sent.
 
     DRAINED: every accepted message has its effect, or is set aside, and the stack is quiet.
-    SETTLED: it has been quiet for `settle_s` without any more effect, and messages are still amiss.
+    SETTLED: it was quiet for `settle_s` without any more effect, and messages are still amiss.
     DEADLINE: neither came in time, so that what is amiss may still come. `ended_s` is how long
     it took, in seconds from the last arrival; of a settled one, until it was at rest.
     """

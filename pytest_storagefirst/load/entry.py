@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.load.plan import UNIQUE, Way
 from pytest_storagefirst.load.profiles import Profile
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.producers import call_of
 from pytest_storagefirst.simulation.schedule import as_text
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.target.target import Target
 
+# API Gateway's, as in /orders/{id} and /files/{path+}.
+_PATH_VARIABLE = re.compile(r"\{[^{}/]+\}")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -29,27 +35,49 @@ def way_into(target: Target, profile: Profile) -> Way:
     # What is deployed has no template at hand: errors name the stack instead.
     place = Template(Path(f"{target.name} ({target.stack_name})"), {})
     entry = ways_in(target.topology(), replace(settings, entries=plain), place)[0]
-    if entry.route is None:
-        raise LoadError(
-            f"load goes through an API's route, and {entry.name} is a {entry.kind}",
-            where=f"{target.name} ({target.stack_name})",
-            expected='[[entry]] route = "POST /…" in storagefirst.toml',
-        )
-    body = as_text(first_guess(entry) if entry.body is None else entry.body)
-    if UNIQUE not in body:
+    body = first_guess(entry) if entry.body is None else entry.body
+    if UNIQUE not in as_text(body):
         raise LoadError(
             f"messages of {entry.name} could not be told apart",
             where=plain[0].where if plain else "",
-            found=f"body = {body[:80]}",
+            found=f"body = {as_text(body)[:80]}",
             expected=f"a field that holds {json.dumps(UNIQUE)}, each message's own id",
         )
+    if entry.route is None:
+        return _call(target, entry, body, profile)
     name = plain[0].name if plain else entry.route.name
     method = name.partition(" ")[0]
     return Way(
         name=name,
-        url=target.url_of(entry.route.name),
+        url=_PATH_VARIABLE.sub(UNIQUE, target.url_of(entry.route.name)),
         method="POST" if method == "ANY" else method,
-        body=body,
+        body=as_text(body),
         poison_body=profile.poison_body,
         headers=JSON | dict(entry.headers),
+    )
+
+
+def _call(target: Target, entry: Entry, body: Any, profile: Profile) -> Way:
+    """As a producer writes to a queue, topic, bucket, bus, stream or table."""
+    try:
+        service, operation, parameters = call_of(entry, UNIQUE, body)
+    except KeyError:
+        raise LoadError(
+            f"load can't be put into {entry.name}, a {entry.kind}",
+            where=f"{target.name} ({target.stack_name})",
+            expected="a route, queue, topic, bucket, bus, stream or table as [[entry]]",
+        ) from None
+    credentials: dict[str, str] = {}
+    if target.endpoint_url:  # the emulator's, which open nothing else
+        own = target.session().boto3_session.get_credentials()
+        credentials = {"aws_access_key_id": own.access_key, "aws_secret_access_key": own.secret_key}
+    return Way(
+        name=entry.name,
+        url=target.endpoint_url or "",
+        service=service,
+        operation=operation,
+        parameters=parameters,
+        poison_parameters=call_of(entry, UNIQUE, profile.poison_body)[2],
+        region=target.region,
+        credentials=credentials,
     )

@@ -17,6 +17,7 @@ import gevent.socket
 from geventhttpclient.response import HTTPResponse
 
 from pytest_storagefirst.errors import LoadError
+from pytest_storagefirst.load.plan import UNIQUE
 
 
 class NotSent(Exception):
@@ -55,17 +56,17 @@ class HttpClient:
         self._timeout_s = timeout_s
         self._idle: list[gevent.socket.socket] = []
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._target = target
         host = parts.netloc.rpartition("@")[2]
         told = {"Host": host, "User-Agent": "storagefirst", "Accept": "*/*"} | dict(headers)
-        self._headers = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        self._head = f"{method} {target} HTTP/1.1\r\n{lines}"
 
-    def send(self, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer. Raises NotSent or NoAnswer."""
-        head = (
-            f"{self._method} {self._target} HTTP/1.1\r\n{self._headers}"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
+    def send(self, body: bytes, message: str = "") -> tuple[int, bytes]:
+        """Status and body of the answer. Raises NotSent or NoAnswer.
+
+        {unique} in the URL's path and in headers is the message's id.
+        """
+        head = f"{self._head.replace(UNIQUE, message)}Content-Length: {len(body)}\r\n\r\n"
         deadline = gevent.Timeout.start_new(self._timeout_s)
         connection = None
         try:

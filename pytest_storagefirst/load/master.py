@@ -18,19 +18,20 @@ from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load import account, outcomes
 from pytest_storagefirst.load.arrivals import GOOD, message_id
 from pytest_storagefirst.load.drain import DEADLINE, Drain
-from pytest_storagefirst.load.http_client import HttpClient, NoAnswer, NotSent
+from pytest_storagefirst.load.http_client import NoAnswer, NotSent
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.objectives import parse_objective
 from pytest_storagefirst.load.plan import Plan, Way
 from pytest_storagefirst.load.profiles import Profile
-from pytest_storagefirst.load.replies import outcome_of
+from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, Standing
-from pytest_storagefirst.load.values import Facts
+from pytest_storagefirst.load.values import Facts, Transition
 from pytest_storagefirst.load.watch import Observing, Watch
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.report.load_terminal import load_lines
 from pytest_storagefirst.report.timeline import write_timeline
+from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
 # How long a quiet stack is given for messages that are amiss to turn up. What a queue holds is
@@ -70,7 +71,7 @@ class Master:
         self._is_concluding = False
         self._has_given_up = False
         self._pilot = outcomes.UNTRIED
-        self._drain = Drain(_settle_s(target), profile.drain_seconds)
+        self._drain = Drain(_settle_s(profile, target), profile.drain_seconds)
         self._last_offered_s: float | None = None
         self._aside: Mapping[str, str] = {}
         self._looked_aside_s = -HELD_EVERY_S
@@ -112,12 +113,11 @@ class Master:
             plan.profile.expected_requests,
         )
         way = plan.way
-        client = HttpClient(way.url, plan.profile.timeout_seconds, way.method, way.headers)
         self._pilot = outcomes.UNKNOWN
         journal.sending(0)
         try:
-            status, body = client.send(way.body_of(message_id(plan.run, PILOT, 0), GOOD))
-            self._pilot, found = outcome_of(status, body), f"{status} {_short(body)}"
+            answer = sending(plan)(message_id(plan.run, PILOT, 0), GOOD)
+            self._pilot, found = answer.outcome, f"{answer.why} {_short(answer.content)}"
         except NotSent as error:
             self._pilot, found = outcomes.NOT_SENT, str(error)
         except NoAnswer as error:
@@ -127,7 +127,7 @@ class Master:
         if self._pilot != outcomes.ACCEPTED:
             raise LoadError(
                 f"the endpoint does not take a message of {way.name}",
-                where=way.url,
+                where=way.url or way.service,
                 found=found,
                 expected="an answer of 2xx that tells of no failure",
                 remedy="see that the stack is up, and that [[entry]] in storagefirst.toml has a "
@@ -170,10 +170,7 @@ class Master:
             self._last_offered_s = min(ends)
         sent = account.sent(self.standing)
         last = self._watch.last
-        processed = self._watch.attempt(
-            "looking for effects", lambda: set(self._watch.observer.processed_at())
-        )
-        processed = set() if processed is None else processed
+        processed = set(self._watch.observer.processed_so_far)
         quiet = self._watch.observer.quiet(0)
         waiting = sent["accepted"] - processed
         if quiet and waiting and last is not None and last.dead != 0:
@@ -269,10 +266,15 @@ class Master:
         effects = watch.attempt("reading the effects", observer.processed)
         held = watch.attempt("reading the queues", observer.held)
         seen_at = watch.attempt("looking for effects", observer.processed_at) or {}
-        calls = watch.attempt("asking the third party", observer.downstream_calls)
+        told = watch.attempt("asking the third party", observer.downstream_calls)
+        calls = None
+        if told is not None and self.target.downstream_url:
+            calls = [one["began_ms"] / 1000 - watch.began_at for one in told]
         seconds = self.elapsed_s
         sent = account.sent(self.standing)
-        dead = frozenset(held or ()) - frozenset(effects or ()) & frozenset(sent.due_s)
+        at_work = {queue.logical_id for queue in queues_of(self.target.topology()).work}
+        aside = {message for message, place in (held or {}).items() if place not in at_work}
+        dead = frozenset(aside - (effects or {}).keys()) & sent.due_s.keys()
         due_at = self.standing.accepted_at()
         facts = Facts(
             profile=profile,
@@ -286,14 +288,20 @@ class Master:
                 if message in seen_at and sent.due_s[message] >= profile.warm_up_s
             },
             samples=tuple(watch.samples),
+            transitions=tuple(
+                Transition(at - watch.began_at, *states) for at, *states in observer.circuit_changes
+            ),
             acted=tuple(watch.acted),
-            calls=[one["began_ms"] / 1000 - watch.began_at for one in calls] if calls else None,
-            dead=dead & frozenset(sent.due_s),
+            calls=calls,
+            dead=dead,
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
         )
         if self.is_interrupted:
             doubts.append(f"interrupted, {sum(r.offered for r in facts.rows.values())} messages in")
+        scripted = [at_s for at_s, action in watch.acted if action.kind == "downstream"]
+        if scripted and not any(at_s >= scripted[0] for at_s in calls or ()):
+            doubts.append("no third party was called once it was out of order: nothing was tried")
         doubts += self.standing.doubts()
         doubts += watch.attempt("the observer", observer.doubts) or ()
         doubts += [text if n == 1 else f"{text} ({n} times)" for text, n in watch.problems.items()]
@@ -352,8 +360,10 @@ def _levelled(profile: Profile, target: Target) -> Profile:
     return replace(profile, downstream_per_s=cap, objectives=texts)
 
 
-def _settle_s(target: Target) -> float:
+def _settle_s(profile: Profile, target: Target) -> float:
     """Long enough for whatever the stack's way leaves uncounted."""
+    if profile.settle_seconds is not None:
+        return profile.settle_seconds
     topology = target.topology()
     queues = {queue.arn for queue in topology.queues}
     counted = all(mapping.source_arn in queues for mapping in topology.mappings)
@@ -361,6 +371,6 @@ def _settle_s(target: Target) -> float:
     return SETTLE_S if counted and not others else UNCOUNTED_SETTLE_S
 
 
-def _short(body: bytes) -> str:
-    text = " ".join(body.decode("utf-8", "replace").split())
+def _short(content: bytes) -> str:
+    text = " ".join(content.decode("utf-8", "replace").split())
     return text if len(text) <= 120 else text[:119] + "…"

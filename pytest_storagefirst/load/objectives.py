@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.settings import nearest
 
-MILLISECONDS, SECONDS, MESSAGES, PER_SECOND, CALLS = "ms", "s", "", "/s", "calls"
+MILLISECONDS, SECONDS, MESSAGES, PER_SECOND, CALLS, PERCENT = "ms", "s", "", "/s", "calls", "%"
 PERCENTILES = ("p50", "p90", "p95", "p99", "max")
 
 # What can be asked of a run, and in which unit it is told.
@@ -29,6 +29,7 @@ METRICS: dict[str, str] = {
     "phantom": MESSAGES,
     "dlq": MESSAGES,
     "stranded": MESSAGES,
+    "accepted": PERCENT,  # of all messages that were tried
     "rejected": MESSAGES,
     "unknown": MESSAGES,
     "not_sent": MESSAGES,
@@ -58,8 +59,15 @@ _SCALES: dict[str, dict[str, float]] = {  # what one of the written unit is in t
     PER_SECOND: {"": 1, "/s": 1},
     CALLS: {"": 1},
     MESSAGES: {"": 1},
+    PERCENT: {"%": 1},
 }
-_EXAMPLES = {MILLISECONDS: "300ms", SECONDS: "120s", PER_SECOND: "cap*1.05", CALLS: "probes"}
+_EXAMPLES = {
+    MILLISECONDS: "300ms",
+    SECONDS: "120s",
+    PER_SECOND: "cap*1.05",
+    CALLS: "probes",
+    PERCENT: "99%",
+}
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,44 @@ UNIQUE = "{unique}"
 
 @dataclass(frozen=True)
 class Way:
-    """How one message is sent: `body` is a text in which {unique} stands for the message's id."""
+    """How one message is sent. {unique} stands for its id, wherever it is said.
+
+    A request has `method`, `headers` and the text of its `body`. A call has `service`, `operation`
+    and `parameters` of boto3's; `url` is then its endpoint, "" AWS's own, and `credentials` are
+    arguments of a session, {} whoever runs it. What is called poison is for bad messages.
+    """
 
     name: str  # of the entry: "POST /orders"
     url: str
-    method: str
-    body: str
-    poison_body: str
+    method: str = "POST"
+    body: str = ""
+    poison_body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    service: str = ""
+    operation: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    poison_parameters: Mapping[str, Any] = field(default_factory=dict)
+    region: str = ""
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def body_of(self, message: str, kind: str) -> bytes:
         text = self.poison_body if kind == POISON else self.body
         return text.replace(UNIQUE, message).encode()
+
+    def parameters_of(self, message: str, kind: str) -> Any:
+        return _rendered(self.poison_parameters if kind == POISON else self.parameters, message)
+
+
+def _rendered(value: Any, message: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(UNIQUE, message)
+    if isinstance(value, bytes):
+        return value.replace(UNIQUE.encode(), message.encode())
+    if isinstance(value, Mapping):
+        return {name: _rendered(inner, message) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_rendered(inner, message) for inner in value]
+    return value
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,10 @@ class Profile:
 
     `poison` and `duplicates` are the shares of messages that are bad or sent twice. `poison_body`
     is the text of a bad one, {unique} being its id. `downstream_per_s` is what the third party may
-    be asked in one second, the `cap` of objectives; None is what the stack's settings say. The last
-    four are hard: requests and seconds of a run, requests under way at once in one process, and how
-    long an answer is waited for.
+    be asked in one second, the `cap` of objectives; None is what the stack's settings say.
+    `settle_seconds` is how long a quiet stack is given for messages that are amiss to turn up; None
+    is what its way asks for. The last four are hard: requests and seconds of a run, requests under
+    way at once in one process, and how long an answer is waited for.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Profile:
     duplicates: float = 0.0
     downstream_per_s: float | None = None
     drain_seconds: float = 120.0
+    settle_seconds: float | None = None
     max_requests: int = 100_000
     max_seconds: float = 3600.0
     at_once: int = 1000
@@ -168,11 +170,12 @@ def _within_caps(profile: Profile) -> None:
 
 # --- reading ----------------------------------------------------------------------------------
 
-_NUMBERS = ("downstream_per_s", "drain_seconds", "max_seconds", "timeout_seconds")
+_NUMBERS = ("downstream_per_s", "max_seconds", "timeout_seconds")
+_WAITS = ("drain_seconds", "settle_seconds")
 _COUNTS = ("max_requests", "at_once")
 _SHARES = ("poison", "duplicates")
 _TEXTS = ("about", "poison_body")
-_KEYS = ("phases", "actions", "objectives", *_TEXTS, *_SHARES, *_NUMBERS, *_COUNTS)
+_KEYS = ("phases", "actions", "objectives", *_TEXTS, *_SHARES, *_NUMBERS, *_WAITS, *_COUNTS)
 
 
 def _tables(path: Path, prefix: tuple[str, ...]) -> tuple[Document, dict[str, Any]]:
@@ -196,10 +199,8 @@ def _profile(read: Reader, name: str, table: dict[str, Any]) -> Profile:
             expected='phases = [{ name = "act", seconds = 10, rate = 20 }]',
         )
     values: dict[str, Any] = {}
-    for key in set(table) & {*_NUMBERS, *_COUNTS}:
-        values[key] = _number(
-            read, (name, key), table[key], least=0 if key == "drain_seconds" else 1
-        )
+    for key in set(table) & {*_NUMBERS, *_WAITS, *_COUNTS}:
+        values[key] = _number(read, (name, key), table[key], least=0 if key in _WAITS else 1)
     for key in _COUNTS:
         if key in values:
             values[key] = int(values[key])
@@ -218,7 +219,9 @@ def _profile(read: Reader, name: str, table: dict[str, Any]) -> Profile:
     return Profile(
         name=name,
         phases=phases,
-        objectives=_objectives(read, (name, "objectives"), table.get("objectives", ["lost==0"])),
+        objectives=_objectives(
+            read, (name, "objectives"), table.get("objectives", ["lost==0", "accepted>=99%"])
+        ),
         actions=tuple(
             _action(read, (name, "actions", at), one)
             for at, one in enumerate(read.tables((name, "actions"), table.get("actions", [])))

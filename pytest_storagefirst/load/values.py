@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_storagefirst.ledger.accounting import Account
-from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
+from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
 from pytest_storagefirst.load.drain import DEADLINE, Drain
 from pytest_storagefirst.load.objectives import PERCENTILES, Measured
 from pytest_storagefirst.load.profiles import Action, Profile
@@ -19,6 +19,7 @@ from pytest_storagefirst.target.observe import Sample
 
 Samples = Sequence[tuple[float, Sample]]
 _SHARES = dict(zip(PERCENTILES, (0.5, 0.9, 0.95, 0.99, 1.0), strict=True))
+LOOK_S = 0.25  # within which a change of the circuit's state is surely seen
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,18 @@ class Facts:
     counts: Mapping[str, int] = field(default_factory=dict)
     end_to_end_s: Mapping[str, float] = field(default_factory=dict)
     samples: Samples = ()
+    transitions: Sequence[Transition] = ()  # of the circuit
     acted: Sequence[tuple[float, Action]] = ()
     calls: Sequence[float] | None = None
     dead: frozenset[str] = frozenset()
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
 
-
-def transitions(samples: Samples) -> tuple[Transition, ...]:
-    """Changes of the circuit's state from one sample to the next."""
-    found: list[Transition] = []
-    state = CLOSED
-    for at_s, sample in samples:
-        if sample.circuit is not None and sample.circuit != state:
-            found.append(Transition(at_s, state, sample.circuit))
-            state = sample.circuit
-    return tuple(found)
+    @property
+    def nothing_was_found(self) -> bool:
+        """Whether all seems lost: then it may be that nothing that is left carries an id."""
+        account = self.account
+        return bool(account.lost) and not account.processed and not account.stranded
 
 
 def values(facts: Facts) -> dict[str, Measured]:
@@ -75,6 +72,7 @@ def values(facts: Facts) -> dict[str, Measured]:
         "stranded": Measured(len(account.stranded)),
         "dlq": Measured(len(facts.dead)),
         **{name: Measured(facts.counts.get(name, 0)) for name in ("rejected", "unknown")},
+        "accepted": _accepted(facts),
         "not_sent": Measured(facts.counts.get("not_sent", 0)),
         "dropped_arrivals": Measured(facts.counts.get("dropped", 0)),
         "drain": Measured(
@@ -84,6 +82,8 @@ def values(facts: Facts) -> dict[str, Measured]:
     if facts.drain.how == DEADLINE:
         for name in ("lost", "duplicates", "dlq", "stranded"):
             found[name] = Measured(None, "the stack had not come to rest")
+    elif facts.nothing_was_found:
+        found["lost"] = Measured(None, "nothing was found anywhere")
     found |= _latencies(facts)
     ages = [one.oldest_age_s for _, one in facts.samples if one.oldest_age_s is not None]
     found["oldest_age.max"] = Measured(max(ages, default=None), "no age was seen")
@@ -101,7 +101,13 @@ def bounds(facts: Facts) -> dict[str, Measured]:
     }
 
 
-def _latencies(facts: Facts) -> Iterator[tuple[str, Measured]] | dict[str, Measured]:
+def _accepted(facts: Facts) -> Measured:
+    tried = len(facts.account.attempted)
+    share = 100 * len(facts.account.acknowledged) / tried if tried else None
+    return Measured(None if share is None else round(share, 3), "nothing was sent")
+
+
+def _latencies(facts: Facts) -> dict[str, Measured]:
     """After the warm-up, of every send that was answered or given up."""
     from_s = facts.profile.warm_up_s
     service: Counter[int] = Counter()
@@ -135,7 +141,7 @@ def _of_circuit(facts: Facts) -> dict[str, Measured]:
     names = ("circuit.opened_within", "circuit.closed_within", "circuit.calls_while_open")
     if not any(sample.circuit for _, sample in facts.samples):
         return dict.fromkeys(names, Measured(None, "no circuit was seen"))
-    changes = transitions(facts.samples)
+    changes = facts.transitions
     outage = _outage_s(facts)
     if outage is None:
         within = dict.fromkeys(names[:2], Measured(None, "the third party was never out of order"))
@@ -164,29 +170,28 @@ def _of_circuit(facts: Facts) -> dict[str, Measured]:
 
 
 def calls_while_open(facts: Facts) -> int:
-    """Calls between two samples that both found the circuit open: what is nearer is in doubt."""
-    spans = [
-        (one[0], other[0])
-        for one, other in zip(facts.samples, facts.samples[1:], strict=False)
-        if one[1].circuit == other[1].circuit == OPEN
-    ]
-    calls = facts.calls or ()
-    return sum(any(began <= at_s < ended for began, ended in spans) for at_s in calls)
+    """Calls that began while the circuit was seen open. Who just left is given LOOK_S for it."""
+    spans = [(began, ended - LOOK_S) for began, ended in _open_spans(facts)]
+    return sum(any(began <= at_s < ended for began, ended in spans) for at_s in facts.calls or ())
+
+
+def _open_spans(facts: Facts) -> Iterator[tuple[float, float]]:
+    ends_s = facts.samples[-1][0] if facts.samples else 0.0
+    changes = facts.transitions
+    for number, one in enumerate(changes):
+        if one.after == OPEN:
+            yield one.at_s, changes[number + 1].at_s if number + 1 < len(changes) else ends_s
 
 
 def _probes(facts: Facts) -> float:
     """How many calls an open circuit may have let through to try: one each time it half opened.
 
-    Samples miss most of these; where [circuit] says how long it stays open, that tells how many.
+    Where [circuit] says how long it stays open, that tells how many at most, seen or not.
     """
-    changes = transitions(facts.samples)
-    seen = sum(one.before == OPEN or one.after == HALF_OPEN for one in changes)
+    seen = sum(one.before == OPEN for one in facts.transitions)
+    seen += sum(sample.circuit_rewritten for _, sample in facts.samples)
     if facts.recovery_s:
-        open_s = sum(
-            other[0] - one[0]
-            for one, other in zip(facts.samples, facts.samples[1:], strict=False)
-            if one[1].circuit == OPEN
-        )
+        open_s = sum(ended - began for began, ended in _open_spans(facts))
         seen = max(seen, math.ceil(open_s / facts.recovery_s))
     return float(seen)
 

@@ -20,7 +20,12 @@ SAMPLE_EVERY_S = 1.0
 class Observing(Protocol):
     """What is asked of the target's observer; see `pytest_storagefirst.target.observe`."""
 
+    circuit_changes: list[tuple[float, str, str]]
+
+    @property
+    def processed_so_far(self) -> Mapping[str, int]: ...
     def sample(self, accepted: Mapping[str, float] | None = None) -> Sample: ...
+    def watch_circuit(self, is_over: Callable[[], bool]) -> None: ...
     def processed(self) -> Mapping[str, int]: ...
     def processed_at(self) -> Mapping[str, float]: ...
     def held(self) -> Mapping[str, str]: ...
@@ -56,7 +61,8 @@ class Watch:
         self._accepted = accepted
         self._actions = [(acting_from_s + one.at_s, one) for one in actions]
         self._acting: list[gevent.Greenlet] = []
-        self._sampling: gevent.Greenlet | None = None
+        self._looking: list[gevent.Greenlet] = []
+        self._is_over = False
 
     @property
     def elapsed_s(self) -> float:
@@ -68,11 +74,15 @@ class Watch:
 
     def start(self) -> None:
         self._began, self.began_at = time.monotonic(), time.time()
-        self._sampling = gevent.spawn(self._sample_on)
+        self._looking = [
+            gevent.spawn(self._sample_on),
+            gevent.spawn(self.observer.watch_circuit, lambda: self._is_over),
+        ]
         self._acting = [gevent.spawn_later(at_s, self._act, one) for at_s, one in self._actions]
 
     def stop(self) -> None:
-        gevent.killall([one for one in (self._sampling, *self._acting) if one is not None])
+        self._is_over = True
+        gevent.killall([*self._looking, *self._acting])
 
     def cancel_actions(self) -> None:
         """Nothing more is done to the target: the run is being ended early."""

@@ -5,6 +5,7 @@ Imported by load/locustfile.py alone, after `import locust`.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -16,22 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
 
 from pytest_storagefirst.errors import LoadError, StorageFirstError
 from pytest_storagefirst.load.account import INCONCLUSIVE, SET_UP
 from pytest_storagefirst.load.arrivals import arrivals, new_run
 from pytest_storagefirst.load.entry import way_into
 from pytest_storagefirst.load.files import profiles_for
-from pytest_storagefirst.load.http_client import HttpClient
+from pytest_storagefirst.load.forked import end_forked_workers
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.master import Master
 from pytest_storagefirst.load.options import add_options
-from pytest_storagefirst.load.outcomes import ACCEPTED
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.profiles import chosen, for_run
-from pytest_storagefirst.load.replies import outcome_of
-from pytest_storagefirst.load.sender import LATENCY, Answer, Dispatcher, Send
+from pytest_storagefirst.load.sender import LATENCY, Dispatcher, Send
+from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import journal_of
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import Target, find_target
@@ -65,6 +65,7 @@ class Run:
         self._plan: Plan | None = None
         self._problem = ""
         self._is_stopped = False
+        self._ready_for = ("", "")
         self._said_s = 0.0
         events.init_command_line_parser.add_listener(add_options)
         events.init.add_listener(self._on_init)
@@ -84,28 +85,23 @@ class Run:
             gevent.sleep(3600)
 
     def sending(self) -> Send:
-        """How a message is sent where nothing else is said: one HTTP request to the entry."""
+        """How a message is sent where nothing else is said: to the stack's entry."""
         assert self._plan is not None
-        way, profile = self._plan.way, self._plan.profile
-        client = HttpClient(way.url, profile.timeout_seconds, way.method, way.headers)
-
-        def send(message: str, kind: str) -> Answer:
-            status, content = client.send(way.body_of(message, kind))
-            outcome = outcome_of(status, content)
-            return Answer(outcome, "" if outcome == ACCEPTED else f"answered {status}")
-
-        return send
+        return sending(self._plan)
 
     def tick(self) -> tuple[int, float] | None:
         """One user a worker while messages are due, none while the stack drains, then the end."""
         master = self._master
         if master is None or master.document is not None:
-            return None
+            # A run that was just asked for, in the web UI too, is prepared when it starts.
+            is_asked_for = self._environment.runner.state == STATE_INIT
+            count = len(self._names_of_workers())
+            return (count, float(count)) if is_asked_for else None
         self._watch_workers(master)
         if master.plan.workers and time.monotonic() - self._said_s >= LINE_EVERY_S:
             self._said_s = time.monotonic()
             master.say(master.line())
-        workers = len(master.plan.workers) or self._count_of_workers()
+        workers = len(master.plan.workers or self._names_of_workers())
         if not master.plan.workers or master.is_sending:
             return workers, float(workers)
         if not master.look():
@@ -124,6 +120,8 @@ class Run:
             return
         if environment.parsed_options.storagefirst_quiet:
             logging.getLogger("locust.stats_logger").disabled = True
+        if environment.parsed_options.processes:
+            atexit.register(end_forked_workers)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         environment.process_exit_code = INCONCLUSIVE  # until something was shown
         if isinstance(runner, MasterRunner):
@@ -141,7 +139,6 @@ class Run:
                 raise
             _say(f"storagefirst load: the target can't be used: {' '.join(str(error).split())}")
             sys.exit(SET_UP)
-
         self._on_signals(self._interrupt)
 
     # --- Ctrl-C -------------------------------------------------------------------------------
@@ -184,8 +181,13 @@ class Run:
         self._is_stopped = True
         self._on_stop()
 
+    def _asked(self) -> tuple[str, str]:
+        options = self._environment.parsed_options
+        return options.storagefirst_load_profile, options.storagefirst_target
+
     def _prepared(self) -> Master:
         options = self._environment.parsed_options
+        self._ready_for = self._asked()
         profile = for_run(
             chosen(
                 profiles_for(self._folder, Path.cwd()),
@@ -218,9 +220,14 @@ class Run:
             self._plan = Plan.of(document) if document else None
             gevent.spawn(self._report_on)
             return
-        if self._master is None or self._master.document is not None:  # again, in the web UI
-            self._master = self._prepared()
-        if self._master.is_interrupted:
+        asked = self._asked()
+        if self._master is None or self._master.document is not None or asked != self._ready_for:
+            try:  # again, or for another profile, from the web UI
+                self._master = self._prepared()
+            except StorageFirstError as error:
+                _say(f"storagefirst load: {error.line}")
+                self._master = self._plan = None
+        if self._master is None or self._master.is_interrupted:
             return
         self._master.begin(self._names_of_workers())
         if isinstance(runner, LocalRunner):
@@ -281,7 +288,9 @@ class Run:
             self._problem = error.line
             return
         due = (one for one in arrivals(plan.profile, plan.run, count) if one.worker == number)
-        fire = partial(self._environment.events.request.fire, request_type="HTTP")
+        fire = partial(
+            self._environment.events.request.fire, request_type=plan.way.service or "HTTP"
+        )
 
         def told(what: str, milliseconds: float, failed: Exception | None) -> None:
             late = " from its due moment" if what == LATENCY else ""
@@ -349,9 +358,6 @@ class Run:
     def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
         if self._master is not None and REPORT in data:
             self._master.standing.take(data[REPORT])
-
-    def _count_of_workers(self) -> int:
-        return len(self._names_of_workers())
 
     def _names_of_workers(self) -> list[str]:
         runner = self._environment.runner

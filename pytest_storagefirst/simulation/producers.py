@@ -32,7 +32,7 @@ def produce(simulation: Simulation, entry: Entry, token: str, body: Any, refused
     taking it."""
     if entry.kind == "rule":
         return topic_rules.publish(simulation, entry.store, as_text(body), refused)
-    service, operation, parameters = _CALLS[entry.kind](entry, token, body)
+    service, operation, parameters = call_of(entry, token, body)
     if refused:
         url = f"https://{service}.{simulation.deployed.topology.region}.amazonaws.com/"
         status, headers, content = refusal(service, refused, url)
@@ -42,6 +42,11 @@ def produce(simulation: Simulation, entry: Entry, token: str, body: Any, refused
         if sent is not None:
             return HttpReply(200, {}, json.dumps(sent))
     return _call(simulation, service, operation, parameters)
+
+
+def call_of(entry: Entry, token: str, body: Any) -> Call:
+    """What a producer calls to write one message. Raises KeyError for an entry of another kind."""
+    return _CALLS[entry.kind](entry, token, body)
 
 
 def _call(

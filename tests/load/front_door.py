@@ -2,8 +2,8 @@
 
     python front_door.py '{"lose_every": 1000}'
 
-Prints its port. POST takes a message whose JSON body has an id; GET /state tells what it was sent,
-what it did with it, and since when.
+Prints its port. POST takes a message whose JSON body has an id; GET /state tells what it was sent
+and what it did with it, GET /count how many took effect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Stack:
     """`told` may say: lose_every, double_every, reset_every, reject_every, fail_every (of messages,
-    by number), stall_from_s and stall_s, status (of every answer)."""
+    by number), stall_from_s and stall_s, status and says (of every answer)."""
 
     def __init__(self, told):
         self.told = told
@@ -73,6 +73,14 @@ class Stack:
             }
 
 
+def message_in(body):
+    """The id in a JSON body, in one that SQS was given, or at the end of any other."""
+    if not body.startswith(b"{"):
+        return body.decode().split()[-1]
+    told = json.loads(body)
+    return json.loads(told["MessageBody"])["id"] if "MessageBody" in told else told["id"]
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -80,16 +88,19 @@ class Handler(BaseHTTPRequestHandler):
     stack: Stack
 
     def do_GET(self):
-        self.answer(200, json.dumps(self.stack.state()).encode())
+        counts = self.path == "/count"
+        told = len(self.stack.effects) if counts else self.stack.state()
+        self.answer(200, json.dumps(told).encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        message = json.loads(body)["id"] if body.startswith(b"{") else body.decode().split()[-1]
+        message = message_in(body)
         status = self.stack.take(message)
         if status is None:
             self.close_connection = True
         else:
-            self.answer(status, b'{"ok": true}')
+            says = self.stack.told.get("says", {"ok": True})
+            self.answer(status, json.dumps(says).encode())
 
     def answer(self, status, body):
         self.send_response(status)

@@ -38,6 +38,8 @@ class FrontDoor:
 class Observer:
     def __init__(self, target, run):
         self.run = run
+        self.circuit_changes = []
+        self.processed_so_far = {}
 
     def state(self):
         with urllib.request.urlopen(f"{URL}/state", timeout=10) as answer:
@@ -50,7 +52,14 @@ class Observer:
         return dict.fromkeys(self.processed(), 0.0)
 
     def sample(self, accepted=None):
-        return Sample(0.0, visible=0, in_flight=0, dead=0, processed=len(self.processed()))
+        with urllib.request.urlopen(f"{URL}/count", timeout=10) as answer:
+            count = json.load(answer)
+        if not accepted or count < 5000:
+            self.processed_so_far = self.processed()
+        return Sample(0.0, visible=0, in_flight=0, dead=0, processed=count)
+
+    def watch_circuit(self, is_over):
+        pass
 
     def held(self):
         return {}

@@ -1,0 +1,57 @@
+"""Ctrl-C at any moment: what was sent is drained and judged, and the report is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import wait_until
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_amid_the_load(door, load, processes):
+    server = door()
+    running = load(server, "long", "--processes", processes)
+    wait_until(lambda: len(server.state()["requests"]) > 50, "fifty messages")
+    running.interrupt()
+    ended = running.ended()
+    ledger, state = ended.report["ledger"], server.state()
+
+    assert ended.exit == 4, ended.text
+    assert "Traceback" not in ended.text
+    assert "interrupted" in ended.report["why"][0]
+    assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
+
+
+def test_a_loss_stands_though_the_run_was_interrupted(door, load):
+    server = door(lose_every=20)
+    running = load(server, "long")
+    wait_until(lambda: len(server.state()["requests"]) > 50, "fifty messages")
+    running.interrupt()
+    ended = running.ended()
+
+    assert ended.exit == 3, ended.text
+    assert ended.report["ledger"]["lost"] == server.state()["lost"]
+
+
+def test_amid_the_drain(door, load):
+    server = door(lose_every=50)
+    running = load(server, "short")
+    wait_until(lambda: len(server.state()["requests"]) > 200, "nearly all messages")
+    running.interrupt()
+    wait_until(lambda: "interrupted" in running.process.stdout.readline(), "it was heard")
+    running.interrupt()
+    ended = running.ended()
+
+    assert ended.exit == 4, ended.text
+    assert ended.report["ledger"]["lost"] == []  # they may have come yet
+    assert "Traceback" not in ended.text
+
+
+def test_before_anything_was_sent(door, load):
+    running = load(door(), "short")
+    wait_until(running.descendants, "Locust is started")
+    running.interrupt()
+    ended = running.ended()
+
+    assert ended.exit == 4, ended.text
+    assert "Traceback" not in ended.text
