@@ -135,10 +135,14 @@ def replay_of(
 
 
 def _body(door: FrontDoor) -> Any:
+    way = door.way
+    text = way.body
+    if way.service:
+        text = str(way.parameters.get("MessageBody") or way.parameters.get("Message") or "")
     try:
-        return json.loads(door.way.body)
+        return json.loads(text)
     except ValueError:
-        return door.way.body
+        raise DrillError(f"the body of {way.name} can't be written down", found=text[:80]) from None
 
 
 def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
@@ -165,7 +169,7 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
         lasts = "" if kind == "circuit-lost" else extent
         for name in functions:
             yield f"{name}: invocation #1: {kind}{lasts}"
-    elif fault.kind == "send-denied" and door.queue is None:
+    elif fault.kind == "send-denied" and not door.way.service:
         yield f"{door.way.name}: request #1: storage-refused(access-denied){extent}"
     elif fault.kind in ("visibility-expired", "delete-denied", "duplicate"):
         words = {"visibility-expired": "visibility-expired", "duplicate": "duplicate"}

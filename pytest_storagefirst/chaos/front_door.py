@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from pytest_storagefirst.errors import DrillError, LoadError, StorageFirstError
-from pytest_storagefirst.explore.entries import ways_in
-from pytest_storagefirst.explore.first_guess import first_guess
+from pytest_storagefirst.errors import DrillError, StorageFirstError
+from pytest_storagefirst.load.arrivals import GOOD, POISON
 from pytest_storagefirst.load.entry import way_into
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED, UNKNOWN
 from pytest_storagefirst.load.plan import UNIQUE, Way
 from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.load.replies import outcome_of
-from pytest_storagefirst.simulation.schedule import as_text
-from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.stack.topology import Queue
 from pytest_storagefirst.target.target import Target
 
@@ -34,16 +31,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True)
 class FrontDoor:
-    """How a message is put in: through a route, or into the queue that others write to."""
+    """How a message is put in: through a route, or by a producer's call of boto3's."""
 
     target: Target
     way: Way
-    queue: Queue | None = None
 
     def send(self, message: str, *, poison: bool = False) -> bytes:
         """ACCEPTED, REJECTED, UNKNOWN or NOT_SENT. Raises nothing."""
-        body = self.way.body_of(message, "poison" if poison else "")
-        return self._put(body.decode(), message) if self.queue else self._posted(body)
+        kind = POISON if poison else GOOD
+        return self._called(message, kind) if self.way.service else self._posted(message, kind)
 
     def send_all(self, messages: list[str], *, poison: bool = False) -> None:
         """Raises DrillError unless each is accepted."""
@@ -51,9 +47,13 @@ class FrontDoor:
             if self.send(message, poison=poison) != ACCEPTED:
                 raise DrillError(f"{self.way.name} did not accept {message}")
 
-    def _posted(self, body: bytes) -> bytes:
+    def _posted(self, message: str, kind: str) -> bytes:
         way = self.way
-        request = urllib.request.Request(way.url, body, dict(way.headers), method=way.method)
+        url = way.url.replace(UNIQUE, message)
+        headers = {name: text.replace(UNIQUE, message) for name, text in way.headers.items()}
+        request = urllib.request.Request(
+            url, way.body_of(message, kind), headers, method=way.method
+        )
         opener = urllib.request.build_opener(_NoRedirect)
         try:
             with opener.open(request, timeout=ANSWERS_WITHIN_S) as answer:
@@ -63,50 +63,31 @@ class FrontDoor:
         except urllib.error.URLError as error:
             refused = isinstance(error.reason, ConnectionRefusedError)
             return NOT_SENT if refused else UNKNOWN
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return UNKNOWN
 
-    def _put(self, body: str, message: str) -> bytes:
+    def _called(self, message: str, kind: str) -> bytes:
         from botocore.exceptions import ClientError
 
-        assert self.queue is not None
-        more = {}
-        if self.queue.fifo:
-            more = {"MessageGroupId": message, "MessageDeduplicationId": message}
+        way = self.way
+        call = getattr(self.target.session().client(way.service), way.operation)
         try:
-            client = self.target.session().client("sqs")
-            client.send_message(QueueUrl=self.queue.url, MessageBody=body, **more)
+            answer = call(**way.parameters_of(message, kind))
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
             return REJECTED if status < 500 else UNKNOWN
         except Exception:
             return UNKNOWN
-        return ACCEPTED
+        answer = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+        return outcome_of(200, json.dumps(answer, default=str).encode())
 
 
 def front_door(target: Target) -> FrontDoor:
     """The first way into a stack. Raises DrillError where no canary can be sent through it."""
     try:
         return FrontDoor(target, way_into(target, _PROFILE))
-    except LoadError as error:
-        found = _queue_door(target)
-        if found is None:
-            raise DrillError(**{**vars(error), "problem": f"no canary: {error.problem}"}) from None
-        return found
     except StorageFirstError as error:
-        raise DrillError(f"no canary can be sent: {error.problem}", found=error.found) from None
-
-
-def _queue_door(target: Target) -> FrontDoor | None:
-    settings = target.settings
-    plain = tuple(replace(entry, strategy=None) for entry in settings.entries)
-    place = Template(Path(target.stack_name), {})
-    entry = ways_in(target.topology(), replace(settings, entries=plain), place)[0]
-    body = as_text(first_guess(entry) if entry.body is None else entry.body)
-    if entry.queue is None or UNIQUE not in body:
-        return None
-    way = Way(entry.name, entry.queue.url, "", body, _PROFILE.poison_body)
-    return FrontDoor(target, way, entry.queue)
+        raise DrillError(**{**vars(error), "problem": f"no canary: {error.problem}"}) from None
 
 
 def taken_out(
@@ -114,10 +95,11 @@ def taken_out(
 ) -> list[dict[str, Any]]:
     """Messages received from a queue that nobody else reads now, hidden for a minute.
 
-    Those of others are given back at once. Raises DrillError where not all come in time.
+    Those of others are given back. Raises DrillError where not all come in time.
     """
     client = target.session().client("sqs")
     found: dict[str, dict[str, Any]] = {}
+    others: list[dict[str, Any]] = []
     until = time.monotonic() + within_s
     while len(found) < len(messages) and time.monotonic() < until:
         answer = client.receive_message(
@@ -130,16 +112,17 @@ def taken_out(
         )
         for one in answer.get("Messages", ()):
             ours = next((name for name in messages if _is_in(name, one["Body"])), None)
-            if ours is None:
-                give_back(target, queue, one)
+            if ours is None or ours in found:
+                others.append(one)
             else:
-                found.setdefault(ours, one)
-    if len(found) < len(messages):
-        for one in found.values():
-            give_back(target, queue, one)
+                found[ours] = one
+    missing = len(messages) - len(found)
+    # Only now: what is given back at once comes again at once, and ours never would.
+    for one in [*others, *(found.values() if missing else ())]:
+        give_back(target, queue, one)
+    if missing:
         raise DrillError(
-            f"{len(messages) - len(found)} of {len(messages)} canaries did not come to "
-            f"{queue.logical_id}"
+            f"{missing} of {len(messages)} canaries did not come to {queue.logical_id}"
         )
     return list(found.values())
 
