@@ -237,6 +237,17 @@ def configuration(target: Target) -> dict[str, Any]:
     return plain(found)
 
 
+def emptied(target: Target) -> None:
+    """Take out what earlier tests have left in the queues."""
+    client = target.session().client("sqs")
+    for one in target.topology().queues:
+        while found := client.receive_message(QueueUrl=one.url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in found:
+                client.delete_message(QueueUrl=one.url, ReceiptHandle=message["ReceiptHandle"])
+
+
 def drill_file(folder: Path, text: str, name: str = "own.toml") -> str:
     (folder / name).write_text(text, encoding="utf-8")
     return name

@@ -29,11 +29,11 @@ NOT_SHOWN_BY_MOTO |= {"duplicate-delivery"}
 every_drill = pytest.mark.parametrize("name", drill_names())
 
 
-def quick(name: str) -> Drill:
+def quick(name: str, messages: int = 1) -> Drill:
     drill = find_drill(name, Path())
     faults = tuple(replace(one, at_s=one.at_s / 1000, for_s=0.005) for one in drill.faults)
     faults = tuple(
-        replace(one, options={**one.options, "messages": 2 + 9 * (name == "dlq-redrive-storm")})
+        replace(one, options={**one.options, "messages": messages})
         if "messages" in one.options
         else one
         for one in faults
@@ -85,7 +85,7 @@ def test_what_a_drill_changed_is_as_before(name, shop, tmp_path):
             assert stage.configuration(shop) == before
 
     how = replace(drilling(shop, tmp_path, said), watcher=lambda *_: Watching())
-    outcome = run(quick(name), how)
+    outcome = run(quick(name, 11), how)
 
     assert stage.configuration(shop) == before
     assert outcome.is_undone
@@ -128,6 +128,7 @@ def test_a_drill_killed_at_any_step_is_undone_by_recover(name, shop, tmp_path):
     shop.topology()
     steps = 0
     while True:
+        stage.emptied(shop)
         folder = tmp_path / str(steps)
         status = killed_at(steps, name, shop, folder)
         if not os.WIFSIGNALED(status):

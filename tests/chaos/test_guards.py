@@ -260,21 +260,21 @@ def alarm(target: Target, state: str, name: str = "errors") -> None:
 
 
 @pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
-def test_an_alarm_that_is_not_ok_blocks(state, own_shop, tmp_path):
+def test_an_alarm_that_is_not_ok_blocks(state, shop, tmp_path):
     if state != "missing":
-        alarm(own_shop, state)
+        alarm(shop, state)
     else:
-        own_shop.session().client("cloudwatch").delete_alarms(AlarmNames=["errors"])
+        shop.session().client("cloudwatch").delete_alarms(AlarmNames=["errors"])
 
-    blocked(own_shop, tmp_path, Guards(alarms=("errors",)), f"the alarm errors is {state}")
+    blocked(shop, tmp_path, Guards(alarms=("errors",)), f"the alarm errors is {state}")
 
 
 @pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
-def test_an_alarm_stops_a_drill_that_runs(state, own_shop, tmp_path, monkeypatch):
+def test_an_alarm_stops_a_drill_that_runs(state, shop, tmp_path, monkeypatch):
     monkeypatch.setattr(drill_run, "GUARD_EVERY_S", 0.0)
-    alarm(own_shop, "OK")
-    before = stage.configuration(own_shop)
-    client = own_shop.session().client("cloudwatch")
+    alarm(shop, "OK")
+    before = stage.configuration(shop)
+    client = shop.session().client("cloudwatch")
 
     def goes_off() -> None:
         if state == "missing":
@@ -285,7 +285,7 @@ def test_an_alarm_stops_a_drill_that_runs(state, own_shop, tmp_path, monkeypatch
     drill = quick("consumer-disabled")
     drill = replace(drill, faults=tuple(replace(one, for_s=30) for one in drill.faults))
     how = replace(
-        drilling(own_shop, tmp_path),
+        drilling(shop, tmp_path),
         guards=Guards(alarms=("errors",)),
         watcher=lambda *_: Doing(goes_off),
     )
@@ -293,7 +293,7 @@ def test_an_alarm_stops_a_drill_that_runs(state, own_shop, tmp_path, monkeypatch
 
     assert outcome.stopped == f"the alarm errors is {state}"
     assert outcome.is_undone
-    assert stage.configuration(own_shop) == before
+    assert stage.configuration(shop) == before
 
 
 def test_a_guard_that_cannot_look_blocks(own_shop, tmp_path):
@@ -309,31 +309,31 @@ def test_a_guard_that_cannot_look_blocks(own_shop, tmp_path):
 
 
 @pytest.mark.parametrize("service", ["sts", "cloudformation"])
-def test_nobody_says_which_account_this_is(service, own_shop, tmp_path):
-    client = own_shop.session().client(service)
+def test_nobody_says_which_account_this_is(service, shop, tmp_path):
+    client = shop.session().client(service)
 
     def refuse(**_: Any) -> None:
         raise client_error("ExpiredToken")
 
     client.meta.events.register("before-call", refuse)
-    before = stage.configuration(own_shop)
+    before = stage.configuration(shop)
     with pytest.raises(DrillError, match="so it blocks") as caught:
-        run(quick("consumer-disabled"), drilling(own_shop, tmp_path))
+        run(quick("consumer-disabled"), drilling(shop, tmp_path))
 
     assert "get new ones" in caught.value.line
     client.meta.events.unregister("before-call", refuse)
-    assert stage.configuration(own_shop) == before
+    assert stage.configuration(shop) == before
 
 
-def test_a_lock_that_cannot_be_taken_blocks(own_shop, tmp_path):
-    before = stage.configuration(own_shop)
-    end = refusing(own_shop, ("PutParameter",), client_error("AccessDeniedException"))
+def test_a_lock_that_cannot_be_taken_blocks(shop, tmp_path):
+    before = stage.configuration(shop)
+    end = refusing(shop, ("PutParameter",), client_error("AccessDeniedException"))
     with pytest.raises(DrillError, match="lock can't be taken"):
-        run(quick("consumer-disabled"), drilling(own_shop, tmp_path))
+        run(quick("consumer-disabled"), drilling(shop, tmp_path))
     end()
 
-    assert stage.configuration(own_shop) == before
-    assert holder(own_shop) is None
+    assert stage.configuration(shop) == before
+    assert holder(shop) is None
 
 
 def test_a_drill_that_takes_too_long_is_refused(shop, tmp_path):

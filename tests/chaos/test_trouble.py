@@ -67,6 +67,7 @@ def test_a_signal_at_any_step_has_it_undone_in_process(name, shop, tmp_path, mon
     plain = journals.Journal.write
     step = 0
     while True:
+        stage.emptied(shop)
         moments = iter(range(10_000))
         number = (signal.SIGINT, signal.SIGTERM)[step % 2]
         sent: list[int] = []
@@ -223,18 +224,18 @@ LOST = {
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_what_is_lost_between_fault_and_undo_keeps_the_journal(lost, own_shop, tmp_path):
+def test_what_is_lost_between_fault_and_undo_keeps_the_journal(lost, shop, tmp_path):
     error, told = LOST[lost]
-    before = stage.configuration(own_shop)
+    before = stage.configuration(shop)
     ends: list[Any] = []
     said: list[str] = []
     calls = ("UpdateEventSourceMapping20150331", "UpdateEventSourceMapping")
 
     outcome = run_and(
         "consumer-disabled",
-        own_shop,
+        shop,
         tmp_path,
-        lambda: ends.append(refusing(own_shop, calls, error)),
+        lambda: ends.append(refusing(shop, calls, error)),
         said,
     )
 
@@ -242,19 +243,19 @@ def test_what_is_lost_between_fault_and_undo_keeps_the_journal(lost, own_shop, t
     assert result.how == FAILED
     assert told in result.told
     assert not outcome.is_undone
-    assert stage.configuration(own_shop) != before
-    assert recover(own_shop, tmp_path).left == (result.told,)
+    assert stage.configuration(shop) != before
+    assert recover(shop, tmp_path).left == (result.told,)
     ends[0]()
-    found = recover(own_shop, tmp_path)
+    found = recover(shop, tmp_path)
     assert (found.found, found.left) == (1, ())
-    assert stage.configuration(own_shop) == before
-    assert recover(own_shop, tmp_path).found == 0
+    assert stage.configuration(shop) == before
+    assert recover(shop, tmp_path).found == 0
 
 
-def test_a_network_that_is_lost_for_a_moment_is_tried_again(own_shop, tmp_path):
+def test_a_network_that_is_lost_for_a_moment_is_tried_again(shop, tmp_path):
     """The undo itself goes on trying, so that nobody has to come."""
-    before = stage.configuration(own_shop)
-    client = own_shop.session().client("lambda")
+    before = stage.configuration(shop)
+    client = shop.session().client("lambda")
     failed: list[str] = []
 
     def once(model: Any, **_: Any) -> None:
@@ -264,7 +265,7 @@ def test_a_network_that_is_lost_for_a_moment_is_tried_again(own_shop, tmp_path):
 
     outcome = run_and(
         "consumer-disabled",
-        own_shop,
+        shop,
         tmp_path,
         lambda: client.meta.events.register("before-call", once),
         [],
@@ -272,12 +273,12 @@ def test_a_network_that_is_lost_for_a_moment_is_tried_again(own_shop, tmp_path):
 
     assert failed
     assert outcome.is_undone
-    assert stage.configuration(own_shop) == before
+    assert stage.configuration(shop) == before
 
 
 @pytest.mark.parametrize("name", ["consumer-throttled", "flag-flipped"])
-def test_a_raising_fault_is_undone(name, own_shop, tmp_path):
-    before = stage.configuration(own_shop)
+def test_a_raising_fault_is_undone(name, shop, tmp_path):
+    before = stage.configuration(shop)
     calls = ("PutFunctionConcurrency20171031", "PutFunctionConcurrency", "PutParameter")
     said: list[str] = []
     plain = journals.Journal.change
@@ -285,48 +286,48 @@ def test_a_raising_fault_is_undone(name, own_shop, tmp_path):
 
     def change(self: Any, step: Any) -> int:
         number = plain(self, step)
-        ends.append(refusing(own_shop, calls, client_error("ServiceException")))
+        ends.append(refusing(shop, calls, client_error("ServiceException")))
         return number
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journals.Journal, "change", change)
-        outcome = run(quick(name), drilling(own_shop, tmp_path, said))
+        outcome = run(quick(name), drilling(shop, tmp_path, said))
     ends[0]()
 
     assert outcome.problems
     assert not outcome.shown
     assert outcome.is_undone
-    assert stage.configuration(own_shop) == before
+    assert stage.configuration(shop) == before
 
 
-def test_a_raising_steady_state_is_undone(own_shop, tmp_path):
-    before = stage.configuration(own_shop)
+def test_a_raising_steady_state_is_undone(shop, tmp_path):
+    before = stage.configuration(shop)
 
     def fails() -> None:
         raise RuntimeError("the observer is gone")
 
-    outcome = run_and("consumer-disabled", own_shop, tmp_path, fails, [])
+    outcome = run_and("consumer-disabled", shop, tmp_path, fails, [])
 
     assert outcome.problems == ["the observer is gone"]
     assert outcome.is_undone
-    assert stage.configuration(own_shop) == before
+    assert stage.configuration(shop) == before
 
 
-def test_a_closed_terminal_ends_no_undo(own_shop, tmp_path):
-    before = stage.configuration(own_shop)
+def test_a_closed_terminal_ends_no_undo(shop, tmp_path):
+    before = stage.configuration(shop)
 
     def closed(line: str) -> None:
         raise BrokenPipeError
 
-    outcome = run(quick("consumer-disabled"), replace(drilling(own_shop, tmp_path), tell=closed))
+    outcome = run(quick("consumer-disabled"), replace(drilling(shop, tmp_path), tell=closed))
 
     assert outcome.shown
     assert outcome.is_undone
-    assert stage.configuration(own_shop) == before
+    assert stage.configuration(shop) == before
 
 
-def test_without_room_for_the_journal_nothing_is_changed(own_shop, tmp_path, monkeypatch):
-    before = stage.configuration(own_shop)
+def test_without_room_for_the_journal_nothing_is_changed(shop, tmp_path, monkeypatch):
+    before = stage.configuration(shop)
     plain = os.fsync
     synced: list[int] = []
 
@@ -338,12 +339,12 @@ def test_without_room_for_the_journal_nothing_is_changed(own_shop, tmp_path, mon
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(JournalError, match="nothing more is changed"):
-        run(quick("consumer-disabled"), drilling(own_shop, tmp_path))
+        run(quick("consumer-disabled"), drilling(shop, tmp_path))
     monkeypatch.undo()
 
-    assert stage.configuration(own_shop) == before
-    assert recover(own_shop, tmp_path).left == ()
-    assert holder(own_shop) is None
+    assert stage.configuration(shop) == before
+    assert recover(shop, tmp_path).left == ()
+    assert holder(shop) is None
 
 
 # --- the journal ------------------------------------------------------------------------------
@@ -368,26 +369,26 @@ def left_open(target: Target, folder: Path) -> Path:
     return path
 
 
-def test_a_line_that_was_cut_off_is_one_that_announced_nothing(own_shop, tmp_path):
-    before = stage.configuration(own_shop)
-    path = left_open(own_shop, tmp_path)
-    assert stage.configuration(own_shop) != before
+def test_a_line_that_was_cut_off_is_one_that_announced_nothing(shop, tmp_path):
+    before = stage.configuration(shop)
+    path = left_open(shop, tmp_path)
+    assert stage.configuration(shop) != before
     with path.open("ab") as file:
         file.write(b'{"step": "change", "number": 2, "setti')
 
-    found = recover(own_shop, tmp_path)
+    found = recover(shop, tmp_path)
 
     assert found.left == ()
-    assert stage.configuration(own_shop) == before
-    assert recover(own_shop, tmp_path).found == 0
+    assert stage.configuration(shop) == before
+    assert recover(shop, tmp_path).found == 0
     for line in path.read_text().splitlines():
         json.loads(line)
 
 
 @pytest.mark.parametrize("damage", ["a byte", "a line", "a version", "no journal", "a setting"])
-def test_a_damaged_journal_is_refused_and_nothing_is_touched(damage, own_shop, tmp_path):
-    path = left_open(own_shop, tmp_path)
-    broken = stage.configuration(own_shop)
+def test_a_damaged_journal_is_refused_and_nothing_is_touched(damage, shop, tmp_path):
+    path = left_open(shop, tmp_path)
+    broken = stage.configuration(shop)
     whole = path.read_text()
     lines = whole.splitlines()
     if damage == "a byte":
@@ -406,57 +407,57 @@ def test_a_damaged_journal_is_refused_and_nothing_is_touched(damage, own_shop, t
     path.write_text("\n".join(lines) + "\n")
 
     with pytest.raises(JournalError, match=r"damaged|another version|doesn't know") as caught:
-        recover(own_shop, tmp_path)
+        recover(shop, tmp_path)
     assert str(path) in caught.value.line
-    assert stage.configuration(own_shop) == broken
+    assert stage.configuration(shop) == broken
     if damage != "a setting":  # which is found out of the same journal, and told first
         with pytest.raises(JournalError):
-            run(quick("flag-flipped"), drilling(own_shop, tmp_path))
+            run(quick("flag-flipped"), drilling(shop, tmp_path))
 
     path.write_text(whole)
-    assert recover(own_shop, tmp_path).left == ()
+    assert recover(shop, tmp_path).left == ()
 
 
-def test_a_second_drill_is_refused_here_and_elsewhere(own_shop, tmp_path):
-    path = left_open(own_shop, tmp_path / "here")
-    broken = stage.configuration(own_shop)
+def test_a_second_drill_is_refused_here_and_elsewhere(shop, tmp_path):
+    path = left_open(shop, tmp_path / "here")
+    broken = stage.configuration(shop)
 
     with pytest.raises(StorageFirstError, match="never undone") as here:
-        run(quick("flag-flipped"), drilling(own_shop, tmp_path / "here"))
+        run(quick("flag-flipped"), drilling(shop, tmp_path / "here"))
     with pytest.raises(StorageFirstError, match="another drill is under way") as elsewhere:
-        run(quick("flag-flipped"), drilling(own_shop, tmp_path / "elsewhere"))
+        run(quick("flag-flipped"), drilling(shop, tmp_path / "elsewhere"))
     with pytest.raises(StorageFirstError, match="journal is elsewhere"):
-        recover(own_shop, tmp_path / "elsewhere")
+        recover(shop, tmp_path / "elsewhere")
 
     assert "storagefirst recover" in here.value.line
     assert str(path) in elsewhere.value.line
-    assert stage.configuration(own_shop) == broken
-    assert recover(own_shop, tmp_path / "here").left == ()
+    assert stage.configuration(shop) == broken
+    assert recover(shop, tmp_path / "here").left == ()
 
 
-def test_a_drill_that_is_running_is_not_recovered(own_shop, tmp_path):
+def test_a_drill_that_is_running_is_not_recovered(shop, tmp_path):
     refused: list[str] = []
 
     def meanwhile() -> None:
         with pytest.raises(JournalError, match="still running") as caught:
-            recover(own_shop, tmp_path)
+            recover(shop, tmp_path)
         refused.append(caught.value.line)
 
-    outcome = run_and("consumer-disabled", own_shop, tmp_path, meanwhile, [])
+    outcome = run_and("consumer-disabled", shop, tmp_path, meanwhile, [])
 
     assert refused
     assert outcome.is_undone
 
 
 @pytest.mark.parametrize("kind", ["dynamodb", "s3"])
-def test_another_machine_finishes_from_a_copy(kind, own_shop, tmp_path):
-    before = stage.configuration(own_shop)
-    name = f"journals-{own_shop.stack_name}-{kind}"
+def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
+    before = stage.configuration(shop)
+    name = f"journals-{shop.stack_name}-{kind}"
     if kind == "s3":
-        own_shop.session().client("s3").create_bucket(Bucket=name)
+        shop.session().client("s3").create_bucket(Bucket=name)
         copy = f"s3://{name}/drills"
     else:
-        own_shop.session().client("dynamodb").create_table(
+        shop.session().client("dynamodb").create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -466,7 +467,7 @@ def test_another_machine_finishes_from_a_copy(kind, own_shop, tmp_path):
     child = os.fork()
     if child == 0:
         try:
-            how = drilling(own_shop, tmp_path / "lost laptop")
+            how = drilling(shop, tmp_path / "lost laptop")
             kill = Doing(lambda: os.kill(os.getpid(), signal.SIGKILL))
             run(
                 quick("consumer-disabled"),
@@ -475,16 +476,16 @@ def test_another_machine_finishes_from_a_copy(kind, own_shop, tmp_path):
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    assert stage.configuration(own_shop) != before
+    assert stage.configuration(shop) != before
 
-    found = recover(own_shop, tmp_path / "another machine")
+    found = recover(shop, tmp_path / "another machine")
 
     assert (found.found, found.left) == (1, ())
-    assert stage.configuration(own_shop) == before
-    assert recover(own_shop, tmp_path / "another machine").found == 0
+    assert stage.configuration(shop) == before
+    assert recover(shop, tmp_path / "another machine").found == 0
     # The laptop is found again: its journal is open, and there is nothing to do.
-    assert recover(own_shop, tmp_path / "lost laptop").left == ()
-    assert stage.configuration(own_shop) == before
+    assert recover(shop, tmp_path / "lost laptop").left == ()
+    assert stage.configuration(shop) == before
 
 
 def test_all_drills_are_named():
