@@ -90,6 +90,7 @@ def test_a_signal_at_any_step_has_it_undone_in_process(name, shop, tmp_path, mon
         outcome = run(quick(name), drilling(shop, tmp_path / str(step)))
         assert stage.configuration(shop) == before, f"{number.name} at step {step}"
         assert outcome.is_undone
+        assert step > 1 or outcome.stopped == f"{number.name} came"
         assert holder(shop) is None
         assert recover(shop, tmp_path / str(step)).found == 0
         if not sent:
@@ -97,6 +98,21 @@ def test_a_signal_at_any_step_has_it_undone_in_process(name, shop, tmp_path, mon
         step += 1
 
     assert step >= 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_clock(number, shop, tmp_path):
+    before = stage.configuration(shop)
+    handlers = signal.getsignal(number)
+    drill = quick("consumer-disabled")
+    drill = replace(drill, faults=tuple(replace(one, for_s=600) for one in drill.faults))
+    kill = Doing(lambda: os.kill(os.getpid(), number))
+    outcome = run(drill, replace(drilling(shop, tmp_path), watcher=lambda *_: kill))
+
+    assert outcome.stopped == f"{number.name} came"
+    assert outcome.is_undone
+    assert stage.configuration(shop) == before
+    assert signal.getsignal(number) == handlers
 
 
 def test_what_someone_else_changed_is_told_and_left(own_shop, tmp_path):
