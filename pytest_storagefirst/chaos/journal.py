@@ -195,6 +195,20 @@ def _step(line: bytes, number: int, path: Path) -> dict[str, Any]:
     return step
 
 
+def stories_of(folder: Path, account: str, region: str, stack: str) -> Iterator[Story]:
+    """What the journals of one stack say. Raises JournalError as `read_journal` does; a damaged one
+    is passed over where its first line still says that it is of another stack.
+    """
+    for path in journals(folder):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            begin = json.loads(path.read_bytes().partition(b"\n")[0])
+            if not Story(path, begin).is_of(account, region, stack):
+                continue
+        story = read_journal(path)
+        if story is not None and story.is_of(account, region, stack):
+            yield story
+
+
 def journals(folder: Path) -> Iterator[Path]:
     """The journals below a folder, the oldest first."""
     found = (folder / FOLDER).glob(f"*{ENDING}")

@@ -15,8 +15,7 @@ from pytest_storagefirst.chaos.journal import (
     FOLDER,
     Journal,
     Story,
-    journals,
-    read_journal,
+    stories_of,
     told,
 )
 from pytest_storagefirst.chaos.proof import still_there
@@ -52,12 +51,7 @@ def recover(
     """
     say = partial(say_if_heard, tell)
 
-    stories = [
-        story
-        for path in journals(folder)
-        if (story := read_journal(path)) is not None
-        and story.is_of(target.account, target.region, target.stack_name)
-    ]
+    stories = list(stories_of(folder, target.account, target.region, target.stack_name))
     fetched = _fetched(target, folder, [story.name for story in stories], copies)
     stories += [fetched] if fetched is not None else []
     unfinished = [story for story in stories if not story.is_closed]

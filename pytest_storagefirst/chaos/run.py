@@ -25,8 +25,7 @@ from pytest_storagefirst.chaos.journal import (
     FOLDER,
     LOCK,
     Journal,
-    journals,
-    read_journal,
+    stories_of,
 )
 from pytest_storagefirst.chaos.plan import changes_of, make_plan
 from pytest_storagefirst.chaos.proof import Unshown, shows, still_there
@@ -329,14 +328,11 @@ def refuse_open_journals(target: Target, folder: Path) -> None:
     """Raises DrillError where an earlier drill of this stack was never undone, JournalError where
     that can't be known.
     """
-    for path in journals(folder):
-        story = read_journal(path)
-        if story is None or story.is_closed:
-            continue
-        if story.is_of(target.account, target.region, target.stack_name):
+    for story in stories_of(folder, target.account, target.region, target.stack_name):
+        if not story.is_closed:
             raise DrillError(
                 "an earlier drill on this stack is under way, or was never undone",
-                where=str(path),
+                where=str(story.path),
                 found=f"{story.begin.get('drill')}, begun {story.begin.get('began')}",
                 remedy=f"storagefirst recover --target {target.name}",
             )

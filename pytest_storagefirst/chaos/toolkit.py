@@ -19,7 +19,7 @@ from typing import Any
 from pytest_storagefirst.chaos import command
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.drill import find_drill
-from pytest_storagefirst.chaos.journal import journals, read_journal
+from pytest_storagefirst.chaos.journal import stories_of
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.target.target import find_target
@@ -86,13 +86,8 @@ def drill_fits(drill: str, target: str, *, folder: str = ".") -> bool:
 def nothing_left_open(target: str, *, folder: str = ".") -> bool:
     """A probe: whether every drill on this target is undone, by the journals in the folder."""
     aimed = find_target(target, Path(folder))
-    for path in journals(Path(folder)):
-        story = read_journal(path)
-        if story is None or story.is_closed:
-            continue
-        if story.is_of(aimed.account, aimed.region, aimed.stack_name):
-            return False
-    return True
+    stories = stories_of(Path(folder), aimed.account, aimed.region, aimed.stack_name)
+    return all(story.is_closed for story in stories)
 
 
 def _failed(text: str) -> Exception:

@@ -434,6 +434,19 @@ def test_a_damaged_journal_is_refused_and_nothing_is_touched(damage, shop, tmp_p
     assert recover(shop, tmp_path).left == ()
 
 
+def test_a_damaged_journal_of_another_stack_is_in_nobodys_way(shop, tmp_path):
+    path = left_open(shop, tmp_path)
+    lines = path.read_text().splitlines()
+    other = json.loads(lines[0])
+    other.pop("crc")
+    other["stack"] = "another"
+    whole = [journals.line_of(other), "damaged", ""]
+    path.with_name("another.jsonl").write_text("\n".join(whole))
+
+    assert recover(shop, tmp_path).left == ()
+    assert recover(shop, tmp_path).found == 0
+
+
 def test_a_second_drill_is_refused_here_and_elsewhere(shop, tmp_path):
     path = left_open(shop, tmp_path / "here")
     broken = stage.configuration(shop)
