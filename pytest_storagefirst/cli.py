@@ -189,6 +189,59 @@ def load(
         _fail(f"storagefirst load: {error.line}", SET_UP)
 
 
+@main.command()
+@click.argument("name", required=False, metavar="NAME|FILE")
+@click.option("--target", default="local", metavar="local|stack:NAME", help="What is broken.")
+@click.option("--live", metavar="ACCOUNT:REGION:STACK", help="Act; without it, a plan.")
+@click.option("--report", type=Path, metavar="DIR", help="Write the report into DIR.")
+@click.option("--alarm", "alarms", multiple=True, help="An alarm of CloudWatch that has to be OK.")
+@click.option("--journal", "journals", multiple=True, metavar="dynamodb:TABLE|s3://BUCKET/PREFIX")
+@click.option("--duration", "seconds", type=float, metavar="SECONDS", help="Of all of it.")
+@click.option("--faults-only", is_flag=True, help="Send no message: nothing is judged.")
+@click.option("--list", "lists", is_flag=True, help="The drills, a name a line.")
+def drill(name: str | None, lists: bool, **asked: Any) -> None:
+    """Plan the drill NAME on a deployed stack, or run it with --live, and undo it.
+
+    Exits with 0 when all properties hold, 3 when one is violated, 4 when the drill does not show
+    it, 5 when it can't be set up: then nothing was touched.
+    """
+    from pytest_storagefirst.chaos.drill import drill_names
+    from pytest_storagefirst.errors import StorageFirstError
+
+    if lists:
+        click.echo("\n".join(drill_names()))
+        return
+    if name is None:
+        raise click.UsageError("name a drill; storagefirst drill --list names them all")
+    from pytest_storagefirst.chaos import command
+
+    try:
+        sys.exit(command.drill(command.Asked(name=name, **asked), Path.cwd(), click.echo))
+    except StorageFirstError as error:
+        _fail(f"storagefirst drill: {error.line}", SET_UP)
+
+
+@main.command()
+@click.option("--target", default="local", metavar="local|stack:NAME", help="What was broken.")
+@click.option("--journal", "journals", multiple=True, metavar="dynamodb:TABLE|s3://BUCKET/PREFIX")
+@click.option(
+    "--keep-changes", is_flag=True, help="What someone else changed meanwhile is meant so."
+)
+def recover(target: str, journals: tuple[str, ...], keep_changes: bool) -> None:
+    """Undo what drills left open, as after a SIGKILL, and say what was done.
+
+    Exits with 0 when nothing is left, 4 when something could not be undone, 5 when nothing could
+    be tried.
+    """
+    from pytest_storagefirst.chaos import command
+    from pytest_storagefirst.errors import StorageFirstError
+
+    try:
+        sys.exit(command.recovery(target, Path.cwd(), journals, keep_changes, click.echo))
+    except StorageFirstError as error:
+        _fail(f"storagefirst recover: {error.line}", SET_UP)
+
+
 def _tell_finding(finding: dict[str, Any]) -> None:
     if finding["refused"]:
         first, *rest = str(finding["refused"]).splitlines()

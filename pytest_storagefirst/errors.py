@@ -100,3 +100,11 @@ class TargetError(StorageFirstError):
 
 class LoadError(StorageFirstError):
     """A load run can't be set up: no such profile, a wrong objective, a journal without room."""
+
+
+class DrillError(StorageFirstError):
+    """A drill that can't be read, does not fit the stack, or is not permitted on it."""
+
+
+class JournalError(StorageFirstError):
+    """A drill's undo journal is damaged, from another version, or can't be written."""

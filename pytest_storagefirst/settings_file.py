@@ -90,6 +90,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             "bookkeeping",
             "permissions",
             "target",
+            "drills",
             "profiles",  # of load runs, which read them themselves
         ),
     )
@@ -140,6 +141,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             _target(read, ("target", number), value)
             for number, value in enumerate(read.tables(("target",), top.get("target", [])))
         ),
+        drills=_drills(read, top.get("drills", {})),
         bookkeeping=tuple(
             read.text(("bookkeeping", number), value)
             for number, value in enumerate(read.texts(("bookkeeping",), top.get("bookkeeping", [])))
@@ -228,6 +230,23 @@ def _target(read: Reader, path: tuple[str | int, ...], value: Any) -> AllowedTar
         region=read.text((*path, "region"), table["region"]),
         where=read.document.where(*path),
     )
+
+
+def _drills(read: Reader, value: Any) -> dict[str, Any]:
+    """When drills may act; the window's text is read when a drill is."""
+    path = ("drills",)
+    table = read.table(path, value, ("alarms", "window", "maximum_seconds"))
+    found: dict[str, Any] = {}
+    if "alarms" in table:
+        names = table["alarms"]
+        if not isinstance(names, list) or not all(isinstance(one, str) and one for one in names):
+            raise read.wrong((*path, "alarms"), names, "a list of names of CloudWatch alarms")
+        found["alarms"] = tuple(names)
+    if "window" in table:
+        found["window"] = read.text((*path, "window"), table["window"])
+    if "maximum_seconds" in table:
+        found["maximum_s"] = read.count((*path, "maximum_seconds"), table["maximum_seconds"])
+    return found
 
 
 _OF_A_FLAG = ("table", "key", "attribute", "parameter", "profile", "flag", "values")

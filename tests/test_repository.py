@@ -29,6 +29,7 @@ FLOORS = (
     ("explore",),
     ("report",),
     ("load",),
+    ("chaos",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey"),
     ("collect", "conclusion", "failures", "told_once"),

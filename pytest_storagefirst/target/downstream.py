@@ -6,6 +6,8 @@ over http that is answered 200 {}, over https refused. Below `/_storagefirst` it
 
     POST script   {"script": ["outage 60 s", "healthy"], "url": "https://payments.example"}
                   for all whose URL begins so, "" for all; from now on
+    GET  script   ?url=…: {"script": …} that was told last for just this URL; null: none. A script
+                  of null takes back what was told.
     GET  counts   {"now_s": …, "seconds": [{"at_s": …, "downstream": "https://…", "calls": 4,
                   "taken": 1, "throttled": 1, "failed": 1, "refused": 1}]}; ?since=EPOCH_SECONDS
     GET  calls    [{"began_ms": …, "ended_ms": …, "downstream": "https://…", "answer": "taken",
@@ -106,6 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
         since = int(float((parse_qs(query).get("since") or ["0"])[0]))
         if (self.command, what) == ("POST", "script"):
             self._told_script(body)
+        elif (self.command, what) == ("GET", "script"):
+            url = (parse_qs(query).get("url") or [""])[0]
+            self._say(200, {"script": self.parties.told(url), "url": url})
         elif (self.command, what) == ("GET", "counts"):
             self._say(200, self.parties.counts(since))
         elif (self.command, what) == ("GET", "calls"):
@@ -119,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             told = json.loads(body)
             script, url = told["script"], told.get("url", "")
-            if not isinstance(script, list) or not isinstance(url, str):
-                raise TypeError(f"script is a list, url a text: {told!r}")
+            if not isinstance(script, list | None) or not isinstance(url, str):
+                raise TypeError(f"script is a list or null, url a text: {told!r}")
             self.parties.script(script, url)
         except (FaultError, ValueError, KeyError, TypeError, AttributeError) as error:
             self._say(400, {"error": str(error)})

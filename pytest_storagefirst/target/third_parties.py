@@ -70,16 +70,33 @@ class ThirdParties:
         self._scripts: list[tuple[str, int | None, Script]] = [
             (one.url, None, parse_script(one.script)) for one in self.downstreams if one.script
         ]
+        self._settings = len(self._scripts)
+        # Those that were told and not taken back, by their place in the list.
+        self._told: dict[int, tuple[str, list[object]]] = {}
         self._numbers: Counter[tuple[int, int]] = Counter()
         self._arrivals: deque[Arrival] = deque(maxlen=KEPT_ARRIVALS)
         self._seconds: dict[tuple[int, str], Counter[str]] = {}
         self._under_way: Counter[str] = Counter()
 
-    def script(self, texts: Iterable[object], url: str = "") -> None:
-        """From now on all whose URL begins so do this. Raises FaultError for what is no script."""
-        script = parse_script(tuple(texts))
+    def script(self, texts: Iterable[object] | None, url: str = "") -> None:
+        """From now on all whose URL begins so do this; None: what they did before they were told.
+
+        Raises FaultError for what is no script.
+        """
+        told = None if texts is None else list(texts)
+        script = None if told is None else parse_script(told)
         with self._lock:
-            self._scripts.append((url, self._now_ms(), script))
+            if script is None:
+                self._told = {at: one for at, one in self._told.items() if one[0] != url}
+            else:
+                self._told[len(self._scripts)] = (url, told or [])
+                self._scripts.append((url, self._now_ms(), script))
+
+    def told(self, url: str) -> list[object] | None:
+        """The script that was told last for just this URL; None when none was."""
+        with self._lock:
+            found = [told for place, told in self._told.values() if place == url]
+        return found[-1] if found else None
 
     def arrive(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
@@ -142,7 +159,7 @@ class ThirdParties:
 
     def _meets(self, url: str, now_ms: int) -> Trouble:
         for number, (place, began_ms, script) in reversed(list(enumerate(self._scripts))):
-            if not url.startswith(place):
+            if not url.startswith(place) or (number >= self._settings and number not in self._told):
                 continue
             if began_ms is None:
                 began_ms = now_ms

@@ -1,0 +1,1 @@
+"""Chaos drills: faults in a deployed stack that are proven, judged and always undone."""

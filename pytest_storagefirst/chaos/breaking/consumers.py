@@ -1,0 +1,127 @@
+"""Faults of those who process: switched off, throttled, broken, hurried."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from pytest_storagefirst.chaos.breaking.kind import (
+    Aim,
+    Kind,
+    chosen,
+    consumers_of,
+    mappings_of,
+    unfit,
+    work_queues,
+)
+from pytest_storagefirst.chaos.drill import Fault
+from pytest_storagefirst.chaos.setting import Change
+from pytest_storagefirst.chaos.settings.parameters import of_type
+
+NO_HANDLER = "storagefirst_drill_no_such_module.handler"
+AGENT_VARIABLE = "STORAGEFIRST_AGENT"  # names the parameter that the agent asks
+
+
+def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
+    """Where a function is named, those that feed it are meant."""
+    arns = {one.logical_id: one.arn for one in aim.topology.functions}
+    where: list[str] = []
+    for name in fault.where:
+        fed = [m.logical_id for m in mappings_of(aim.topology) if m.function_arn == arns.get(name)]
+        where += fed or [name]
+    fault = replace(fault, where=tuple(where))
+    return [
+        aim.change(
+            "mapping-enabled",
+            one.logical_id,
+            {"uuid": one.uuid},
+            False,
+            f"nothing is read from {one.source_arn.rpartition(':')[2]}",
+        )
+        for one in chosen(fault, "event source mapping", mappings_of(aim.topology))
+    ]
+
+
+def _throttled(aim: Aim, fault: Fault) -> list[Change]:
+    most = fault.options.get("concurrency", 0)
+    return [
+        aim.change(
+            "reserved-concurrency",
+            one.logical_id,
+            {"function": one.name},
+            most,
+            "every caller of the function",
+        )
+        for one in chosen(fault, "function", consumers_of(aim.topology))
+    ]
+
+
+def _visibility_expired(aim: Aim, fault: Fault) -> list[Change]:
+    seconds = str(fault.options.get("visibility_timeout_seconds", 1))
+    consumed = {one.source_arn for one in aim.topology.mappings}
+    queues = [one for one in work_queues(aim.topology) if one.arn in consumed]
+    return [
+        aim.change(
+            "queue-attribute",
+            one.logical_id,
+            {"queue": one.url, "attribute": "VisibilityTimeout"},
+            seconds,
+            "every message received meanwhile comes again while it is at work: a receive more",
+        )
+        for one in chosen(fault, "queue with a consumer", queues)
+    ]
+
+
+def _init_failed(aim: Aim, fault: Fault) -> list[Change]:
+    functions = [one for one in consumers_of(aim.topology) if one.package_type == "Zip"]
+    return [
+        aim.change(
+            "handler",
+            one.logical_id,
+            {"function": one.name},
+            NO_HANDLER,
+            "every invocation of the function's $LATEST fails",
+        )
+        for one in chosen(fault, "function whose code is no container image", functions)
+    ]
+
+
+def _by_agent(aim: Aim, fault: Fault) -> list[Change]:
+    """Faults within a function: the agent that it carries is told what to do."""
+    carrying = [one for one in aim.topology.functions if AGENT_VARIABLE in one.environment]
+    if not carrying:
+        raise unfit(
+            fault,
+            "no function carries the agent",
+            expected=f"a function with the variable {AGENT_VARIABLE}, see docs/drills.md",
+        )
+    orders: dict[str, object] = {"do": fault.kind}
+    if fault.kind == "slow":
+        orders["seconds"] = fault.options.get("seconds", 3)
+    orders["share"] = fault.options.get("share", 1.0)
+    changes = []
+    for name in dict.fromkeys(
+        one.environment[AGENT_VARIABLE] for one in chosen(fault, "function", carrying)
+    ):
+        reached = [one.logical_id for one in carrying if one.environment[AGENT_VARIABLE] == name]
+        text = json.dumps(orders)
+        changes.append(
+            aim.change(
+                "parameter",
+                name,
+                {"parameter": name},
+                lambda before, text=text: of_type(text, before),
+                f"invocations of {', '.join(reached)}",
+            )
+        )
+    return changes
+
+
+KINDS = (
+    Kind("mapping-disabled", _mapping_disabled, stops=True),
+    Kind("throttled", _throttled, ("concurrency",)),
+    Kind("visibility-expired", _visibility_expired, ("visibility_timeout_seconds",)),
+    Kind("init-failed", _init_failed, stops=True),
+    Kind("slow", _by_agent, ("seconds", "share")),
+    Kind("error", _by_agent, ("share",)),
+)

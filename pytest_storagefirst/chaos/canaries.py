@@ -1,0 +1,200 @@
+"""Judging a drill: canary messages before, during and after it, and what became of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_storagefirst.chaos.drill import Drill, SteadyState
+from pytest_storagefirst.chaos.front_door import FrontDoor
+from pytest_storagefirst.chaos.setting import Change
+from pytest_storagefirst.ledger.accounting import Account, balance
+from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
+from pytest_storagefirst.target.observe import Observer, Sample
+
+EVERY_S = 2.0  # between canaries while it is broken
+MOST = 60
+SETTLE_S = 3.0  # beyond what the observer waits for
+_LOOK_EVERY_S = 0.5
+AWS_LOOK_EVERY_S = 3.0
+
+
+@dataclass
+class Canaries:
+    """Sends and looks, as the engine asks it to; all that it has seen is kept for the verdict.
+
+    `others` are messages of the drill's faults, all of them accepted; those that are `bad` are to
+    be set aside. Times are in seconds of the epoch.
+    """
+
+    drill: Drill
+    door: FrontDoor
+    observer: Observer
+    name: str
+    say: Callable[[str], None]
+    wait: Callable[[float], None] = time.sleep  # raises Stopped
+    outcomes: dict[str, bytes] = field(default_factory=dict)
+    sent_at: dict[str, float] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    effects: dict[str, int] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    bad: set[str] = field(default_factory=set)
+    processed_while_broken: set[str] | None = None
+    steady_after: bool | None = None
+    recovered_after_s: float | None = None
+    is_quiet: bool = False
+    began_at: float = field(default_factory=time.time)
+    _sampled_at: float = 0.0
+    _broken_at: float = 0.0
+    _ending_at: float = 0.0
+
+    # --- what the engine asks -----------------------------------------------------------------
+
+    def before(self) -> bool:
+        return self._steady("before", self._state.within_s)
+
+    def made(self, change: Change) -> None:
+        """Messages that a fault has sent are the drill's own."""
+        if change.setting in ("bad-messages", "dead-letters", "delivered"):
+            self.others |= set(change.value)
+        if change.setting == "bad-messages":
+            self.bad |= set(change.value)
+
+    def broken(self) -> None:
+        self._broken_at = time.time()
+        self.during()
+
+    def during(self) -> None:
+        now = time.time()
+        sent = [message for message in self.outcomes if "-during-" in message]
+        due = self._broken_at + len(sent) * EVERY_S
+        if now >= due and len(sent) < MOST:
+            self._send("during", len(sent) + 1)
+        if now - self._sampled_at >= 1:
+            self._sampled_at = now
+            self.samples.append(self.observer.sample())
+
+    def ending(self) -> None:
+        self._ending_at = time.time()
+        self.effects = dict(self.observer.processed())
+        self.processed_while_broken = set(self.effects)
+
+    def mended(self) -> None:
+        """Wait until all is well again, or time is up; then look at everything once more."""
+        began = time.time()
+        within_s = self.drill.expected.recovers_within_s
+        until = began + within_s
+        at_rest_since: float | None = None
+        while time.time() < until:
+            self._look()
+            if not self._waiting():
+                self.recovered_after_s = round(time.time() - began, 1)
+                break
+            # Nothing waits anywhere: what is missing still will not come any more.
+            at_rest_since = (at_rest_since or time.time()) if self.observer.quiet(0) else None
+            if at_rest_since is not None and time.time() - at_rest_since >= SETTLE_S:
+                break
+            self._pause()
+        self.say(self._told_recovery(began))
+        self.steady_after = self._steady("after", self._state.within_s)
+        while not self._rests() and time.time() < until:
+            self._pause()
+        self._look(finally_=True)
+
+    # --- the parts ----------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> SteadyState:
+        return self.drill.steady_state or SteadyState()
+
+    @property
+    def accepted(self) -> set[str]:
+        return {one for one, outcome in self.outcomes.items() if outcome == ACCEPTED} | self.others
+
+    def unfelt(self) -> bool:
+        """Whether all that was accepted while it was broken was processed before it was mended.
+
+        What was sent in the last moments would not have been processed anyway.
+        """
+        last = self._ending_at - EVERY_S * 0.75
+        sent = {one for one in self.accepted if "-during-" in one and self.sent_at[one] < last}
+        return bool(sent) and sent <= (self.processed_while_broken or set())
+
+    def account(self) -> Account:
+        """The ledger of all messages of the drill but the bad ones."""
+        refused = {one for one, how in self.outcomes.items() if how in (REJECTED, NOT_SENT)}
+        accepted = self.accepted - self.bad
+        return balance(
+            attempted=(set(self.outcomes) | self.others) - self.bad,
+            acknowledged=accepted,
+            rejected=refused,
+            effective=self.effects.keys(),
+            held=self.held.keys(),
+            duplicated={one for one, count in self.effects.items() if count > 1},
+        )
+
+    def _rests(self) -> bool:
+        """Whether nothing waits or is in flight any more, wherever what is missing is."""
+        self.samples.append(self.observer.sample())
+        self.is_quiet = self.observer.quiet(0)
+        return self.is_quiet
+
+    def _steady(self, when: str, within_s: float) -> bool:
+        """Whether messages that are sent now are all processed in time."""
+        mine = [self._send(when, number) for number in range(1, self._state.canaries + 1)]
+        if not all(self.outcomes[message] == ACCEPTED for message in mine):
+            self.say(f"steady state {when}: the front door does not accept every message")
+            return False
+        until = time.time() + within_s
+        while True:
+            self._look()
+            late = [message for message in mine if message not in self.effects]
+            if not late:
+                self.say(f"steady state {when}: {len(mine)} messages, all processed")
+                return True
+            if time.time() > until:
+                self.say(
+                    f"steady state {when}: {len(late)} of {len(mine)} messages were not processed "
+                    f"within {within_s:g} s"
+                )
+                return False
+            self._pause()
+
+    def _send(self, word: str, number: int) -> str:
+        message = f"{self.name}-{word}-{number}"
+        self.sent_at[message] = time.time()
+        self.outcomes[message] = self.door.send(message)
+        return message
+
+    def _look(self, *, finally_: bool = False) -> None:
+        self.effects = dict(self.observer.processed())
+        self.samples.append(self.observer.sample())
+        if finally_ or self._late():
+            self.held = dict(self.observer.held())
+
+    def _late(self) -> set[str]:
+        return self.accepted - set(self.effects)
+
+    def _waiting(self) -> set[str]:
+        """What is neither processed nor set aside for good."""
+        dead = {queue.logical_id for queue in self._dead()}
+        aside = {message for message, place in self.held.items() if place in dead}
+        return self._late() - aside
+
+    def _dead(self) -> Any:
+        from pytest_storagefirst.target.queues import queues_of
+
+        return queues_of(self.door.target.topology()).dead
+
+    def _pause(self) -> None:
+        is_local = self.door.target.endpoint_url is not None
+        self.wait(_LOOK_EVERY_S if is_local else AWS_LOOK_EVERY_S)
+
+    def _told_recovery(self, began: float) -> str:
+        if self.recovered_after_s is not None:
+            return f"all is processed or set aside {self.recovered_after_s:g} s after the undo"
+        waiting = len(self._waiting())
+        return f"{waiting} messages are still missing {time.time() - began:.0f} s after the undo"

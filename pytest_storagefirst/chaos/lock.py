@@ -1,0 +1,63 @@
+"""One drill at a time on a stack: a parameter of Systems Manager, which outlives the process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_storagefirst.errors import DrillError
+from pytest_storagefirst.target.target import Target
+
+FOLDER = "/storagefirst/drills/"
+
+
+def lock_name(stack_name: str) -> str:
+    return f"{FOLDER}{stack_name}"
+
+
+def holder(target: Target) -> Mapping[str, Any] | None:
+    """Who holds the stack's lock: id, drill, who, host, began, journal. None: nobody."""
+    client = target.session().client("ssm")
+    try:
+        answer = client.get_parameter(Name=lock_name(target.stack_name))
+    except client.exceptions.ParameterNotFound:
+        return None
+    try:
+        found = json.loads(answer["Parameter"]["Value"])
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"id": "", "drill": "one that is not known"}
+
+
+def take(target: Target, mine: Mapping[str, Any]) -> None:
+    """Take the lock: SSM refuses a parameter that is there already. Raises DrillError."""
+    client = target.session().client("ssm")
+    name = lock_name(target.stack_name)
+    try:
+        client.put_parameter(Name=name, Value=json.dumps(mine), Type="String")
+    except client.exceptions.ParameterAlreadyExists:
+        found = holder(target) or {}
+        if found.get("id") == mine["id"]:  # our own call, sent again by botocore
+            return
+        raise held(name, found) from None
+
+
+def held(name: str, found: Mapping[str, Any]) -> DrillError:
+    """What is told of a stack that another drill holds."""
+    return DrillError(
+        "another drill is under way on this stack, or was never undone",
+        where=name,
+        found=f"{found.get('drill')} by {found.get('who')} on {found.get('host')} since "
+        f"{found.get('began')}, its journal is {found.get('journal')}",
+        remedy="wait until it ends; if its process is gone, run storagefirst recover there",
+    )
+
+
+def release(target: Target, name: str) -> bool:
+    """Let go of the lock that the drill `name` holds; False where it does not hold it."""
+    found = holder(target)
+    if found is None or found.get("id") != name:
+        return False
+    target.session().client("ssm").delete_parameter(Name=lock_name(target.stack_name))
+    return True

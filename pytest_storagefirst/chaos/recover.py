@@ -1,0 +1,136 @@
+"""Finishing the undo of drills that could not do it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pytest_storagefirst.chaos import lock
+from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.journal import (
+    CLOSED,
+    ENDING,
+    FOLDER,
+    Journal,
+    Story,
+    stories_of,
+    told,
+)
+from pytest_storagefirst.chaos.proof import still_there
+from pytest_storagefirst.chaos.run import say_if_heard
+from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
+from pytest_storagefirst.errors import JournalError, StorageFirstError
+from pytest_storagefirst.target.target import Target
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """How many drills were open, and what of them is still: a line each."""
+
+    found: int
+    left: tuple[str, ...]
+
+
+def recover(
+    target: Target,
+    folder: Path,
+    copies: Iterable[str] = (),
+    *,
+    keep_changes: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Recovered:
+    """Undo what drills on this stack left open, by the journals in `folder` and in `copies`.
+
+    A drill whose journal is here no longer is found through the stack's lock, where its journal has
+    a copy. With `keep_changes` what someone else changed meanwhile is taken for meant.
+
+    Raises JournalError, before anything is touched, for a journal that is damaged, from another
+    version, or of a drill that is still running.
+    """
+    say = partial(say_if_heard, tell)
+
+    stories = list(stories_of(folder, target.account, target.region, target.stack_name))
+    fetched = _fetched(target, folder, [story.name for story in stories], copies)
+    stories += [fetched] if fetched is not None else []
+    unfinished = [story for story in stories if not story.is_closed]
+    for story in unfinished:
+        check_settings(story)
+    left: list[str] = []
+    opened = [
+        (Journal(story.path, copies_of(story.begin.get("copies", ()), target)), story)
+        for story in unfinished
+    ]
+    try:
+        for journal, story in reversed(opened):
+            left += _finish(target, journal, story, keep_changes, say)
+    finally:
+        for journal, _ in opened:
+            journal.close()
+    return Recovered(len(unfinished), tuple(left))
+
+
+def _finish(
+    target: Target, journal: Journal, story: Story, keep_changes: bool, say: Callable[[str], None]
+) -> list[str]:
+    """What is left of one drill; nothing, then its journal is closed and its lock let go."""
+    say(f"{story.begin.get('drill')} ({story.name}), begun {story.begin.get('began')}:")
+    changes = story.open_changes()
+    results = undo_all(target, changes, journal, lambda line: say(f"  {line}"))
+    left = [one for one in results if not one.is_done]
+    if keep_changes:
+        for one in left:
+            if one.how == MOVED:
+                journal.undone(one.number, "kept")
+        left = [one for one in left if one.how != MOVED]
+    problems = [one.told for one in left] + still_there(target, changes, results)
+    if left:
+        return problems
+    try:
+        if lock.release(target, story.name):
+            say("  the stack's lock is let go")
+        journal.write({"step": CLOSED}, must_copy=False)
+    except Exception as error:
+        problems.append(f"the stack's lock can't be let go: {told_error(error)}")
+    return problems
+
+
+def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[str]) -> Story | None:
+    """The journal of the drill that holds the stack's lock, where it is not in this folder."""
+    try:
+        found = lock.holder(target)
+    except Exception as error:
+        raise JournalError(
+            "the stack's lock can't be read: whether a drill is open is not known",
+            where=lock.lock_name(target.stack_name),
+            found=told_error(error),
+        ) from None
+    if found is None or found.get("id") in known:
+        return None
+    name = str(found.get("id"))
+    places = tuple(dict.fromkeys((*copies, *found.get("copies", ()))))
+    for copy in copies_of(places, target):
+        try:
+            content = copy.fetch(name)
+        except StorageFirstError:
+            raise
+        except Exception as error:
+            raise JournalError(
+                "the copy of the undo journal can't be read",
+                where=copy.where,
+                found=told_error(error),
+            ) from None
+        path = folder / FOLDER / f"{name}{ENDING}"
+        story = None if content is None else told(content, path)
+        if content is not None and story is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            return story
+    raise JournalError(
+        "a drill on this stack is under way, or its journal is elsewhere",
+        where=lock.lock_name(target.stack_name),
+        found=f"{found.get('drill')} by {found.get('who')} on {found.get('host')} since "
+        f"{found.get('began')}, its journal is {found.get('journal')}",
+        remedy="run storagefirst recover in that folder, or name a copy: --journal s3://…",
+    )

@@ -1,0 +1,73 @@
+"""What a drill changes, as data: a setting of a resource, and the value that it is given.
+
+Plan, journal, undo, proof and recovery are one engine over these: a kind of setting says how it is
+read and written, and nothing else knows which service it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_storagefirst.target.target import Target
+
+Value = Any  # what JSON can hold; None where the setting is absent
+Address = Mapping[str, Any]  # which one, as the service names it: {"uuid": "…"}
+
+
+class Moved(Exception):
+    """Someone else changed the setting meanwhile: what stands there now is neither ours nor old."""
+
+    def __init__(self, current: Value) -> None:
+        super().__init__("changed meanwhile by someone else")
+        self.current = current
+
+
+def plainly(current: Value, before: Value, value: Value) -> Value:
+    """What undo has to write: the value before, where ours still stands. Raises Moved."""
+    if current in (before, value):
+        return before
+    raise Moved(current)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A kind of setting.
+
+    `read` says what stands there, settled. `write` takes the new value and the one that was read
+    just before, which has to be still there: where the service can compare and swap, raises Moved.
+    `shows` says whether a value is in effect: by default whether it can be read. `undone` says what
+    to write instead of the current value, of (current, before, value). One that `moves_itself` is
+    also changed by the stack's own code, which is no one's mistake. One that is put back only
+    `after_judging` is evidence until then.
+    """
+
+    name: str
+    told: str  # for people: "enabled"
+    read: Callable[[Target, Address], Value]
+    write: Callable[[Target, Address, Value, Value], None]
+    shows: Callable[[Target, Address, Value], bool] | None = None
+    undone: Callable[[Value, Value, Value], Value] = plainly
+    moves_itself: bool = False
+    after_judging: bool = False
+
+    def in_effect(self, target: Target, address: Address, value: Value) -> bool:
+        if self.shows is not None:
+            return self.shows(target, address, value)
+        return bool(self.read(target, address) == value)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting's value before and during a fault. `place` is a logical id, for people.
+
+    `reach` says who feels it.
+    """
+
+    setting: str
+    place: str
+    address: Address
+    before: Value
+    value: Value
+    reach: str = ""

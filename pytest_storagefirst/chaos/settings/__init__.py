@@ -1,0 +1,21 @@
+"""The kinds of settings that drills change, by service."""
+
+from __future__ import annotations
+
+from pytest_storagefirst.chaos.setting import Setting
+from pytest_storagefirst.chaos.settings import (
+    functions,
+    items,
+    messages,
+    parameters,
+    queues,
+    roles,
+    tables,
+    third_parties,
+)
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for module in (functions, queues, roles, tables, items, parameters, third_parties, messages)
+    for setting in module.SETTINGS
+}

@@ -1,0 +1,209 @@
+"""What a drill showed: by the same sets and for the same properties as in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_storagefirst.chaos.breaking import KINDS
+from pytest_storagefirst.chaos.canaries import Canaries
+from pytest_storagefirst.chaos.run import Outcome
+from pytest_storagefirst.ledger.accounting import Account
+from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
+from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
+from pytest_storagefirst.load.outcomes import UNKNOWN as UNKNOWN_OUTCOME
+
+EXITS = {OK: 0, VIOLATED: 3, UNKNOWN: 4}
+NOT_JUDGED = "no message was sent: nothing was judged"
+SHOWN = 10
+
+Judged = tuple[str, str]  # verdict, why
+
+
+def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str], list[Any]]:
+    """The verdict, why, and each property's own.
+
+    What is known to be violated is, whatever is in doubt. Else all that was not shown is a doubt.
+    """
+    doubts = list(outcome.problems)
+    if not outcome.shown and not doubts:
+        doubts.append("the fault was never shown to be in effect")
+    doubts += outcome.undo_problems
+    doubts += [one.told for one in outcome.undone if not one.is_done]
+    doubts += [f"no counterpart for {one}" for one in outcome.drill.unmatched]
+    if canaries is None:
+        return UNKNOWN, [*doubts, NOT_JUDGED], []
+    properties: list[dict[str, str]] = []
+    if outcome.shown:
+        account = canaries.account()
+        if not account.acknowledged:
+            doubts.append("no message was accepted")
+        doubts += canaries.observer.doubts()
+        stopping = [one.kind for one in outcome.drill.faults if KINDS[one.kind].stops]
+        if stopping and canaries.unfelt():
+            doubts.append(
+                f"{stopping[0]} was set and not felt: every message was processed all the same"
+            )
+        for name in outcome.drill.expected.properties:
+            verdict, why = _PROPERTIES.get(name, _not_here)(account, canaries, outcome)
+            properties.append({"name": name, "verdict": verdict, "why": why})
+    against = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == VIOLATED]
+    if canaries.steady_after is False:
+        against.append("the steady state did not come back after the undo")
+    unclear = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == UNKNOWN]
+    if against and not canaries.observer.doubts():
+        return VIOLATED, [*against, *doubts, *unclear], properties
+    if doubts or unclear or against:
+        return UNKNOWN, [*doubts, *unclear, *against], properties
+    return OK, [], properties
+
+
+def _no_loss(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
+    if account.phantom:
+        return VIOLATED, f"rejected and processed all the same: {_some(account.phantom)}"
+    if not account.lost:
+        return OK, f"{len(account.acknowledged)} accepted, none lost"
+    if not canaries.is_quiet:
+        return UNKNOWN, f"not found yet, and the stack is not at rest: {_some(account.lost)}"
+    return VIOLATED, f"{len(account.lost)} lost: {_some(account.lost)}"
+
+
+def _no_duplicates(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
+    if account.duplicated:
+        return VIOLATED, f"their effect stands more than once: {_some(account.duplicated)}"
+    return OK, "every effect stands once"
+
+
+def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
+    within = f"{outcome.drill.expected.recovers_within_s:g} s"
+    if canaries.recovered_after_s is None and outcome.stopped:
+        return UNKNOWN, "it was ended before all was processed"
+    if canaries.recovered_after_s is None and canaries.is_quiet:
+        return OK, "the stack came to rest"
+    if canaries.recovered_after_s is None:
+        return VIOLATED, f"messages still waited {within} after the undo"
+    return OK, f"all was processed or set aside {canaries.recovered_after_s:g} s after the undo"
+
+
+def _isolated(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
+    dragged = account.stranded
+    if dragged:
+        return VIOLATED, f"good messages were set aside with the bad ones: {_some(dragged)}"
+    dropped = canaries.bad - set(canaries.held) - set(canaries.effects)
+    if not canaries.bad:
+        return UNKNOWN, "no bad message was sent"
+    if dropped and canaries.is_quiet:
+        return VIOLATED, f"bad messages are nowhere, without a trace: {_some(frozenset(dropped))}"
+    if dropped:
+        return UNKNOWN, "bad messages are still being tried"
+    return OK, f"{len(canaries.bad)} bad messages were set aside"
+
+
+def _not_here(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
+    return UNKNOWN, "is judged in tests, and not by drills"
+
+
+_PROPERTIES: dict[str, Callable[[Account, Canaries, Outcome], Judged]] = {
+    "no-message-loss": _no_loss,
+    "no-duplicate-effects": _no_duplicates,
+    "drains": _drains,
+    "poison-isolated": _isolated,
+}
+
+
+def _phases(outcome: Outcome, canaries: Canaries | None) -> Iterator[dict[str, Any]]:
+    """Before, broken and mended, in seconds since the observer began to look."""
+    if canaries is None or "began" not in outcome.times:
+        return
+    marks = [0.0, *(outcome.times[one] - canaries.began_at for one in ("began", "undone"))]
+    marks.append(max(marks[-1], *(one.at_s for one in canaries.samples)))
+    for name, from_s, to_s in zip(("steady", "broken", "mended"), marks, marks[1:], strict=False):
+        yield {"name": name, "from_s": round(from_s, 1), "to_s": round(to_s, 1)}
+
+
+def _timeline(canaries: Canaries) -> Iterator[dict[str, Any]]:
+    """A row for each second that was looked at, as in a load run's report."""
+    samples = {int(one.at_s): one for one in canaries.samples}
+    sent: dict[int, list[bytes]] = {}
+    for message, at in canaries.sent_at.items():
+        sent.setdefault(int(at - canaries.began_at), []).append(canaries.outcomes[message])
+    words = {"accepted": ACCEPTED, "rejected": REJECTED, "unknown": UNKNOWN_OUTCOME}
+    seen = ("visible", "in_flight", "dead", "oldest_age_s", "downstream", "circuit", "mapping")
+    for second in range(max((*samples, *sent), default=-1) + 1):
+        outcomes = sent.get(second, [])
+        yield {
+            "at_s": second,
+            "offered": len(outcomes),
+            **{word: outcomes.count(outcome) for word, outcome in words.items()},
+            "not_sent": outcomes.count(NOT_SENT),
+            "service_p99_ms": None,
+            "latency_p99_ms": None,
+            **{name: getattr(samples.get(second), name, None) for name in (*seen, "processed")},
+        }
+
+
+def _some(messages: frozenset[str]) -> str:
+    shown = ", ".join(sorted(messages)[:SHOWN])
+    return f"{shown} and {len(messages) - SHOWN} more" if len(messages) > SHOWN else shown
+
+
+def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[str, Any]:
+    """The report document, of the same form as a load run's."""
+    verdict, why, properties = conclude(outcome, canaries)
+    began = outcome.times.get("began")
+    account = canaries.account() if canaries is not None else Account()
+    return {
+        "version": 1,
+        "kind": "drill",
+        "run": outcome.name,
+        "profile": outcome.drill.name,
+        "target": target.name,
+        "stack": target.stack_name,
+        "started": None
+        if began is None
+        else datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")[:-6] + "Z",
+        "seconds": round(outcome.times.get("undone", 0) - began, 1) if began else 0.0,
+        "verdict": verdict,
+        "exit": EXITS[verdict],
+        "why": why,
+        "properties": properties,
+        "objectives": [
+            {
+                "expression": one["name"],
+                "value": None,
+                "unit": "",
+                "met": {OK: True, VIOLATED: False}.get(one["verdict"]),
+                "why": one["why"],
+            }
+            for one in properties
+        ],
+        "phases": list(_phases(outcome, canaries)),
+        "timeline": list(_timeline(canaries)) if canaries else [],
+        "caps": {"downstream_per_s": None},
+        "ledger": {
+            "attempted": len(account.attempted),
+            "accepted": len(account.acknowledged),
+            "rejected": len(account.rejected),
+            "unknown": len(account.indeterminate),
+            "not_sent": 0,
+            "processed": len(account.processed),
+            "stranded": len(account.stranded),
+            "recovered": len(account.recovered),
+            "dead": len(account.stranded),
+            "lost": sorted(account.lost),
+            "duplicated": sorted(account.duplicated),
+            "phantom": sorted(account.phantom),
+        },
+        "changes": [vars(one) for one in outcome.changes],
+        "undone": [vars(one) for one in outcome.undone],
+        "shown": outcome.shown,
+        "recovered_after_s": canaries.recovered_after_s if canaries else None,
+        "circuit": {
+            "transitions": [
+                {"at_s": at_s, "from": one, "to": other}
+                for at_s, one, other in (canaries.observer.circuit_changes if canaries else ())
+            ]
+        },
+        "journal": str(outcome.journal) if outcome.journal else None,
+    }

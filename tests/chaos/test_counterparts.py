@@ -1,0 +1,116 @@
+"""Faults of tests as faults of drills: which have a counterpart, and what is said of the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_storagefirst.chaos.breaking import KINDS, Aim
+from pytest_storagefirst.chaos.counterparts import counterpart, drill_of_replay
+from pytest_storagefirst.chaos.drill import Fault, drill_names, find_drill
+from pytest_storagefirst.chaos.plan import make_plan
+from pytest_storagefirst.errors import DrillError, ReplayError
+from pytest_storagefirst.faults.catalogue import KINDS as CATALOGUE
+from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+FOUND = {
+    "Worker: invocation #1: mapping-disabled for 90 s": Fault(
+        "mapping-disabled", ("Worker",), for_s=90
+    ),
+    "Worker: invocation #1: throttled for 30 s": Fault("throttled", ("Worker",), for_s=30),
+    "Worker: dynamodb.PutItem #1: refused(access-denied) for 90 s": Fault(
+        "table-denied", for_s=90, options={"actions": ["dynamodb:PutItem"]}
+    ),
+    "Worker: dynamodb.PutItem #1: refused(throttle) for 90 s": Fault("table-throttled", for_s=90),
+    "Worker: http POST https://payments.example/charges #1: refused for 90 s": Fault(
+        "outage", for_s=90
+    ),
+    "Work: delivery #1: visibility-expired": Fault("visibility-expired", ("Work",)),
+    "Work: delivery #1: ack-lost for 20 s": Fault("delete-denied", ("Work",), for_s=20),
+    "POST /orders: request #1: storage-refused(access-denied)": Fault("send-denied"),
+}
+NONE = (
+    "Worker: dynamodb.PutItem #1: response-lost",
+    "Worker: dynamodb.PutItem #1: crash-after",
+    "Worker: invocation #1: recycled",
+    "Work: delivery #1: reordered",
+    "POST /orders: request #1: sender-resends",
+    "Worker: s3.PutObject #1: refused(throttle) for 90 s",
+)
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_a_counterpart(text):
+    assert counterpart(parse_fault(text)) == FOUND[text]
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_no_counterpart_and_why(text):
+    said = counterpart(parse_fault(text))
+
+    assert isinstance(said, str)
+    assert len(said) > 20
+
+
+def test_every_counterpart_is_a_fault_of_drills():
+    assert all(found.kind in KINDS for found in FOUND.values())
+    assert {"response-lost", "crash-after"} <= set(CATALOGUE)
+
+
+def replay_file(folder: Path, *plan: str) -> Path:
+    schedule = Schedule((Send("m1", "Work", {"id": "{unique}"}),)).to_json()
+    document = {
+        "format": "storagefirst-replay",
+        "version": 1,
+        "template": "template.yaml",
+        "property": "no-duplicate-effects",
+        "bad": [],
+        "kept": {},
+        "schedule": {**schedule, "plan": list(plan)},
+        "story": [],
+    }
+    file = folder / "failure.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
+def test_a_replay_file_is_a_drill_and_says_what_it_leaves_out(shop, tmp_path):
+    file = replay_file(
+        tmp_path,
+        "Worker: invocation #1: mapping-disabled for 90 s",
+        "Worker: dynamodb.PutItem #1: response-lost",
+    )
+    drill = find_drill(file.name, tmp_path)
+
+    assert [one.kind for one in drill.faults] == ["mapping-disabled"]
+    [left_out] = drill.unmatched
+    assert "response-lost" in left_out
+    assert drill.expected.properties == ("no-duplicate-effects", "no-message-loss")
+    [(_, [change])] = make_plan(drill, Aim(shop, "x")).changes
+    assert change.place == "FromWork"
+
+
+def test_a_replay_file_without_any_counterpart_is_refused(tmp_path):
+    file = replay_file(tmp_path, "Worker: dynamodb.PutItem #1: response-lost")
+
+    with pytest.raises(DrillError, match="no fault of this replay file") as caught:
+        drill_of_replay(file)
+    assert "response-lost" in caught.value.line
+
+
+def test_a_file_that_is_no_replay_file_is_refused(tmp_path):
+    (tmp_path / "other.json").write_text("{}")
+
+    with pytest.raises(ReplayError, match="no replay file"):
+        find_drill("other.json", tmp_path)
+
+
+def test_the_drills_of_the_wheel_are_those_of_the_repository():
+    """pyproject puts chaos/ there; here the repository's own are used."""
+    project = (Path(__file__).parent.parent.parent / "pyproject.toml").read_text()
+
+    assert '"chaos" = "pytest_storagefirst/chaos/drills"' in project
+    assert "consumer-disabled" in drill_names()
