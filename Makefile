@@ -12,7 +12,7 @@ QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/r
 # Whole explorations, which take three times as long under coverage; they are not what it measures.
 LONG_TESTS := tests/zoo
 # With the emulator, in its environment, and one at a time: they start processes and wait for them.
-LOCAL_TESTS := $(wildcard tests/target tests/load)
+LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo
 
 .PHONY: help demo test lint bench emulators clean
