@@ -174,6 +174,13 @@ class CircuitWatch:
         """Whether a call writes the state alone: no effect of a message."""
         return self._breaker.kind == "parameter" and self._names(service, "", body)
 
+    def is_its_own(self, service: str, operation: str, body: Any) -> bool:
+        """Whether a call writes what the breaker keeps, and names no message."""
+        if not self._names(service, operation, body):
+            return False
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+        return not self._simulation.identities.messages_in(text)
+
     def _names(self, service: str, operation: str, body: Any) -> bool:
         """Whether a call is about where the state is kept."""
         if service != _SERVICES[self._breaker.kind]:

@@ -313,7 +313,10 @@ def _effected(
     if crossing.point in _COMPUTING:
         return
     place = invocation.function.logical_id
-    simulation.record("effected", crossing.messages, place, crossing.label)
+    messages, circuit = crossing.messages, simulation.circuit
+    if circuit is not None and circuit.is_its_own(crossing.service, crossing.operation, body):
+        messages = ()  # it is done for no message, or for all that come
+    simulation.record("effected", messages, place, crossing.label)
     if crossing.service in STATE_SERVICES or crossing.point in MOVES_ON:
         return
     if simulation.circuit is not None and simulation.circuit.is_kept_by(crossing.service, body):

@@ -283,3 +283,16 @@ def test_late_messages_come_when_all_is_well_again(rig: Any) -> None:
             at.append((event.messages[0] if event.messages else "healed", event.at_ms))
     assert [name for name, _ in at] == ["m1", "healed", "m2", "m3"]
     assert at[2][1] - at[1][1] >= 900_000
+
+
+def test_what_is_written_for_the_breaker_is_no_messages_doing(rig: Any) -> None:
+    def worker(event: Any, context: Any) -> None:
+        write("OPEN")
+        write("OPEN", by=json.loads(event["Records"][0]["body"])["id"])
+
+    played = watched(rig, table(), worker).play()
+    effected = [event for event in played.observation.history if event.kind == "effected"]
+    assert [(event.messages, event.detail) for event in effected] == [
+        ((), "dynamodb.PutItem #1"),
+        (("m1",), "dynamodb.PutItem #2"),
+    ]
