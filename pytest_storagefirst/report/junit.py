@@ -36,12 +36,13 @@ def write_junit(document: Document, file: Path) -> Path:
         "time": f"{float(document.get('seconds', 0)):.3f}",
     }
     told = {name: str(value) for name, value in counts.items()}
+    kind = document.get("kind", "load")
     root = ElementTree.Element("testsuites", told)
     suite = ElementTree.SubElement(
         root,
         "testsuite",
         {
-            "name": plain(f"load {document.get('profile')} on {document.get('stack')}"),
+            "name": plain(f"{kind} {document.get('profile')} on {document.get('stack')}"),
             "timestamp": plain(document.get("started", "")).removesuffix("Z"),
             **told,
         },
@@ -51,15 +52,15 @@ def write_junit(document: Document, file: Path) -> Path:
             suite,
             "testcase",
             {
-                "classname": plain(f"load.{document.get('profile')}"),
+                "classname": plain(f"{kind}.{document.get('profile')}"),
                 "name": plain(one.name),
                 "time": "0",
             },
         )
         if one.verdict != OK:
-            kind = "failure" if one.verdict == VIOLATED else "error"
+            tag = "failure" if one.verdict == VIOLATED else "error"
             wrong = ElementTree.SubElement(
-                case, kind, {"message": plain(one.told), "type": one.verdict}
+                case, tag, {"message": plain(one.told), "type": one.verdict}
             )
             wrong.text = plain(one.detail or one.told)
     ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)

@@ -76,7 +76,7 @@ def _verdict(document: Document) -> Markup:
     look = _look_of(document)
     why = [element("li", one) for one in document.get("why", ())]
     facts = [
-        ("profile", document.get("profile")),
+        ("drill" if document.get("kind") == "drill" else "profile", document.get("profile")),
         ("target", document.get("target")),
         ("stack", document.get("stack")),
         ("started", document.get("started")),
@@ -225,6 +225,9 @@ def _bar(start: int, number: int, whole: int, look: str) -> Markup:
 
 
 def _objectives(document: Document) -> Markup:
+    # A drill is judged by properties, which have no measure.
+    is_drill = document.get("kind") == "drill"
+    title, what = ("Properties", "Property") if is_drill else ("Objectives", "Objective")
     rows: list[list[object]] = []
     for one in document.get("objectives", ()):
         look, sign = _SIGNS.get(one.get("met"), _SIGNS[None])
@@ -233,14 +236,14 @@ def _objectives(document: Document) -> Markup:
                 element("code", one["expression"]),
                 element("span", sign, class_=f"tone {look}"),
                 joined(
-                    measured(one.get("value"), one.get("unit") or ""),
+                    None if is_drill else measured(one.get("value"), one.get("unit") or ""),
                     element("div", one["why"], class_="soft small") if one.get("why") else None,
                 ),
             ]
         )
     if not rows:
-        return section("Objectives", element("p", "The profile sets none.", class_="soft"))
-    return section("Objectives", table(["Objective", "Verdict", "Measured"], rows))
+        return section(title, element("p", "The profile sets none.", class_="soft"))
+    return section(title, table([what, "Verdict", "Shown" if is_drill else "Measured"], rows))
 
 
 def _answers(document: Document) -> Markup | None:

@@ -327,3 +327,15 @@ def test_it_is_written_where_it_is_asked_for(tmp_path):
 
     assert file == tmp_path / "new" / "folder" / "report.html"
     assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_drill_is_told_as_one():
+    document = load_documents.outage()
+    shown = {"expression": "no-message-loss", "value": None, "unit": "", "met": True}
+    document |= {"kind": "drill", "profile": "consumer-disabled"}
+    document["objectives"] = [{**shown, "why": "37 accepted, none lost"}]
+    text = load_page(document)
+    assert ">Properties</h2>" in text
+    assert "drill <code>consumer-disabled</code>" in text
+    assert "37 accepted, none lost" in text
+    assert "Objectives" not in text
