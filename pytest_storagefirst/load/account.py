@@ -144,7 +144,8 @@ def document(
 ) -> dict[str, Any]:
     """The report document, with verdict and exit code."""
     profile = plan.profile
-    judged = judge(map(parse_objective, profile.objectives), values(facts), bounds(facts))
+    objectives = map(parse_objective, profile.objectives)
+    judged = judge(objectives, values(facts), bounds(facts), facts.trouble)
     found, why = verdict(facts, judged, doubts)
     account = facts.account
     return {

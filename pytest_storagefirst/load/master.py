@@ -296,6 +296,7 @@ class Master:
             dead=dead,
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
+            trouble=next(iter([*doubts, *self.standing.troubles()]), ""),
         )
         if self.is_interrupted:
             doubts.append(f"interrupted, {sum(r.offered for r in facts.rows.values())} messages in")

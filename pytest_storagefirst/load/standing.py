@@ -133,16 +133,22 @@ class Standing:
                 + "".join(f" ({text.removeprefix('dropped: ')})" for text in why)
                 + ": raise at_once or use --processes"
             )
+        yield from self.troubles()
+        for number, worker in enumerate(self.workers):
+            if worker.problem or worker.vanished_s is not None:
+                continue
+            dealt = self._dealt[number]
+            left = sum(worker.outcomes[one.sequence] == UNTRIED for one in dealt)
+            if left:
+                yield f"worker {number} was ended before {left} of its {len(dealt)} messages"
+
+    def troubles(self) -> Iterator[str]:
+        """What befell workers that can have moved shares and times, to the target's charge."""
         for number, worker in enumerate(self.workers):
             if worker.problem:
                 yield f"worker {number} sent nothing: {worker.problem}"
             elif worker.vanished_s is not None:
                 yield f"worker {number} vanished {worker.vanished_s:.0f} s into the run"
-            else:
-                dealt = self._dealt[number]
-                left = sum(worker.outcomes[one.sequence] == UNTRIED for one in dealt)
-                if left:
-                    yield f"worker {number} was ended before {left} of its {len(dealt)} messages"
             if worker.late_s > LATEST_S:
                 yield (
                     f"worker {number} was {worker.late_s:.1f} s behind its own schedule: "

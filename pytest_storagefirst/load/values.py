@@ -54,6 +54,7 @@ class Facts:
     dead: frozenset[str] = frozenset()
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
+    trouble: str = ""  # of the generator, by which values can have been moved
 
     @property
     def nothing_was_found(self) -> bool:

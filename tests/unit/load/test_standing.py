@@ -85,6 +85,7 @@ def test_a_worker_that_vanished_may_have_sent_what_was_due_meanwhile(standing):
 
     assert known(standing) == {"r1-0-0": ACCEPTED} | {f"r1-0-{n}": UNKNOWN for n in (1, 2, 3)}
     assert "worker 0 vanished 3 s into the run" in standing.doubts()
+    assert list(standing.troubles()) == ["worker 0 vanished 3 s into the run"]
 
 
 def test_its_journal_tells_what_it_did_send(standing, tmp_path):

@@ -36,7 +36,7 @@ def facts(accepted="abc", processed="abc", held="", how=DRAINED, rejected="", **
 
 
 def judged(found, *texts, doubts=()):
-    objectives = judge(map(parse_objective, texts), values(found), bounds(found))
+    objectives = judge(map(parse_objective, texts), values(found), bounds(found), found.trouble)
     return verdict(found, objectives, doubts)
 
 
@@ -71,6 +71,28 @@ def test_what_a_run_shows(found, texts, doubts, expected):
 
     assert verdict == expected, why
     assert bool(why) == (expected != OK)
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "expected"),
+    [
+        (facts(rejected="d"), "accepted>=99%", UNKNOWN),
+        (facts(counts={"unknown": 2}), "unknown==0", UNKNOWN),
+        (facts(end_to_end_s={"a": 9.0}), "e2e.p99<5s", UNKNOWN),
+        (facts(), "drain<5s", UNKNOWN),
+        (facts(how=DEADLINE), "drain<5s", UNKNOWN),
+        (facts(processed="ab", how=SETTLED), "drain<5s", VIOLATED),  # by the loss
+        (facts(dead=frozenset("c")), "dlq==expected", VIOLATED),
+        (facts(counts={"rejected": 1}), "rejected==0", VIOLATED),
+    ],
+)
+def test_what_a_vanished_worker_can_have_moved_shows_nothing(found, text, expected):
+    trouble = "worker 1 vanished 13 s into the run"
+    verdict, why = judged(replace(found, trouble=trouble), text, doubts=[trouble])
+
+    assert verdict == expected, why
+    assert trouble in why
+    assert judged(found, text)[0] == VIOLATED
 
 
 def test_lost_ids_are_named_first():
