@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from .conftest import wait_until
@@ -18,7 +20,23 @@ def test_amid_the_load(door, load, processes):
 
     assert ended.exit == 4, ended.text
     assert "Traceback" not in ended.text
-    assert "interrupted" in ended.report["why"][0]
+    assert "interrupted, " in ended.report["why"][0]
+    assert "twice" not in ended.text
+    assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_of_the_command_alone(door, load, number):
+    server = door()
+    running = load(server, "long", "--processes", "2")
+    wait_until(lambda: len(server.state()["requests"]) > 50, "fifty messages")
+    running.interrupt_alone(number)
+    ended = running.ended()
+    ledger, state = ended.report["ledger"], server.state()
+
+    assert ended.exit == 4, ended.text
+    assert "interrupted, " in ended.report["why"][0]
+    assert "twice" not in ended.text
     assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
 
 
