@@ -147,6 +147,8 @@ def document(
     objectives = map(parse_objective, profile.objectives)
     judged = judge(objectives, values(facts), bounds(facts), facts.trouble)
     found, why = verdict(facts, judged, doubts)
+    if found != OK and facts.left_over:
+        why = (*why, facts.left_over)
     account = facts.account
     return {
         "version": 1,

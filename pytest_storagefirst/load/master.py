@@ -26,7 +26,7 @@ from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, Standing
 from pytest_storagefirst.load.values import Facts, Transition
-from pytest_storagefirst.load.watch import Observing, Watch
+from pytest_storagefirst.load.watch import Observing, Watch, left_over
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.report.load_terminal import load_lines
@@ -71,6 +71,7 @@ class Master:
         self._is_concluding = False
         self._has_given_up = False
         self._pilot = outcomes.UNTRIED
+        self._left_over = ""
         self._drain = Drain(_settle_s(profile, target), profile.drain_seconds)
         self._last_offered_s: float | None = None
         self._aside: Mapping[str, str] = {}
@@ -113,6 +114,9 @@ class Master:
             plan.profile.expected_requests,
         )
         way = plan.way
+        if self.target.downstream_url:  # a run before that was killed could not heal it
+            self._watch.attempt("healing", lambda: self._tell_downstream(None))
+        self._left_over = left_over(self._watch.observer.sample())
         self._pilot = outcomes.UNKNOWN
         journal.sending(0)
         try:
@@ -146,6 +150,8 @@ class Master:
             f"({self.target.stack_name}), about {profile.expected_requests:,.0f} messages in "
             f"{profile.seconds:.0f} s, then up to {profile.drain_seconds:.0f} s to drain"
         )
+        if self._left_over:
+            self.say(self._left_over)
 
     # --- meanwhile ----------------------------------------------------------------------------
 
@@ -270,6 +276,8 @@ class Master:
         calls = None
         if told is not None and self.target.downstream_url:
             calls = [one["began_ms"] / 1000 - watch.began_at for one in told]
+        if any(action.kind == "downstream" for _, action in watch.acted):
+            watch.attempt("healing", lambda: self._tell_downstream(None))
         seconds = self.elapsed_s
         sent = account.sent(self.standing)
         at_work = {queue.logical_id for queue in queues_of(self.target.topology()).work}
@@ -297,6 +305,7 @@ class Master:
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
             trouble=next(iter([*doubts, *self.standing.troubles()]), ""),
+            left_over=self._left_over,
         )
         if self.is_interrupted:
             doubts.append(f"interrupted, {sum(r.offered for r in facts.rows.values())} messages in")
@@ -336,11 +345,12 @@ class Master:
             self.say(line.text)
         self.say(f"report: {path}")
 
-    def _tell_downstream(self, script: tuple[str, ...]) -> None:
+    def _tell_downstream(self, script: tuple[str, ...] | None) -> None:
+        """None: what a load run told it holds no longer, what the settings or a drill say does."""
         base = str(self.target.downstream_url).rstrip("/").removesuffix(CONTROL)
         request = urllib.request.Request(
             f"{base}{CONTROL}/script",
-            data=json.dumps({"script": list(script), "url": ""}).encode(),
+            data=json.dumps({"script": script and list(script), "url": ""}).encode(),
             headers={"Content-Type": "application/json"},
             method="POST",
         )

@@ -55,6 +55,7 @@ class Facts:
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
     trouble: str = ""  # of the generator, by which values can have been moved
+    left_over: str = ""  # what was there already when the run began
 
     @property
     def nothing_was_found(self) -> bool:
