@@ -94,7 +94,7 @@ class Objective:
 class Measured:
     """A value of a run. None is no evidence, and `why` says what for.
 
-    With `at_least` the value was still growing when the run was ended.
+    With `at_least` the value was still growing when the run was ended, and `why` says how so.
     """
 
     value: float | None
@@ -208,5 +208,5 @@ def _judged(
         if objective.comparison in ("<", "<=") and over:
             return Judged(objective, measured.value, False, measured.why)
         return Judged(objective, measured.value, None, measured.why)
-    told = f"{objective.named} is {bound:g}" if objective.named else measured.why
+    told = f"{objective.named} is {bound:g}" if objective.named else ""
     return Judged(objective, measured.value, met, "" if met else told)
