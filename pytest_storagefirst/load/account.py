@@ -188,6 +188,13 @@ def document(
     }
 
 
+def doubt(document: dict[str, Any], why: str) -> None:
+    """Something is amiss after all: what passed until then shows nothing."""
+    document["why"].append(why)
+    if document["verdict"] == OK:
+        document["verdict"], document["exit"] = UNKNOWN, INCONCLUSIVE
+
+
 def _phases(facts: Facts, seconds: float) -> list[dict[str, Any]]:
     found, at_s = [], 0.0
     for phase in facts.profile.phases:

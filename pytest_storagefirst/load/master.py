@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -332,18 +333,21 @@ class Master:
         return document
 
     def _write(self, document: dict[str, Any]) -> None:
-        folder = self.report_folder
-        path = folder / "report.json"
+        folder, told = self.report_folder, ""
         try:
-            path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            _write_json(document, folder)
             write_timeline(document, folder)
             write_junit(document, folder / "junit.xml")
-            path = write_html(document, folder)
+            told = f"report: {write_html(document, folder)}"
         except OSError as error:
-            self.say(f"the report can't be written: {folder}: {error.strerror or error}")
+            why = error.strerror or error
+            account.doubt(document, f"the report can't be written: {folder}: {why}")
+            with suppress(OSError):  # what there is of it should say so
+                _write_json(document, folder)
         for line in load_lines(document):
             self.say(line.text)
-        self.say(f"report: {path}")
+        if told:
+            self.say(told)
 
     def _tell_downstream(self, script: tuple[str, ...] | None) -> None:
         """None: what a load run told it holds no longer, what the settings or a drill say does."""
@@ -356,6 +360,11 @@ class Master:
         )
         with urllib.request.urlopen(request, timeout=5):
             pass
+
+
+def _write_json(document: dict[str, Any], folder: Path) -> None:
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    (folder / "report.json").write_text(text, "utf-8")
 
 
 def _levelled(profile: Profile, target: Target) -> Profile:

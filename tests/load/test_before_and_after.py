@@ -7,6 +7,8 @@ import pytest
 from pytest_storagefirst.load.watch import left_over
 from pytest_storagefirst.target.observe import Sample
 
+from .conftest import wait_until
+
 
 def test_the_third_party_is_healed_before_and_after(door, load):
     server = door(held=3)
@@ -17,6 +19,19 @@ def test_the_third_party_is_healed_before_and_after(door, load):
     told = "when it began, the queues were not empty: 3 messages"
     assert ended.text.count(told) == 2  # at its beginning, and in the verdict
     assert ended.report["why"][-1] == told
+
+
+def test_a_run_without_its_report_shows_nothing(door, load):
+    running = load(door(), "short")
+    report = running.folder / "report"
+    wait_until(report.is_dir, "the report's folder")
+    (report / "junit.xml").mkdir()  # as full as a disk
+    ended = running.ended()
+
+    assert ended.exit == 4, ended.text
+    assert "why: the report can't be written" in ended.text
+    assert "\nreport: " not in ended.text
+    assert ended.report["verdict"] == "unknown"
 
 
 @pytest.mark.parametrize(
