@@ -12,7 +12,7 @@ from pytest_storagefirst.ledger.accounting import Account, balance
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load import outcomes
 from pytest_storagefirst.load.arrivals import POISON
-from pytest_storagefirst.load.drain import DEADLINE
+from pytest_storagefirst.load.drain import DEADLINE, LEFT_OUT
 from pytest_storagefirst.load.objectives import OF_THE_GENERATOR, Judged, judge, parse_objective
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, quantile
@@ -77,7 +77,9 @@ def verdict(
     """
     account = facts.account
     against, unclear = [], list(doubts)
-    if facts.drain.how == DEADLINE:
+    if facts.drain.is_left_out:
+        unclear.append(LEFT_OUT)
+    elif facts.drain.how == DEADLINE:
         if facts.drain.amiss:
             unclear.append(
                 f"{facts.drain.amiss} accepted messages were still amiss when time was up: "

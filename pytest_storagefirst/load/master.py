@@ -18,7 +18,7 @@ import gevent
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load import account, outcomes
 from pytest_storagefirst.load.arrivals import GOOD, message_id
-from pytest_storagefirst.load.drain import DEADLINE, Drain
+from pytest_storagefirst.load.drain import Drain
 from pytest_storagefirst.load.http_client import NoAnswer, NotSent
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.objectives import parse_objective
@@ -70,7 +70,6 @@ class Master:
         self.document: dict[str, Any] | None = None
         self._interrupted_s: float | None = None
         self._is_concluding = False
-        self._has_given_up = False
         self._pilot = outcomes.UNTRIED
         self._left_over = ""
         self._drain = Drain(_settle_s(profile, target), profile.drain_seconds)
@@ -166,9 +165,15 @@ class Master:
         ends_s = self.plan.profile.seconds
         if self._interrupted_s is not None:
             ends_s = min(ends_s, self._interrupted_s)
-        late_s = ends_s + self.plan.profile.timeout_seconds + LOST_REPORTS_S
-        is_due = self.elapsed_s < ends_s
-        return is_due or (not self.standing.is_done and self.elapsed_s < late_s)
+        if not self.standing.is_done:
+            ends_s += self._overdue_s
+        return self.elapsed_s < ends_s
+
+    @property
+    def _overdue_s(self) -> float:
+        """How long what workers have under way is waited for; hardly on a second Ctrl-C."""
+        profile = self.plan.profile
+        return 1.0 if self._drain.is_left_out else profile.timeout_seconds + LOST_REPORTS_S
 
     def look(self) -> bool:
         """One look at the drain, about once a second; whether it is over."""
@@ -227,8 +232,9 @@ class Master:
     def give_up(self) -> None:
         """The drain is not waited for any longer."""
         if not self._drain.how:
-            self._has_given_up = True
-            self._drain.how, self._drain.ended_s = DEADLINE, self.elapsed_s
+            now_s = self.standing.given_up_s = self.elapsed_s
+            offered_s = now_s if self._last_offered_s is None else self._last_offered_s
+            self._drain.leave_out(now_s - offered_s)
 
     def interrupt(self) -> None:
         """No more is sent or done to the target; what was sent is drained and judged."""
@@ -246,13 +252,12 @@ class Master:
             return self.document
         self._is_concluding = True
         self._wait()
-        doubts = ["interrupted twice: the drain was not waited for"] if self._has_given_up else []
-        self.document = self._judged(doubts)
+        self.document = self._judged()
         return self.document
 
     def _wait(self) -> None:
-        overdue_s = self.elapsed_s + LOST_REPORTS_S + self.plan.profile.timeout_seconds
-        while not self.standing.is_done and self.elapsed_s < overdue_s:
+        since_s = self.elapsed_s
+        while not self.standing.is_done and self.elapsed_s - since_s < self._overdue_s:
             gevent.sleep(0.2)
             self.standing.read_journals(self.folder)
             if self.standing.is_settled:
@@ -265,7 +270,7 @@ class Master:
             if self._watch.last is not None and int(self.elapsed_s) % 5 == 0:
                 self.say(self.line())
 
-    def _judged(self, doubts: list[str]) -> dict[str, Any]:
+    def _judged(self) -> dict[str, Any]:
         watch, observer, profile = self._watch, self._watch.observer, self.plan.profile
         self.standing.read_journals(self.folder)
         watch.attempt("looking at the target", watch.sample)
@@ -305,9 +310,10 @@ class Master:
             dead=dead,
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
-            trouble=next(iter([*doubts, *self.standing.troubles()]), ""),
+            trouble=next(self.standing.troubles(), ""),
             left_over=self._left_over,
         )
+        doubts = []
         if self.is_interrupted:
             doubts.append(f"interrupted, {sum(r.offered for r in facts.rows.values())} messages in")
         scripted = [at_s for at_s, action in watch.acted if action.kind == "downstream"]
@@ -333,21 +339,19 @@ class Master:
         return document
 
     def _write(self, document: dict[str, Any]) -> None:
-        folder, told = self.report_folder, ""
+        folder, told = self.report_folder, []
         try:
             _write_json(document, folder)
             write_timeline(document, folder)
             write_junit(document, folder / "junit.xml")
-            told = f"report: {write_html(document, folder)}"
+            told = [f"report: {write_html(document, folder)}"]
         except OSError as error:
-            why = error.strerror or error
-            account.doubt(document, f"the report can't be written: {folder}: {why}")
+            why = f"the report can't be written: {folder}: {error.strerror or error}"
+            account.doubt(document, why)
             with suppress(OSError):  # what there is of it should say so
                 _write_json(document, folder)
-        for line in load_lines(document):
-            self.say(line.text)
-        if told:
-            self.say(told)
+        for text in [*(line.text for line in load_lines(document)), *told]:
+            self.say(text)
 
     def _tell_downstream(self, script: tuple[str, ...] | None) -> None:
         """None: what a load run told it holds no longer, what the settings or a drill say does."""

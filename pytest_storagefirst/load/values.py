@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
-from pytest_storagefirst.load.drain import DEADLINE, Drain
+from pytest_storagefirst.load.drain import DEADLINE, LEFT_OUT, Drain
 from pytest_storagefirst.load.objectives import PERCENTILES, Measured
 from pytest_storagefirst.load.profiles import Action, Profile
 from pytest_storagefirst.load.seconds import Second, quantile, rounded
@@ -85,8 +85,9 @@ def values(facts: Facts) -> dict[str, Measured]:
         ),
     }
     if facts.drain.how == DEADLINE:
+        why = LEFT_OUT if facts.drain.is_left_out else "the stack had not come to rest"
         for name in ("lost", "duplicates", "dlq", "stranded"):
-            found[name] = Measured(None, "the stack had not come to rest")
+            found[name] = Measured(None, why)
     elif facts.nothing_was_found:
         found["lost"] = Measured(None, "nothing was found anywhere")
     found |= _latencies(facts)
