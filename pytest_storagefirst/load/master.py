@@ -116,7 +116,8 @@ class Master:
         way = plan.way
         if self.target.downstream_url:  # a run before that was killed could not heal it
             self._watch.attempt("healing", lambda: self._tell_downstream(None))
-        self._left_over = left_over(self._watch.observer.sample())
+        look = self._watch.observer.sample
+        self._left_over = left_over(self._watch.attempt("looking at the target", look))
         self._pilot = outcomes.UNKNOWN
         journal.sending(0)
         try:
@@ -172,8 +173,8 @@ class Master:
     @property
     def _overdue_s(self) -> float:
         """How long what workers have under way is waited for; hardly on a second Ctrl-C."""
-        profile = self.plan.profile
-        return 1.0 if self._drain.is_left_out else profile.timeout_seconds + LOST_REPORTS_S
+        answer_s = self.plan.profile.timeout_seconds
+        return 1.0 if self._drain.is_left_out else answer_s + LOST_REPORTS_S
 
     def look(self) -> bool:
         """One look at the drain, about once a second; whether it is over."""
@@ -346,8 +347,7 @@ class Master:
             write_junit(document, folder / "junit.xml")
             told = [f"report: {write_html(document, folder)}"]
         except OSError as error:
-            why = f"the report can't be written: {folder}: {error.strerror or error}"
-            account.doubt(document, why)
+            account.doubt(document, f"the report can't be written: {error}")
             with suppress(OSError):  # what there is of it should say so
                 _write_json(document, folder)
         for text in [*(line.text for line in load_lines(document)), *told]:

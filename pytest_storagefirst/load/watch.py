@@ -18,8 +18,10 @@ from pytest_storagefirst.target.observe import Sample
 SAMPLE_EVERY_S = 1.0
 
 
-def left_over(sample: Sample) -> str:
-    """What was there before a run began, in words; "" where nothing was."""
+def left_over(sample: Sample | None) -> str:
+    """What was there before a run began, in words; "" where nothing was seen."""
+    if sample is None:
+        return ""
     waiting = (sample.visible or 0) + (sample.in_flight or 0)
     found = []
     if waiting:
