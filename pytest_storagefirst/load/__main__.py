@@ -7,12 +7,15 @@ import runpy
 import signal
 from typing import Any
 
+from pytest_storagefirst.load.presses import HANDED_ON, INTERRUPTS
+
 INCONCLUSIVE = 4
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, _too_early)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in (*INTERRUPTS, HANDED_ON):
+        signal.signal(number, _too_early)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*INTERRUPTS, HANDED_ON})
     runpy.run_module("locust", run_name="__main__")
 
 

@@ -12,7 +12,7 @@ from pytest_storagefirst.ledger.accounting import Account, balance
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load import outcomes
 from pytest_storagefirst.load.arrivals import POISON
-from pytest_storagefirst.load.drain import DEADLINE
+from pytest_storagefirst.load.drain import DEADLINE, LEFT_OUT
 from pytest_storagefirst.load.objectives import OF_THE_GENERATOR, Judged, judge, parse_objective
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, quantile
@@ -77,7 +77,9 @@ def verdict(
     """
     account = facts.account
     against, unclear = [], list(doubts)
-    if facts.drain.how == DEADLINE:
+    if facts.drain.is_left_out:
+        unclear.append(LEFT_OUT)
+    elif facts.drain.how == DEADLINE:
         if facts.drain.amiss:
             unclear.append(
                 f"{facts.drain.amiss} accepted messages were still amiss when time was up: "
@@ -144,8 +146,11 @@ def document(
 ) -> dict[str, Any]:
     """The report document, with verdict and exit code."""
     profile = plan.profile
-    judged = judge(map(parse_objective, profile.objectives), values(facts), bounds(facts))
+    objectives = map(parse_objective, profile.objectives)
+    judged = judge(objectives, values(facts), bounds(facts), facts.trouble)
     found, why = verdict(facts, judged, doubts)
+    if found != OK and facts.left_over:
+        why = (*why, facts.left_over)
     account = facts.account
     return {
         "version": 1,
@@ -183,6 +188,13 @@ def document(
         "caps": {"downstream_per_s": profile.downstream_per_s},
         "answers": [[text, count] for text, count in reasons.most_common(20)],
     }
+
+
+def doubt(document: dict[str, Any], why: str) -> None:
+    """Something is amiss after all: what passed until then shows nothing."""
+    document["why"].append(why)
+    if document["verdict"] == OK:
+        document["verdict"], document["exit"] = UNKNOWN, INCONCLUSIVE
 
 
 def _phases(facts: Facts, seconds: float) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from pathlib import Path
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load.files import profiles_for, shipped
 from pytest_storagefirst.load.objectives import parse_objective
+from pytest_storagefirst.load.presses import HANDED_ON, INTERRUPTS
 from pytest_storagefirst.load.profiles import chosen, for_run
 
 EXITS = (0, 3, 4, 5)
 INCONCLUSIVE = 4
+TOGETHER_S = 0.3  # signals that come within it are one
 
 
 @dataclass(frozen=True)
@@ -74,21 +77,27 @@ def _command(asked: Asked, file: Path) -> list[str]:
 
 
 def _supervised(command: Sequence[str]) -> int:
-    """Wait for it to end by itself: a Ctrl-C reaches it too, and it drains and judges first."""
-    # One that comes before it can say what to do waits until it can.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Wait for it to end by itself: on a Ctrl-C it drains and judges first."""
+    # What comes before it can say what to do waits until it can.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*INTERRUPTS, HANDED_ON})
     process = subprocess.Popen(command)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    while True:
-        try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue
-        if code in EXITS:
-            return code
-        print(f"storagefirst load: Locust ended with {code} and without a verdict", file=sys.stderr)
-        return INCONCLUSIVE
+    handed_on_s = -TOGETHER_S
+
+    def hand_on(*_: object) -> None:
+        """A terminal tells Locust too, `kill` and CI runners the command alone, `timeout` both."""
+        nonlocal handed_on_s
+        if time.monotonic() - handed_on_s >= TOGETHER_S:
+            handed_on_s = time.monotonic()
+            process.send_signal(HANDED_ON)
+
+    for number in INTERRUPTS:
+        signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*INTERRUPTS, HANDED_ON})
+    code = process.wait()
+    if code in EXITS:
+        return code
+    print(f"storagefirst load: Locust ended with {code} and without a verdict", file=sys.stderr)
+    return INCONCLUSIVE
 
 
 def _free_port() -> int:

@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 DRAINED, SETTLED, DEADLINE = "drained", "settled", "deadline"
+LEFT_OUT = "interrupted: the drain was not waited for"
 
 
 @dataclass
@@ -23,8 +24,14 @@ class Drain:
     how: str = ""
     ended_s: float = 0.0
     amiss: int = 0
+    is_left_out: bool = False  # nobody waited for it: a DEADLINE of someone's making
     _processed: int = -1
     _at_rest_since_s: float | None = None
+
+    def leave_out(self, since_s: float) -> None:
+        """End it, `since_s` after the last arrival, unless it is over."""
+        if not self.how:
+            self.how, self.ended_s, self.is_left_out = DEADLINE, since_s, True
 
     def look(
         self, since_s: float, accepted: Set[str], processed: Set[str], aside: Set[str], quiet: bool

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import gevent
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load import account, outcomes
 from pytest_storagefirst.load.arrivals import GOOD, message_id
-from pytest_storagefirst.load.drain import DEADLINE, Drain
+from pytest_storagefirst.load.drain import Drain
 from pytest_storagefirst.load.http_client import NoAnswer, NotSent
 from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.objectives import parse_objective
@@ -26,7 +27,7 @@ from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, Standing
 from pytest_storagefirst.load.values import Facts, Transition
-from pytest_storagefirst.load.watch import Observing, Watch
+from pytest_storagefirst.load.watch import Observing, Watch, left_over
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.report.load_terminal import load_lines
@@ -69,8 +70,8 @@ class Master:
         self.document: dict[str, Any] | None = None
         self._interrupted_s: float | None = None
         self._is_concluding = False
-        self._has_given_up = False
         self._pilot = outcomes.UNTRIED
+        self._left_over = ""
         self._drain = Drain(_settle_s(profile, target), profile.drain_seconds)
         self._last_offered_s: float | None = None
         self._aside: Mapping[str, str] = {}
@@ -113,6 +114,10 @@ class Master:
             plan.profile.expected_requests,
         )
         way = plan.way
+        if self.target.downstream_url:  # a run before that was killed could not heal it
+            self._watch.attempt("healing", lambda: self._tell_downstream(None))
+        look = self._watch.observer.sample
+        self._left_over = left_over(self._watch.attempt("looking at the target", look))
         self._pilot = outcomes.UNKNOWN
         journal.sending(0)
         try:
@@ -146,6 +151,8 @@ class Master:
             f"({self.target.stack_name}), about {profile.expected_requests:,.0f} messages in "
             f"{profile.seconds:.0f} s, then up to {profile.drain_seconds:.0f} s to drain"
         )
+        if self._left_over:
+            self.say(self._left_over)
 
     # --- meanwhile ----------------------------------------------------------------------------
 
@@ -159,9 +166,15 @@ class Master:
         ends_s = self.plan.profile.seconds
         if self._interrupted_s is not None:
             ends_s = min(ends_s, self._interrupted_s)
-        late_s = ends_s + self.plan.profile.timeout_seconds + LOST_REPORTS_S
-        is_due = self.elapsed_s < ends_s
-        return is_due or (not self.standing.is_done and self.elapsed_s < late_s)
+        if not self.standing.is_done:
+            ends_s += self._overdue_s
+        return self.elapsed_s < ends_s
+
+    @property
+    def _overdue_s(self) -> float:
+        """How long what workers have under way is waited for; hardly on a second Ctrl-C."""
+        answer_s = self.plan.profile.timeout_seconds
+        return 1.0 if self._drain.is_left_out else answer_s + LOST_REPORTS_S
 
     def look(self) -> bool:
         """One look at the drain, about once a second; whether it is over."""
@@ -220,8 +233,9 @@ class Master:
     def give_up(self) -> None:
         """The drain is not waited for any longer."""
         if not self._drain.how:
-            self._has_given_up = True
-            self._drain.how, self._drain.ended_s = DEADLINE, self.elapsed_s
+            now_s = self.standing.given_up_s = self.elapsed_s
+            offered_s = now_s if self._last_offered_s is None else self._last_offered_s
+            self._drain.leave_out(now_s - offered_s)
 
     def interrupt(self) -> None:
         """No more is sent or done to the target; what was sent is drained and judged."""
@@ -239,13 +253,12 @@ class Master:
             return self.document
         self._is_concluding = True
         self._wait()
-        doubts = ["interrupted twice: the drain was not waited for"] if self._has_given_up else []
-        self.document = self._judged(doubts)
+        self.document = self._judged()
         return self.document
 
     def _wait(self) -> None:
-        overdue_s = self.elapsed_s + LOST_REPORTS_S + self.plan.profile.timeout_seconds
-        while not self.standing.is_done and self.elapsed_s < overdue_s:
+        since_s = self.elapsed_s
+        while not self.standing.is_done and self.elapsed_s - since_s < self._overdue_s:
             gevent.sleep(0.2)
             self.standing.read_journals(self.folder)
             if self.standing.is_settled:
@@ -258,7 +271,7 @@ class Master:
             if self._watch.last is not None and int(self.elapsed_s) % 5 == 0:
                 self.say(self.line())
 
-    def _judged(self, doubts: list[str]) -> dict[str, Any]:
+    def _judged(self) -> dict[str, Any]:
         watch, observer, profile = self._watch, self._watch.observer, self.plan.profile
         self.standing.read_journals(self.folder)
         watch.attempt("looking at the target", watch.sample)
@@ -270,6 +283,8 @@ class Master:
         calls = None
         if told is not None and self.target.downstream_url:
             calls = [one["began_ms"] / 1000 - watch.began_at for one in told]
+        if any(action.kind == "downstream" for _, action in watch.acted):
+            watch.attempt("healing", lambda: self._tell_downstream(None))
         seconds = self.elapsed_s
         sent = account.sent(self.standing)
         at_work = {queue.logical_id for queue in queues_of(self.target.topology()).work}
@@ -296,7 +311,10 @@ class Master:
             dead=dead,
             expected_dead=sent.poison & (sent["accepted"] | (sent["unknown"] & dead)),
             recovery_s=self.target.settings.circuit.get("recovery_seconds"),
+            trouble=next(self.standing.troubles(), ""),
+            left_over=self._left_over,
         )
+        doubts = []
         if self.is_interrupted:
             doubts.append(f"interrupted, {sum(r.offered for r in facts.rows.values())} messages in")
         scripted = [at_s for at_s, action in watch.acted if action.kind == "downstream"]
@@ -322,29 +340,35 @@ class Master:
         return document
 
     def _write(self, document: dict[str, Any]) -> None:
-        folder = self.report_folder
-        path = folder / "report.json"
+        folder, told = self.report_folder, []
         try:
-            path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            _write_json(document, folder)
             write_timeline(document, folder)
             write_junit(document, folder / "junit.xml")
-            path = write_html(document, folder)
+            told = [f"report: {write_html(document, folder)}"]
         except OSError as error:
-            self.say(f"the report can't be written: {folder}: {error.strerror or error}")
-        for line in load_lines(document):
-            self.say(line.text)
-        self.say(f"report: {path}")
+            account.doubt(document, f"the report can't be written: {error}")
+            with suppress(OSError):  # what there is of it should say so
+                _write_json(document, folder)
+        for text in [*(line.text for line in load_lines(document)), *told]:
+            self.say(text)
 
-    def _tell_downstream(self, script: tuple[str, ...]) -> None:
+    def _tell_downstream(self, script: tuple[str, ...] | None) -> None:
+        """None: what a load run told it holds no longer, what the settings or a drill say does."""
         base = str(self.target.downstream_url).rstrip("/").removesuffix(CONTROL)
         request = urllib.request.Request(
             f"{base}{CONTROL}/script",
-            data=json.dumps({"script": list(script), "url": ""}).encode(),
+            data=json.dumps({"script": script and list(script), "url": ""}).encode(),
             headers={"Content-Type": "application/json"},
             method="POST",
         )
         with urllib.request.urlopen(request, timeout=5):
             pass
+
+
+def _write_json(document: dict[str, Any], folder: Path) -> None:
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    (folder / "report.json").write_text(text, "utf-8")
 
 
 def _levelled(profile: Profile, target: Target) -> Profile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.settings import nearest
@@ -37,6 +37,11 @@ METRICS: dict[str, str] = {
 }
 # Those that say how good the generator was, not the system: missed, they show nothing.
 OF_THE_GENERATOR = frozenset({"dropped_arrivals"})
+# What the system did, counted one by one: trouble of the generator's own adds nothing to it.
+_CERTAIN = frozenset({"lost", "duplicates", "phantom", "dlq", "stranded", "rejected"}) | {
+    "circuit.calls_while_open",
+    "downstream.rate.max1s",
+}
 # What a run knows by name, and what it may be compared with.
 NAMED = {"expected": ("dlq",), "cap": ("downstream.rate.max1s",)} | {
     "probes": ("circuit.calls_while_open",)
@@ -89,7 +94,7 @@ class Objective:
 class Measured:
     """A value of a run. None is no evidence, and `why` says what for.
 
-    With `at_least` the value was still growing when the run was ended.
+    With `at_least` the value was still growing when the run was ended, and `why` says how so.
     """
 
     value: float | None
@@ -164,9 +169,24 @@ def judge(
     objectives: Iterable[Objective],
     values: Mapping[str, Measured],
     bounds: Mapping[str, Measured],
+    trouble: str = "",
 ) -> tuple[Judged, ...]:
-    """Compare each with what was measured; `bounds` are the values of NAMED."""
-    return tuple(_judged(one, values, bounds) for one in objectives)
+    """Compare each with what was measured; `bounds` are the values of NAMED.
+
+    `trouble` is what befell the generator and can have moved values: what is missed then, shares
+    and times above all, may be missed for it and shows nothing.
+    """
+    judged = (_judged(one, values, bounds) for one in objectives)
+    return tuple(
+        replace(one, met=None, why=trouble) if trouble and _may_be_moved(one) else one
+        for one in judged
+    )
+
+
+def _may_be_moved(judged: Judged) -> bool:
+    objective = judged.objective
+    is_exceeded = objective.metric in _CERTAIN and objective.comparison in ("<", "<=", "==")
+    return judged.met is False and not is_exceeded
 
 
 def _judged(
@@ -188,5 +208,5 @@ def _judged(
         if objective.comparison in ("<", "<=") and over:
             return Judged(objective, measured.value, False, measured.why)
         return Judged(objective, measured.value, None, measured.why)
-    told = f"{objective.named} is {bound:g}" if objective.named else measured.why
+    told = f"{objective.named} is {bound:g}" if objective.named else ""
     return Judged(objective, measured.value, met, "" if met else told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.load.arrivals import GOOD, POISON, Arrival, arrivals, message_id
+from pytest_storagefirst.load.drain import LEFT_OUT
 from pytest_storagefirst.load.journal import read_journal
 from pytest_storagefirst.load.outcomes import ACCEPTED, PENDING, UNKNOWN, UNTRIED, Outcomes
 from pytest_storagefirst.load.plan import Plan
@@ -56,6 +58,7 @@ class Standing:
         self.plan = plan
         self.workers = [Reported() for _ in plan.workers]
         self.pilot = UNTRIED
+        self.given_up_s = math.inf  # when a second Ctrl-C ended the workers
         self._dealt: list[list[Arrival]] = [[] for _ in plan.workers]
         for arrival in arrivals(plan.profile, plan.run, len(plan.workers)):
             self._dealt[arrival.worker].append(arrival)
@@ -133,16 +136,27 @@ class Standing:
                 + "".join(f" ({text.removeprefix('dropped: ')})" for text in why)
                 + ": raise at_once or use --processes"
             )
+        yield from self.troubles()
+        for number, worker in enumerate(self.workers):
+            if worker.problem or self._has_vanished(worker):
+                continue
+            dealt = self._dealt[number]
+            left = sum(worker.outcomes[one.sequence] == UNTRIED for one in dealt)
+            if left:
+                yield f"worker {number} was ended before {left} of its {len(dealt)} messages"
+
+    def _has_vanished(self, worker: Reported) -> bool:
+        return worker.vanished_s is not None and worker.vanished_s < self.given_up_s
+
+    def troubles(self) -> Iterator[str]:
+        """What befell workers that can have moved shares and times, to the target's charge."""
+        if self.given_up_s < math.inf:
+            yield LEFT_OUT
         for number, worker in enumerate(self.workers):
             if worker.problem:
                 yield f"worker {number} sent nothing: {worker.problem}"
-            elif worker.vanished_s is not None:
+            elif self._has_vanished(worker):
                 yield f"worker {number} vanished {worker.vanished_s:.0f} s into the run"
-            else:
-                dealt = self._dealt[number]
-                left = sum(worker.outcomes[one.sequence] == UNTRIED for one in dealt)
-                if left:
-                    yield f"worker {number} was ended before {left} of its {len(dealt)} messages"
             if worker.late_s > LATEST_S:
                 yield (
                     f"worker {number} was {worker.late_s:.1f} s behind its own schedule: "

@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
-from pytest_storagefirst.load.drain import DEADLINE, Drain
+from pytest_storagefirst.load.drain import DEADLINE, LEFT_OUT, Drain
 from pytest_storagefirst.load.objectives import PERCENTILES, Measured
 from pytest_storagefirst.load.profiles import Action, Profile
 from pytest_storagefirst.load.seconds import Second, quantile, rounded
@@ -20,6 +21,8 @@ from pytest_storagefirst.target.observe import Sample
 Samples = Sequence[tuple[float, Sample]]
 _SHARES = dict(zip(PERCENTILES, (0.5, 0.9, 0.95, 0.99, 1.0), strict=True))
 LOOK_S = 0.25  # within which a change of the circuit's state is surely seen
+
+REST_S = 10.0  # a circuit that tries more often than that does not rest: those may be any calls
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Facts:
     dead: frozenset[str] = frozenset()
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
+    trouble: str = ""  # of the generator, by which values can have been moved
+    left_over: str = ""  # what was there already when the run began
 
     @property
     def nothing_was_found(self) -> bool:
@@ -80,8 +85,9 @@ def values(facts: Facts) -> dict[str, Measured]:
         ),
     }
     if facts.drain.how == DEADLINE:
+        why = LEFT_OUT if facts.drain.is_left_out else "the stack had not come to rest"
         for name in ("lost", "duplicates", "dlq", "stranded"):
-            found[name] = Measured(None, "the stack had not come to rest")
+            found[name] = Measured(None, why)
     elif facts.nothing_was_found:
         found["lost"] = Measured(None, "nothing was found anywhere")
     found |= _latencies(facts)
@@ -97,7 +103,7 @@ def bounds(facts: Facts) -> dict[str, Measured]:
     return {
         "expected": Measured(len(facts.expected_dead)),
         "cap": Measured(cap, "no cap: set per_second of the [[downstream]]"),
-        "probes": Measured(_probes(facts)),
+        "probes": _probes(facts),
     }
 
 
@@ -183,17 +189,36 @@ def _open_spans(facts: Facts) -> Iterator[tuple[float, float]]:
             yield one.at_s, changes[number + 1].at_s if number + 1 < len(changes) else ends_s
 
 
-def _probes(facts: Facts) -> float:
+def _probes(facts: Facts) -> Measured:
     """How many calls an open circuit may have let through to try: one each time it half opened.
 
-    Where [circuit] says how long it stays open, that tells how many at most, seen or not.
+    One that half opened and failed between two looks left its item rewritten, open as before. So
+    does a call that should not have been made and whose failure is counted there. How long it stays
+    open tells them apart, where [circuit] says so: so many at most. Else only calls that come
+    seldom and evenly are taken for probes; others may be and may not be.
     """
     seen = sum(one.before == OPEN for one in facts.transitions)
-    seen += sum(sample.circuit_rewritten for _, sample in facts.samples)
     if facts.recovery_s:
         open_s = sum(ended - began for began, ended in _open_spans(facts))
-        seen = max(seen, math.ceil(open_s / facts.recovery_s))
-    return float(seen)
+        return Measured(float(max(seen, math.ceil(open_s / facts.recovery_s))))
+    rewritten = sum(sample.circuit_rewritten for _, sample in facts.samples)
+    if seen < calls_while_open(facts) <= seen + rewritten and not _are_like_probes(facts):
+        return Measured(
+            None,
+            f"it was rewritten {rewritten} times while open, by probes or by other calls' failures:"
+            " recovery_seconds in [circuit] would tell them apart",
+        )
+    return Measured(float(seen + rewritten))
+
+
+def _are_like_probes(facts: Facts) -> bool:
+    """Whether the calls come as from a circuit that rests: seldom, and in about equal times."""
+    rests_s: list[float] = []
+    for began, ended in _open_spans(facts):
+        calls = sorted(at_s for at_s in facts.calls or () if began <= at_s < ended - LOOK_S)
+        last = () if ended == facts.samples[-1][0] else (ended,)
+        rests_s += [after - before for before, after in pairwise([began, *calls, *last])]
+    return min(rests_s) >= max(REST_S, max(rests_s) / 2)
 
 
 def _of_downstream(facts: Facts) -> dict[str, Measured]:

@@ -11,10 +11,26 @@ from typing import Any, Protocol
 
 import gevent
 
+from pytest_storagefirst.ledger.circuit import CLOSED
 from pytest_storagefirst.load.profiles import Action
 from pytest_storagefirst.target.observe import Sample
 
 SAMPLE_EVERY_S = 1.0
+
+
+def left_over(sample: Sample | None) -> str:
+    """What was there before a run began, in words; "" where nothing was seen."""
+    if sample is None:
+        return ""
+    waiting = (sample.visible or 0) + (sample.in_flight or 0)
+    found = []
+    if waiting:
+        found.append(f"the queues were not empty: {waiting} messages")
+    if sample.dead:
+        found.append(f"dead-letter queues held {sample.dead}")
+    if sample.circuit not in (CLOSED, None):
+        found.append(f"the circuit was {sample.circuit}")
+    return f"when it began, {', '.join(found)}" if found else ""
 
 
 class Observing(Protocol):

@@ -29,6 +29,7 @@ from pytest_storagefirst.load.journal import Journal, journal_folder
 from pytest_storagefirst.load.master import Master
 from pytest_storagefirst.load.options import add_options
 from pytest_storagefirst.load.plan import Plan
+from pytest_storagefirst.load.presses import HANDED_ON, INTERRUPTS, Presses
 from pytest_storagefirst.load.profiles import chosen, for_run
 from pytest_storagefirst.load.sender import LATENCY, Dispatcher, Send
 from pytest_storagefirst.load.sending import sending
@@ -122,7 +123,8 @@ class Run:
             logging.getLogger("locust.stats_logger").disabled = True
         if environment.parsed_options.processes:
             atexit.register(end_forked_workers)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (*INTERRUPTS, HANDED_ON):
+            signal.signal(number, _interrupt_preparing)
         environment.process_exit_code = INCONCLUSIVE  # until something was shown
         if isinstance(runner, MasterRunner):
             runner.register_message(REPORT, self._on_report)
@@ -146,8 +148,14 @@ class Run:
     @staticmethod
     def _on_signals(handler: Callable[[], None]) -> None:
         # Locust's own way ends workers amid their requests, and under --headless a SIGTERM kills.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            gevent.signal_handler(number, handler)
+        presses = Presses()
+
+        def hear(number: int) -> None:
+            if presses.is_new(number):
+                handler()
+
+        for number in (*INTERRUPTS, HANDED_ON):
+            gevent.signal_handler(number, hear, number)
 
     def _interrupt(self) -> None:
         """Once: no more is sent, then drain and verdict. Twice: the drain is not waited for."""
@@ -377,6 +385,12 @@ class Run:
                 worker.vanished_s = None
             elif worker.vanished_s is None and not worker.is_done:
                 worker.vanished_s = master.elapsed_s
+
+
+def _interrupt_preparing(*_: Any) -> None:
+    for number in (*INTERRUPTS, HANDED_ON):  # it may come on both ways
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

@@ -80,6 +80,10 @@ class Running:
     def interrupt(self):
         os.killpg(self.process.pid, signal.SIGINT)
 
+    def interrupt_alone(self, number=signal.SIGINT):
+        """As `kill`, a CI runner or a supervisor does it: what is below the command isn't told."""
+        self.process.send_signal(number)
+
     def descendants(self):
         """The processes below the command: Locust, and then the workers that it forked."""
         locust = psutil.Process(self.process.pid).children()

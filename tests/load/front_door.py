@@ -3,7 +3,8 @@
     python front_door.py '{"lose_every": 1000}'
 
 Prints its port. POST takes a message whose JSON body has an id; GET /state tells what it was sent
-and what it did with it, GET /count how many took effect.
+and what it did with it, and what its third party was told by POST …/script; GET /count how many
+took effect.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Stack:
     """`told` may say: lose_every, double_every, reset_every, reject_every, fail_every (of messages,
-    by number), stall_from_s and stall_s, status and says (of every answer)."""
+    by number), stall_from_s and stall_s, held (messages in its queues), status and says (of every
+    answer)."""
 
     def __init__(self, told):
         self.told = told
@@ -26,6 +28,7 @@ class Stack:
         self.number = 0
         self.requests, self.answered, self.effects = {}, {}, {}
         self.lost = []
+        self.scripts = []  # what the third party was told
 
     def take(self, message):
         """What is to be answered: a status, or None for no answer at all."""
@@ -63,6 +66,9 @@ class Stack:
         every = self.told.get(name)
         return bool(every) and number % every == 0
 
+    def count(self):
+        return {"effects": len(self.effects), "held": self.told.get("held", 0)}
+
     def state(self):
         with self.lock:
             return {
@@ -70,6 +76,7 @@ class Stack:
                 "accepted": list(self.answered),
                 "effects": dict(self.effects),
                 "lost": list(self.lost),
+                "scripts": list(self.scripts),
             }
 
 
@@ -89,11 +96,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         counts = self.path == "/count"
-        told = len(self.stack.effects) if counts else self.stack.state()
+        told = self.stack.count() if counts else self.stack.state()
         self.answer(200, json.dumps(told).encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.endswith("/script"):
+            self.stack.scripts.append(json.loads(body)["script"])
+            self.answer(200, b"{}")
+            return
         message = message_in(body)
         status = self.stack.take(message)
         if status is None:

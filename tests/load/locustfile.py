@@ -20,7 +20,7 @@ URL = os.environ["FRONT_DOOR"]
 class FrontDoor:
     """The target: one route, and nothing between it and the effect."""
 
-    stack_name, region, account, endpoint_url, downstream_url = "doors", "here", "1", URL, None
+    stack_name, region, account, endpoint_url, downstream_url = "doors", "here", "1", URL, URL
     settings = Settings(entries=(Entry("route", ROUTE, {"id": "{unique}"}),))
 
     def __init__(self, name):
@@ -55,10 +55,10 @@ class Observer:
 
     def sample(self, accepted=None):
         with urllib.request.urlopen(f"{URL}/count", timeout=10) as answer:
-            count = json.load(answer)
-        if not accepted or count < 5000:
+            told = json.load(answer)
+        if not accepted or told["effects"] < 5000:
             self.processed_so_far = self.processed()
-        return Sample(0.0, visible=0, in_flight=0, dead=0, processed=count)
+        return Sample(0.0, visible=told["held"], in_flight=0, dead=0, processed=told["effects"])
 
     def held(self):
         return {}

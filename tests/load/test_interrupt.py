@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import pytest
 
 from .conftest import wait_until
@@ -18,7 +21,23 @@ def test_amid_the_load(door, load, processes):
 
     assert ended.exit == 4, ended.text
     assert "Traceback" not in ended.text
-    assert "interrupted" in ended.report["why"][0]
+    assert "interrupted, " in ended.report["why"][0]
+    assert "not waited for" not in ended.text
+    assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_of_the_command_alone(door, load, number):
+    server = door()
+    running = load(server, "long", "--processes", "2")
+    wait_until(lambda: len(server.state()["requests"]) > 50, "fifty messages")
+    running.interrupt_alone(number)
+    ended = running.ended()
+    ledger, state = ended.report["ledger"], server.state()
+
+    assert ended.exit == 4, ended.text
+    assert "interrupted, " in ended.report["why"][0]
+    assert "not waited for" not in ended.text
     assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
 
 
@@ -45,6 +64,25 @@ def test_amid_the_drain(door, load):
     assert ended.exit == 4, ended.text
     assert ended.report["ledger"]["lost"] == []  # they may have come yet
     assert "Traceback" not in ended.text
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_twice_amid_the_load(door, load, alone):
+    server = door(stall_from_s=1, stall_s=60)
+    running = load(server, "long", "--processes", "2")
+    interrupt = running.interrupt_alone if alone else running.interrupt
+    wait_until(lambda: len(server.state()["requests"]) > 80, "some are under way")
+    interrupt()
+    wait_until(lambda: "interrupted" in running.process.stdout.readline(), "it was heard")
+    time.sleep(0.5)
+    interrupt()
+    ended = running.ended()
+
+    assert ended.exit == 4, ended.text
+    assert "interrupted: the drain was not waited for" in ended.report["why"]
+    assert ended.report["ledger"]["unknown"] > 0
+    for untrue in ("vanished", "come to rest", "time was up", "objective missed", "Traceback"):
+        assert untrue not in ended.text
 
 
 def test_before_anything_was_sent(door, load):

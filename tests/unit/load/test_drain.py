@@ -40,3 +40,12 @@ def test_each_effect_and_each_unrest_begins_that_time_again():
 
 def test_a_stack_that_never_rests_meets_the_deadline():
     assert course([(since, "abc", "", False) for since in range(70)]) == (DEADLINE, 60, 0)
+
+
+def test_one_that_nobody_waits_for():
+    drain = Drain(10, 60)
+    drain.leave_out(8.4)
+    drain.leave_out(9.0)
+
+    assert (drain.how, drain.ended_s, drain.is_left_out) == (DEADLINE, 8.4, True)
+    assert drain.look(10, K, K, set(), True)

@@ -79,6 +79,13 @@ def test_no_evidence_is_neither_met_nor_missed():
     assert (found.met, found.why) == (None, "not measured")
 
 
+def test_a_value_that_is_there_is_not_explained_by_why_it_would_not_be():
+    measured = {"accepted": Measured(93.5, "nothing was sent")}
+    [found] = judge([parse_objective("accepted>=99%")], measured, {})
+
+    assert (found.met, found.why) == (False, "")
+
+
 def test_a_value_that_was_still_growing_shows_only_what_it_is_beyond_already():
     assert judged("drain<120s", 60, at_least=True) is None
     assert judged("drain<120s", 120, at_least=True) is False

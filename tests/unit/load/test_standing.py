@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_storagefirst.load import account
+from pytest_storagefirst.load.drain import LEFT_OUT
 from pytest_storagefirst.load.journal import Journal
 from pytest_storagefirst.load.outcomes import (
     ACCEPTED,
@@ -85,6 +86,16 @@ def test_a_worker_that_vanished_may_have_sent_what_was_due_meanwhile(standing):
 
     assert known(standing) == {"r1-0-0": ACCEPTED} | {f"r1-0-{n}": UNKNOWN for n in (1, 2, 3)}
     assert "worker 0 vanished 3 s into the run" in standing.doubts()
+    assert list(standing.troubles()) == ["worker 0 vanished 3 s into the run"]
+
+
+def test_a_worker_that_was_ended_did_not_vanish(standing):
+    standing.take(report(0, [ACCEPTED, PENDING]))
+    standing.take(report(1, [ACCEPTED] * 5, done=True))
+    standing.given_up_s, standing.workers[0].vanished_s = 2.5, 3.0
+
+    assert list(standing.doubts()) == [LEFT_OUT, "worker 0 was ended before 3 of its 5 messages"]
+    assert known(standing)["r1-0-2"] == UNKNOWN
 
 
 def test_its_journal_tells_what_it_did_send(standing, tmp_path):

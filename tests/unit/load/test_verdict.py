@@ -36,7 +36,7 @@ def facts(accepted="abc", processed="abc", held="", how=DRAINED, rejected="", **
 
 
 def judged(found, *texts, doubts=()):
-    objectives = judge(map(parse_objective, texts), values(found), bounds(found))
+    objectives = judge(map(parse_objective, texts), values(found), bounds(found), found.trouble)
     return verdict(found, objectives, doubts)
 
 
@@ -71,6 +71,28 @@ def test_what_a_run_shows(found, texts, doubts, expected):
 
     assert verdict == expected, why
     assert bool(why) == (expected != OK)
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "expected"),
+    [
+        (facts(rejected="d"), "accepted>=99%", UNKNOWN),
+        (facts(counts={"unknown": 2}), "unknown==0", UNKNOWN),
+        (facts(end_to_end_s={"a": 9.0}), "e2e.p99<5s", UNKNOWN),
+        (facts(), "drain<5s", UNKNOWN),
+        (facts(how=DEADLINE), "drain<5s", UNKNOWN),
+        (facts(processed="ab", how=SETTLED), "drain<5s", VIOLATED),  # by the loss
+        (facts(dead=frozenset("c")), "dlq==expected", VIOLATED),
+        (facts(counts={"rejected": 1}), "rejected==0", VIOLATED),
+    ],
+)
+def test_what_a_vanished_worker_can_have_moved_shows_nothing(found, text, expected):
+    trouble = "worker 1 vanished 13 s into the run"
+    verdict, why = judged(replace(found, trouble=trouble), text, doubts=[trouble])
+
+    assert verdict == expected, why
+    assert trouble in why
+    assert judged(found, text)[0] == VIOLATED
 
 
 def test_lost_ids_are_named_first():
@@ -114,6 +136,48 @@ def test_the_values_of_a_circuit():
     assert measured["circuit.calls_while_open"].value == 1
     assert bounds(found)["probes"].value == 1
     assert bounds(replace(found, recovery_s=1.0))["probes"].value == 4
+
+
+def rested(calls, rewritten, **more):
+    """A circuit that is open from 10 to 190 s, then half opens and closes; rewritten after calls.
+
+    Its probes come every 60 s and are too short to be seen.
+    """
+    samples = [
+        (float(at), Sample(at, circuit="OPEN", circuit_rewritten=at in rewritten))
+        for at in range(201)
+    ]
+    changes = [
+        Transition(10.0, "CLOSED", "OPEN"),
+        Transition(190.0, "OPEN", "HALF_OPEN"),
+        Transition(190.1, "HALF_OPEN", "CLOSED"),
+    ]
+    return facts(samples=samples, transitions=changes, calls=calls, **more)
+
+
+RARE_LEAKS = [30.5, 52.5, 63.5, 101.5, 150.5]
+LEAKS = [10.5 + 4 * number for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (rested([70.5, 130.6, 190.0], {71, 131}), OK),
+        (rested([70.5, 130.6, 190.0], {11, 71, 131}), OK),  # a call from before it opened failed
+        (rested([70.5, 130.6, 190.0], {71, 131}, recovery_s=60), OK),
+        (rested([70.5], ()), OK),
+        (rested([70.5, 130.6, 190.0], ()), VIOLATED),  # nothing tells that it tried
+        # No breaker, and each failure counted on its item:
+        (rested(LEAKS, {int(at) + 1 for at in LEAKS}), UNKNOWN),
+        (rested(RARE_LEAKS, {int(at) + 1 for at in RARE_LEAKS}), UNKNOWN),
+        (rested(LEAKS, {int(at) + 1 for at in LEAKS}, recovery_s=60), VIOLATED),
+        (rested([at + n / 9 for at in LEAKS for n in range(3)], set(range(10, 190, 4))), VIOLATED),
+    ],
+)
+def test_calls_do_not_make_room_for_themselves(found, expected):
+    verdict, why = judged(found, "circuit.calls_while_open<=probes")
+
+    assert verdict == expected, why
 
 
 def test_a_breaker_that_never_opens_misses_its_objective():

@@ -1,0 +1,47 @@
+"""A run is not judged under what the one before it left, and leaves nothing out of order."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_storagefirst.load.watch import left_over
+from pytest_storagefirst.target.observe import Sample
+
+from .conftest import wait_until
+
+
+def test_the_third_party_is_healed_before_and_after(door, load):
+    server = door(held=3)
+    ended = load(server, "out-of-order").ended()
+
+    assert ended.exit == 4, ended.text  # nobody called the third party
+    assert server.state()["scripts"] == [None, ["outage 150 s", "healthy"], None]
+    told = "when it began, the queues were not empty: 3 messages"
+    assert ended.text.count(told) == 2  # at its beginning, and in the verdict
+    assert ended.report["why"][-1] == told
+
+
+def test_a_run_without_its_report_shows_nothing(door, load):
+    running = load(door(), "short")
+    report = running.folder / "report"
+    wait_until(report.is_dir, "the report's folder")
+    (report / "junit.xml").mkdir()  # as full as a disk
+    ended = running.ended()
+
+    assert ended.exit == 4, ended.text
+    assert "why: the report can't be written" in ended.text
+    assert "\nreport: " not in ended.text
+    assert ended.report["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        (Sample(0), ""),
+        (Sample(0, visible=0, in_flight=0, dead=0, circuit="CLOSED"), ""),
+        (Sample(0, visible=1, in_flight=2), "the queues were not empty: 3 messages"),
+        (Sample(0, dead=4, circuit="OPEN"), "dead-letter queues held 4, the circuit was OPEN"),
+    ],
+)
+def test_what_was_there_already_is_told(sample, told):
+    assert left_over(sample) == (told and f"when it began, {told}")
