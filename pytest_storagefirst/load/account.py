@@ -87,14 +87,15 @@ def verdict(
             )
         else:
             unclear.append("the stack had not come to rest when time was up")
+    elif facts.nothing_was_found:
+        unclear.append(
+            f"none of {len(account.acknowledged)} accepted messages was found anywhere: all "
+            "are lost, or what they leave does not carry their id"
+        )
+    elif facts.lost:
+        against.append(_some("lost", facts.lost))
     elif account.lost:
-        if facts.nothing_was_found:
-            unclear.append(
-                f"none of {len(account.acknowledged)} accepted messages was found anywhere: all "
-                "are lost, or what they leave does not carry their id"
-            )
-        else:
-            against.append(_some("lost", account.lost))
+        unclear.append(_some("not found where all could be read", account.lost))
     if account.phantom:
         against.append(_some("rejected and processed all the same", account.phantom))
     for one in judged:
@@ -174,7 +175,7 @@ def document(
             "stranded": len(account.stranded),
             "recovered": len(account.recovered),
             "dead": len(facts.dead),
-            "lost": in_order(account.lost) if facts.drain.how != DEADLINE else [],
+            "lost": in_order(facts.lost),
             "duplicated": in_order(account.duplicated),
             "phantom": in_order(account.phantom),
         },

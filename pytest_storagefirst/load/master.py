@@ -321,11 +321,11 @@ class Master:
         if scripted and not any(at_s >= scripted[0] for at_s in calls or ()):
             doubts.append("no third party was called once it was out of order: nothing was tried")
         doubts += self.standing.doubts()
-        doubts += watch.attempt("the observer", observer.doubts) or ()
+        unread = list(watch.attempt("the observer", observer.doubts) or ())
         doubts += [text if n == 1 else f"{text} ({n} times)" for text, n in watch.problems.items()]
         if effects is None or held is None:
-            doubts.append("what was processed could not be read")
-            facts = replace(facts, account=replace(facts.account, lost=frozenset()))
+            unread.append("what was processed could not be read")
+        facts, doubts = replace(facts, unread=tuple(unread)), doubts + unread
         document = account.document(
             self.plan,
             facts,

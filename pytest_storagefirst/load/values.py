@@ -59,6 +59,7 @@ class Facts:
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
     trouble: str = ""  # of the generator, by which values can have been moved
     left_over: str = ""  # what was there already when the run began
+    unread: Sequence[str] = ()  # why what was not found may be somewhere all the same
 
     @property
     def nothing_was_found(self) -> bool:
@@ -66,12 +67,18 @@ class Facts:
         account = self.account
         return bool(account.lost) and not account.processed and not account.stranded
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """What is known to be lost: what was found nowhere, where all could be looked through."""
+        unknown = self.unread or self.nothing_was_found or self.drain.how == DEADLINE
+        return frozenset() if unknown else self.account.lost
+
 
 def values(facts: Facts) -> dict[str, Measured]:
     """Every value that objectives can be about."""
     account = facts.account
     found = {
-        "lost": Measured(len(account.lost)),
+        "lost": Measured(len(facts.lost)),
         "phantom": Measured(len(account.phantom)),
         "duplicates": Measured(len(account.duplicated)),
         "stranded": Measured(len(account.stranded)),
@@ -90,6 +97,8 @@ def values(facts: Facts) -> dict[str, Measured]:
             found[name] = Measured(None, why)
     elif facts.nothing_was_found:
         found["lost"] = Measured(None, "nothing was found anywhere")
+    elif facts.unread:
+        found["lost"] = Measured(None, facts.unread[0])
     found |= _latencies(facts)
     ages = [one.oldest_age_s for _, one in facts.samples if one.oldest_age_s is not None]
     found["oldest_age.max"] = Measured(max(ages, default=None), "no age was seen")

@@ -16,6 +16,7 @@ from pytest_storagefirst.load.seconds import Second, quantile, rounded
 from pytest_storagefirst.load.values import Facts, Transition, bounds, values
 from pytest_storagefirst.target.observe import Sample
 
+UNREAD = ["DeadLetters holds 50 messages that could not be read"]
 PROFILE = Profile("p", "", (Phase("act", 10, 1, 1),), ("lost==0",))
 
 
@@ -56,6 +57,8 @@ def judged(found, *texts, doubts=()):
         (facts(accepted="", processed=""), [], [], UNKNOWN),
         (facts(), [], ["a worker vanished"], UNKNOWN),
         (facts(processed="ab", how=SETTLED), [], ["a worker vanished"], VIOLATED),
+        (facts(processed="ab", how=SETTLED, unread=UNREAD), ["lost==0"], UNREAD, UNKNOWN),
+        (facts(processed="", held="a", how=SETTLED, unread=UNREAD), [], UNREAD, UNKNOWN),
         (facts(), ["drain<5s"], [], VIOLATED),
         (facts(how=DEADLINE), ["drain<5s"], [], VIOLATED),
         (facts(how=DEADLINE), ["drain<50s"], [], UNKNOWN),
@@ -220,3 +223,16 @@ def test_quantiles_are_values_that_were_seen():
     assert quantile({1: 98, 5: 1, 9: 1}, 0.99) == 5
     assert quantile({1: 98, 9: 2}, 0.99) == 9
     assert (rounded(0.2), rounded(299.2), rounded(2901)) == (1, 300, 2910)
+
+
+@pytest.mark.parametrize(
+    ("found", "known"),
+    [
+        (facts(processed="ab", how=SETTLED), "c"),
+        (facts(processed="ab", how=SETTLED, unread=UNREAD), ""),
+        (facts(processed="ab", how=DEADLINE), ""),
+        (facts(processed="", how=SETTLED), ""),
+    ],
+)
+def test_only_what_is_known_to_be_lost_is_told_as_lost(found, known):
+    assert found.lost == ids(known)
