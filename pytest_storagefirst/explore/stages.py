@@ -101,18 +101,21 @@ def circuit_units(
         if broken < MOST_BROKEN:
             broken += breakers.is_violated(exploration.try_out(schedule))
 
+    def stopping(base: Base) -> None:
+        nonlocal broken
+        for judged in held_back(exploration.judge, base):
+            exploration.take(judged)
+            broken += breakers.is_violated(judged)
+            if broken >= MOST_BROKEN:
+                break
+
     for name, schedule in breakers.schedules(exploration.judge, messages, counts):
         yield Unit(name, partial(tried, schedule))
     for base in breakers.together(exploration.judge, messages, counts):
         if not base.schedule.ahead:
             orders = partial(_orders, exploration, messages, base, math.inf, CIRCUIT_ORDERS)
             yield Unit(base.name, orders)
-        yield Unit(f"{base.name}, one held back", partial(_held_back, exploration, base))
-
-
-def _held_back(exploration: Exploration, base: Base) -> None:
-    for judged in held_back(exploration.judge, base):
-        exploration.take(judged)
+        yield Unit(f"{base.name}, one held back", partial(stopping, base))
 
 
 def burst_units(exploration: Exploration, messages: tuple[Send, ...]) -> Iterator[Unit]:
