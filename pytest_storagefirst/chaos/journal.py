@@ -92,7 +92,7 @@ class Journal:
         self.copies = copies
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
+            self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - it is kept open for as long as the drill lasts
         except OSError as error:
             raise _unwritable(path, error) from None
         _hold(self._file, path)

@@ -206,25 +206,12 @@ class CircuitWatch:
         if item is None:
             return "", CLOSED
         kept = {name: value.to_regular_json() for name, value in item.attrs.items()}
-        word = _at(item.attrs, breaker.attribute)
+        word = breaker.word_in({name: value.cast_value for name, value in item.attrs.items()})
         if word is None:
             self._instead = tuple(sorted(kept))
         else:
             self._has_state = True
         return json.dumps(kept, sort_keys=True, default=str), breaker.state_of(word)
-
-
-def _at(attributes: Mapping[str, Any], name: str) -> Any:
-    """The value of an attribute, or along a path into maps: "breaker.state"; None for none."""
-    held = attributes.get(name)
-    if held is not None:
-        return held.cast_value
-    first, *rest = name.split(".")
-    held = attributes.get(first)
-    value = held.cast_value if held is not None else None
-    for step in rest:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _item(table: Any, key: Mapping[str, Any]) -> Any:

@@ -58,6 +58,18 @@ class Breaker:
         """Where the state is, for people: "Circuit, attribute state"."""
         return f"{self.place}, attribute {self.attribute}" if self.attribute else self.place
 
+    def word_in(self, item: Mapping[str, Any]) -> Any:
+        """What stands at the state's attribute of an item in Python's values; None for nothing.
+
+        The attribute may be a path into maps: "breaker.state".
+        """
+        if self.attribute in item:
+            return item[self.attribute]
+        value: Any = item
+        for step in self.attribute.split("."):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        return value
+
     def state_of(self, word: Any) -> str:
         if word is None:
             return CLOSED

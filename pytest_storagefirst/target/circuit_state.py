@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from boto3.dynamodb.types import TypeDeserializer
+
 from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
 from pytest_storagefirst.stack.breaker import Breaker, spelt
 from pytest_storagefirst.stack.topology import EventSourceMapping, Table
@@ -35,9 +37,9 @@ def look(breaker: Breaker, session: Any) -> tuple[str, str]:
         kept = answer["Parameter"]
         return breaker.state_of(kept["Value"]), f"{kept['Value']} {kept.get('Version')}"
     item = _item(breaker, session.client("dynamodb")) or {}
-    held = item.get(breaker.attribute)
-    state = breaker.state_of(next(iter(held.values())) if held else None)
-    return state, json.dumps(item, sort_keys=True, default=str)
+    read = TypeDeserializer().deserialize
+    word = breaker.word_in({name: read(value) for name, value in item.items()})
+    return breaker.state_of(word), json.dumps(item, sort_keys=True, default=str)
 
 
 def mapping_state(uuid: str, session: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 from pytest_storagefirst.chaos import toolkit
 from pytest_storagefirst.chaos.guards import live_name
 from tests.chaos import stage
-from tests.chaos.test_guards import command  # noqa: F401
+from tests.chaos.test_guards import command  # noqa: F401 - a fixture
 from tests.chaos.test_trouble import left_open
 
 OWN = 'summary = "own"\n[[faults]]\nkind = "throttled"\nfor = "0 s"\n'

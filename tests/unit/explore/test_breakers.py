@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.explore import breakers
 from pytest_storagefirst.explore.exploration import explore
 from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.standing import standing
 from pytest_storagefirst.explore.workload import plain
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.simulation.playing import play
 from pytest_storagefirst.simulation.schedule import Schedule
 from pytest_storagefirst.stack.breaker import Breaker, named_breaker, spelt
 
@@ -120,6 +123,33 @@ def test_what_is_named_is_read(judge):
     assert found is not None
     assert (found.threshold, found.recovery_ms, found.successes) == (3, 1500, 2)
     assert found.state_of("AUF") == OPEN
+
+
+def test_a_state_is_read_alike_in_a_run_and_in_a_deployment():
+    breaker = Breaker("table", "C", "c", attribute="gate.mode", words={OPEN: 1})
+    assert breaker.state_of(breaker.word_in({"gate": {"mode": Decimal(1)}})) == OPEN
+    assert breaker.word_in({"gate.mode": 2}) == 2
+    assert breaker.word_in({"gate": "shut"}) is None
+
+
+def test_it_guards_the_calls_below_its_url(judge):
+    told = {"table": "Circuit", "url": "https://mail.example"}
+    found = named_breaker(Settings(circuit=told), judge.deployed.topology)
+    assert found.guards("https://mail.example/send")
+    assert not found.guards("https://geo.example/")
+    assert named_breaker(Settings(circuit={"table": "Circuit"}), judge.deployed.topology).guards(
+        "x"
+    )
+
+
+def test_bookkeeping_is_no_effect_and_has_to_be_there(judge):
+    messages, _ = baseline(judge)
+    for bookkeeping, places in (((), {"Table"}), (("Table",), set())):
+        deployed = prepare(SOUND, replace(load_settings(SOUND), bookkeeping=bookkeeping)).deployed
+        effects = play(deployed, Schedule(messages)).observation.effects
+        assert {one.place for one in effects if one.kind == "item"} == places
+    with pytest.raises(SettingsError, match="no such table"):
+        prepare(SOUND, Settings(bookkeeping=("Tables",)))
 
 
 def test_an_outage_is_tried_with_a_fault_round_each_change(judge):

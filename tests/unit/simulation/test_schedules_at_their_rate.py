@@ -10,7 +10,11 @@ from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.faults.plan import parse_plan
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.playing import play
-from pytest_storagefirst.simulation.routing.schedules import MOST_TICKS, MOST_UNDER_FAULTS
+from pytest_storagefirst.simulation.routing.schedules import (
+    MOST_TICKS,
+    MOST_UNDER_FAULTS,
+    AtTheirRate,
+)
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.discovery_routing import interval_seconds
 from pytest_storagefirst.stack.locating import BLUEPRINTS
@@ -45,6 +49,18 @@ def test_an_outage_of_days_is_no_run_of_days(deployed):
     found = checks(deployed, CHARGES.format(90_000), HEALTH.format(90_000))
 
     assert MOST_UNDER_FAULTS <= len(found) <= MOST_UNDER_FAULTS + 2 * MOST_TICKS
+
+
+def test_who_comes_late_is_waited_for_anew(deployed, monkeypatch):
+    began = []
+    begin_anew = AtTheirRate.begin_anew
+    monkeypatch.setattr(
+        AtTheirRate, "begin_anew", lambda self: (began.append(self), begin_anew(self))
+    )
+    entry = deployed.entries[0]
+    sends = tuple(Send(f"m{number}", entry.name, entry.body) for number in (1, 2, 3))
+    play(deployed, Schedule(sends, late=2))
+    assert len(began) == 2
 
 
 def test_without_a_breaker_it_comes_when_all_else_is_done(deployed):
