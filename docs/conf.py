@@ -16,7 +16,6 @@ extensions = ["myst_parser", "generated"]
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-myst_linkify_fuzzy_links = False
 
 html_theme = "furo"
 html_title = "pytest-storagefirst"
@@ -25,3 +24,4 @@ html_css_files = ["own.css"]
 html_copy_source = False
 html_show_sphinx = False
 nitpicky = True
+smartquotes = False  # values in tables are to be copied as they stand
