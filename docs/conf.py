@@ -9,7 +9,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "pytest-storagefirst"
-author = "the authors of pytest-storagefirst"
 version = release = version_of("pytest-storagefirst")
 
 extensions = ["myst_parser", "generated"]
@@ -23,5 +22,6 @@ html_static_path = ["_static"]
 html_css_files = ["own.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 nitpicky = True
 smartquotes = False  # values in tables are to be copied as they stand

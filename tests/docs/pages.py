@@ -47,7 +47,7 @@ PAGES = sorted(
     for path in (
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
-        *(ROOT / "examples").glob("*/README.md"),
+        *(ROOT / "examples").rglob("README.md"),
         *(ROOT / "docs").rglob("*.md"),
     )
     if "_build" not in path.parts
@@ -138,6 +138,9 @@ class Workspace:
             exec(compile(text, "a block of python", "exec"), found)
         finally:
             sys.path.remove(str(self.folder))
+            for name, module in list(sys.modules.items()):
+                if str(getattr(module, "__file__", "")).startswith(str(self.folder)):
+                    del sys.modules[name]  # another page may have one of that name
         factory = StorageFirst((self.folder,), Settings(), self.folder / ".storagefirst")
         tests = [value for name, value in found.items() if name.lower().startswith("test")]
         try:
@@ -238,9 +241,7 @@ def assert_told(shown: str, told: str) -> None:
         r"(?s:.*?)" if line.strip() == "…" else re.escape(line).replace("…", r".*?")
         for line in wanted.splitlines()
     )
-    pattern = pattern.replace("(?s:.*?)\n", "(?s:.*?\n)??").replace(
-        "\n(?s:.*?)", "(?s:\n.*?)??"
-    )
+    pattern = pattern.replace("(?s:.*?)\n", "(?s:.*?\n)??").replace("\n(?s:.*?)", "(?s:\n.*?)??")
     assert re.fullmatch(pattern, found), f"shown:\n{wanted}\n\nprinted:\n{found}"
 
 

@@ -1,4 +1,4 @@
-"""What each key of storagefirst.toml is for. A test holds that every key that is read stands here."""
+"""What each key of storagefirst.toml is for; a test holds that every key stands here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEANING: dict[str, dict[str, str]] = {
         "circuit": "where a breaker keeps its state, see [circuit breakers](../circuit.md)",
         "flag": "a switch that is flipped while messages are in flight",
         "bookkeeping": "tables whose items are no message's effect: counts, locks, rate limits",
-        "permissions": "`false` lets pass what no role or policy allows, as moto does; `true` without it",
+        "permissions": "`false` lets pass what no role or policy allows, as moto does",
         "target": "a stack in AWS that load and drills may be aimed at",
         "drills": "when a drill may act",
         "profiles": "a load profile of your own, or changes to one that is there",
@@ -39,7 +39,7 @@ MEANING: dict[str, dict[str, str]] = {
         "method": "only calls by this method; any without it",
         "reply": "what it answers; 200 `{}` without it",
         "idempotency": "the field of the body by which a repeated call counts once",
-        "script": "what it does one after the other from the start of each run, see [faults](../faults.md)",
+        "script": "what it does from the start of each run on, see [faults](../faults.md)",
         "per_second": "beyond so many calls in any second it answers 429",
         "at_once": "beyond so many calls at a time it answers 429",
         "answer_seconds": "what an answer takes, in virtual time",
@@ -85,8 +85,8 @@ MEANING: dict[str, dict[str, str]] = {
         "maximum_seconds": "how long one may take; 900 without it",
     },
     "profiles": {
-        "phases": "arrivals over time: `name`, `seconds`, `rate` (messages a second, or from and to), `arrivals`",
-        "actions": "what is done at a moment after the warm-up: `at`, and `downstream` or `redrive`",
+        "phases": "arrivals over time: `name`, `seconds`, `rate` (or from and to), `arrivals`",
+        "actions": "what is done `at` a moment after the warm-up: `downstream` or `redrive`",
         "objectives": "what must hold, see [objectives](deployments.md)",
         "about": "one line",
         "poison_body": "the text of a bad message; `{unique}` is its id",

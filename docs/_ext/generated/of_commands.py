@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 import click
-from generated.markdown import code, said, table
 
+from generated.markdown import code, said, table
 from pytest_storagefirst import options
 from pytest_storagefirst.cli import main
 

@@ -7,7 +7,6 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from generated.markdown import code, codes, table
-
 from pytest_storagefirst.chaos.breaking import KINDS
 from pytest_storagefirst.chaos.drill import drill_names, find_drill
 from pytest_storagefirst.chaos.needs import NEEDS
@@ -85,7 +84,10 @@ def drill_faults() -> str:
     """The kinds of faults that a drill can make."""
     return table(
         ("kind", "its own keys", "stops every message"),
-        [(code(name), codes(one.options), "yes" if one.stops else "") for name, one in KINDS.items()],
+        [
+            (code(name), codes(one.options), "yes" if one.stops else "")
+            for name, one in KINDS.items()
+        ],
     )
 
 

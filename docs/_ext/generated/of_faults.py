@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from generated.markdown import code, codes, table
-
 from pytest_storagefirst import scripts
 from pytest_storagefirst.faults import catalogue
 

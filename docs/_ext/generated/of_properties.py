@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 
 from generated.markdown import code
-
 from pytest_storagefirst.ledger.properties import registered
 
 

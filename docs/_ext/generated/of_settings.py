@@ -10,7 +10,6 @@ from typing import Any
 
 from generated.markdown import code, table
 from generated.meaning_of_settings import MEANING
-
 from pytest_storagefirst import settings_file
 from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.load.profiles import _KEYS as PROFILE_KEYS
@@ -70,7 +69,9 @@ def _takes(path: tuple[str, ...], key: str) -> str:
     if not path:
         whole[key] = _NOTHING
     elif path == ("entry",):
-        whole["entry"] = [{key: _NOTHING} if key in ENTRY_KINDS else {**_fitting(key), key: _NOTHING}]
+        whole["entry"] = [
+            {key: _NOTHING} if key in ENTRY_KINDS else {**_fitting(key), key: _NOTHING}
+        ]
     elif path == ("downstream", "reply"):
         whole["downstream"] = [{**_DOWNSTREAM, "reply": {key: _NOTHING}}]
     elif path == ("functions", "Worker"):
@@ -95,7 +96,10 @@ def settings_keys() -> str:
     parts = []
     for path, valid in sorted(keys().items(), key=lambda one: list(_SHOWN).index(one[0])):
         meant = MEANING[".".join(path)]
-        rows = [(code(key), meant[key], _takes(path, key) if path != ("profiles",) else "") for key in valid]
+        rows = [
+            (code(key), meant[key], _takes(path, key) if path != ("profiles",) else "")
+            for key in valid
+        ]
         parts.append(f"### {_SHOWN[path]}\n\n{table(('key', 'what for', 'takes'), rows)}")
     return "\n\n".join(parts)
 

@@ -1,0 +1,117 @@
+"""What is generated holds all that the code has, and every part of it stands on a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytest_storagefirst
+from pytest_storagefirst.chaos.breaking import KINDS
+from pytest_storagefirst.chaos.drill import drill_names
+from pytest_storagefirst.cli import main
+from pytest_storagefirst.explore.coverage import Cell, Coverage
+from pytest_storagefirst.explore.outcome import Outcome
+from pytest_storagefirst.explore.result import PropertyResult, StackResult
+from pytest_storagefirst.explore.stack import Stack
+from pytest_storagefirst.faults import catalogue
+from pytest_storagefirst.ledger.properties import registered
+from pytest_storagefirst.load.objectives import METRICS
+from pytest_storagefirst.report.json import report
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.stack.locating import BLUEPRINTS
+from tests.docs.pages import PAGES, ROOT, blocks
+
+sys.path.append(str(ROOT / "docs" / "_ext"))
+import generated
+from generated.meaning_of_settings import MEANING
+from generated.of_settings import keys
+
+
+def page(name: str) -> str:
+    text: str = generated.expanded((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"))
+    return text
+
+
+def test_every_part_stands_on_exactly_one_page() -> None:
+    marked = [
+        name
+        for each in PAGES
+        for name in generated.MARK.findall((ROOT / each).read_text(encoding="utf-8"))
+    ]
+
+    assert sorted(marked) == sorted(generated.PARTS)
+
+
+def test_every_key_of_the_settings_has_a_meaning_and_no_other() -> None:
+    assert {".".join(path): set(valid) for path, valid in keys().items()} == {
+        path: set(meant) for path, meant in MEANING.items()
+    }
+
+
+def test_no_field_of_the_settings_is_left_out() -> None:
+    # Fields that the command line sets, or that say where another one comes from.
+    others = {"seed", "max_faults", "budget_seconds", "shard", "sources"}
+    named = {"entries": "entry", "downstreams": "downstream", "flags": "flag", "targets": "target"}
+
+    fields = {field.name for field in dataclasses.fields(Settings)} - others
+    assert {named.get(field, field) for field in fields} <= MEANING[""].keys()
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        ("faults", [f"`{name}`" for name in catalogue.KINDS]),
+        ("reference/properties", [f"### `{name}`" for name in registered()]),
+        ("reference/properties", [f"| `{name}` |" for name in registered()]),
+        ("reference/commands", [f"## {name}" for name in main.commands]),
+        ("reference/python", [f"`{name}" for name in pytest_storagefirst.__all__[2:]]),
+        ("reference/python", [f"`stack.{name}" for name in vars(Stack) if name[0] != "_"]),
+        ("reference/deployments", [f"| `{name}` |" for name in (*METRICS, *KINDS)]),
+        ("reference/deployments", [f"| `{name}` |" for name in drill_names()]),
+        ("reference/rules", [f"| {number} |" for number in range(1, 42)]),
+        ("blueprints/index", [f"[{folder.name}]" for folder in BLUEPRINTS.iterdir()]),
+    ],
+)
+def test_nothing_is_left_out(where: str, names: list[str]) -> None:
+    text = page(where)
+
+    assert names
+    assert [name for name in names if name not in text] == []
+
+
+def test_a_part_that_nobody_makes_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        generated.expanded("<!-- generated: nothing -->")
+
+
+def test_a_page_that_may_come_is_listed_once_it_is_there() -> None:
+    assert generated.expanded("<!-- if there is one: no-such-page -->") == ""
+    assert generated.expanded("<!-- if there is one: faults -->") == "faults"
+
+
+def test_the_documented_report_has_the_keys_of_a_real_one(tmp_path: Path) -> None:
+    violated = PropertyResult("no-message-loss", "violated")
+    result = StackResult(
+        "template.yaml",
+        (violated,),
+        coverage=Coverage(
+            cells=(Cell("Worker: dynamodb.PutItem #1", "slow", "held"),),
+            sometimes={"redelivery": 1, "dead letter": 0},
+        ),
+    )
+    real = report({"template.yaml": Outcome(result)}, {}, tmp_path)
+    shown, _ = [text for language, text in blocks("docs/reference/report.md") if language == "json"]
+
+    assert _keys(json.loads(shown)) <= _keys(real)
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for part in value.values() for key in _keys(part)}
+    if isinstance(value, list | tuple):
+        return {key for part in value for key in _keys(part)}
+    return set()
