@@ -55,6 +55,17 @@ PAGES = sorted(
 # Whose blocks are run elsewhere, and where.
 RUN_ELSEWHERE = {"docs/blueprints": "tests/test_blueprints.py"}
 
+# Pages with commands in blocks of no language, which nothing here runs, and who does what they say.
+COMMANDS_RUN_ELSEWHERE = {
+    "README.md": "CI: make demo, make test",
+    "docs/blueprints/index.md": "tests/test_blueprints.py, tests/target/test_blueprints_deployed.py",
+    "docs/drills.md": "tests/chaos",
+    "docs/load.md": "tests/load",
+    "docs/local.md": "tests/target",
+    "examples/orders/README.md": "CI: make demo",
+    "examples/orders_broken/README.md": "CI: make demo",
+}
+
 # Why a block is not run here. Its commands are checked all the same: see test_commands.py.
 REASONS = {
     "package registry": "it downloads packages",

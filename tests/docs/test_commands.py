@@ -11,7 +11,7 @@ import pytest
 
 from pytest_storagefirst.chaos.drill import drill_names
 from pytest_storagefirst.cli import main
-from tests.docs.pages import PAGES, ROOT, commands
+from tests.docs.pages import COMMANDS_RUN_ELSEWHERE, PAGES, ROOT, blocks, commands
 
 OPTIONS = set(
     re.findall(
@@ -68,3 +68,15 @@ def test_the_commands_of_a_page(page: str) -> None:
 def test_one_that_cannot_be_given_is_found(command: str) -> None:
     with pytest.raises((AssertionError, click.UsageError)):
         check(command)
+
+
+def test_what_is_run_elsewhere_is_listed() -> None:
+    found = {
+        page
+        for page in PAGES
+        for language, text in blocks(page)
+        if not language
+        and re.search(r"^(pytest|storagefirst|make|pip|locust) ", text, re.MULTILINE)
+    }
+
+    assert found == set(COMMANDS_RUN_ELSEWHERE)
