@@ -58,7 +58,7 @@ RUN_ELSEWHERE = {"docs/blueprints": "tests/test_blueprints.py"}
 # Pages with commands in blocks of no language, which nothing here runs, and who does what they say.
 COMMANDS_RUN_ELSEWHERE = {
     "README.md": "CI: make demo, make test",
-    "docs/blueprints/index.md": "tests/test_blueprints.py, tests/target/test_blueprints_deployed.py",
+    "docs/blueprints/index.md": "tests/test_blueprints.py and tests/target",
     "docs/drills.md": "tests/chaos",
     "docs/load.md": "tests/load",
     "docs/local.md": "tests/target",
@@ -264,7 +264,9 @@ def _without_what_varies(text: str) -> str:
 
 
 def commands(page: str) -> Iterator[str]:
-    """Every line of a block that calls pytest or storagefirst, without its prompt and comment."""
+    """Every call of pytest or storagefirst, in a line of a block or within a sentence."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    yield from re.findall(r"(?<!`)`((?:pytest|storagefirst) [^`]+)`(?!`)", _FENCE.sub("", text))
     for language, text in blocks(page):
         if language in ("", "sh", "console"):
             for line in text.splitlines():
