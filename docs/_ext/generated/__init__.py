@@ -1,7 +1,7 @@
 """Text that is made from the code while the pages are built, so that it can't differ from it.
 
-A page says `<!-- generated: NAME -->` where a part of PARTS is to stand, and in a list of pages
-`<!-- if there is one: PAGE -->` for one that is itself generated, and may not have been yet.
+A page says `<!-- generated: NAME -->` where a part of PARTS is to stand, and index.md, in one of its
+lists, `<!-- every other page -->` for the pages of docs/ that none of its lists names.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ PARTS: dict[str, Callable[[], str]] = {
     for part in module.PARTS
 }
 DOCS = Path(__file__).parents[2]
-PAGE = re.compile(r"^<!-- if there is one: ([\w/-]+) -->$", re.MULTILINE)
+OTHERS = "<!-- every other page -->"
 MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
 
 
 def expanded(text: str) -> str:
     """A page's text with its generated parts. Raises KeyError for a part that nobody makes."""
-    text = PAGE.sub(lambda page: page[1] if (DOCS / f"{page[1]}.md").is_file() else "", text)
+    named = set(text.splitlines())
+    others = [page.stem for page in sorted(DOCS.glob("*.md")) if page.stem not in named]
+    text = text.replace(OTHERS, "\n".join(one for one in others if one != "index"))
     return MARK.sub(lambda mark: PARTS[mark[1]]().strip(), text)
 
 

@@ -55,7 +55,7 @@ def _section(name: str, command: click.Command) -> str:
     context = click.Context(command, info_name=f"storagefirst {name}")
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     rows = [
-        (code(", ".join(one.opts) + _value(one, context)), (one.help or "") + _default(one))
+        (code(", ".join(one.opts) + _value(one)), (one.help or "") + _default(one))
         for one in command.params
         if isinstance(one, click.Option)
     ]
@@ -65,8 +65,10 @@ def _section(name: str, command: click.Command) -> str:
     return "\n\n".join(parts)
 
 
-def _value(option: click.Option, context: click.Context) -> str:
-    return "" if option.is_flag or option.count else f" {option.make_metavar(context)}"
+def _value(option: click.Option) -> str:
+    if option.is_flag or option.count:
+        return ""
+    return f" {option.metavar or option.type.name.upper()}"
 
 
 def _default(option: click.Option) -> str:
