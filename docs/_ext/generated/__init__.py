@@ -1,7 +1,7 @@
 """Text that is made from the code while the pages are built, so that it can't differ from it.
 
-A page says `<!-- generated: NAME -->` where a part of PARTS is to stand, and index.md, in one of its
-lists, `<!-- every other page -->` for the pages of docs/ that none of its lists names.
+A page says `<!-- generated: NAME -->` where a part of PARTS is to stand, and index.md, in one of
+its lists, `<!-- every other page -->` for the pages of docs/ that none of its lists names.
 """
 
 from __future__ import annotations
