@@ -73,6 +73,7 @@ MEANING: dict[str, dict[str, str]] = {
         "recovery_seconds": "how long it stays open before one tries",
         "successes": "probes that close it",
         "url": "where the calls go that it guards",
+        "opened": "what else it writes when it opens, for drills",
     },
     "target": {
         "stack": "its name in CloudFormation",
@@ -83,6 +84,7 @@ MEANING: dict[str, dict[str, str]] = {
         "alarms": "CloudWatch alarms that have to be OK, before and as long as a drill lasts",
         "window": 'when one may act: "Mon-Fri 09:00-17:00 Europe/Berlin"',
         "maximum_seconds": "how long one may take; 900 without it",
+        "fis_role": "the role of experiments of AWS FIS",
     },
     "profiles": {
         "phases": "arrivals over time: `name`, `seconds`, `rate` (or from and to), `arrivals`",
