@@ -12,16 +12,12 @@ import pytest_storagefirst
 from pytest_storagefirst.chaos.breaking import KINDS
 from pytest_storagefirst.chaos.drill import drill_names
 from pytest_storagefirst.cli import main
-from pytest_storagefirst.explore.coverage import Cell, Coverage
-from pytest_storagefirst.explore.outcome import Outcome
-from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.explore.stack import Stack
 from pytest_storagefirst.faults import catalogue
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.load.objectives import METRICS
-from pytest_storagefirst.report.json import report
 from pytest_storagefirst.stack.locating import BLUEPRINTS
-from tests.docs.pages import PAGES, ROOT, blocks
+from tests.docs.pages import PAGES, ROOT, Workspace, blocks
 
 sys.path.append(str(ROOT / "docs" / "_ext"))
 import generated
@@ -90,16 +86,9 @@ def test_a_page_that_no_list_names_is_listed_all_the_same() -> None:
 
 
 def test_the_documented_report_has_the_keys_of_a_real_one(tmp_path: Path) -> None:
-    violated = PropertyResult("no-message-loss", "violated")
-    result = StackResult(
-        "template.yaml",
-        (violated,),
-        coverage=Coverage(
-            cells=(Cell("Worker: dynamodb.PutItem #1", "slow", "held"),),
-            sometimes={"redelivery": 1, "dead letter": 0},
-        ),
-    )
-    real = report({"template.yaml": Outcome(result)}, {}, tmp_path)
+    template = ROOT / "examples" / "orders_broken" / "template.yaml"
+    Workspace(tmp_path).shell(f"pytest -p storagefirst --storagefirst-report=report {template}")
+    real = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
     shown, _ = [text for language, text in blocks("docs/reference/report.md") if language == "json"]
 
     assert _keys(json.loads(shown)) <= _keys(real)
