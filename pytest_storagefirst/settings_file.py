@@ -101,7 +101,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
     for key in ("properties", "circuit", "bookkeeping"):
         if key in top:
             sources[key] = document.where(key)
-    for number in range(len(top.get("flag", []))):
+    for number in range(len(read.tables(("flag",), top.get("flag", [])))):
         sources[f"flag.{number}"] = document.where("flag", number)
     return replace(
         settings,

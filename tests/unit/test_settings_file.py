@@ -191,6 +191,7 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
         ("[functions.Worker]", 1, "no handler", 'handler = "module:function"'),
         ("[functions.Worker]\nhandler = 'worker'", 2, "'worker'", '"module:name"'),
         ("[circuit]\nhalf-open = 'H'", 2, "half-open", 'write "half_open"'),
+        ("flag = 3", 1, "3", "written [[flag]]"),
         ("permissions = 'no'", 1, "'no'", "true or false"),
         ("a = 1\nb = = 2", 2, "Invalid value", "TOML 1.0"),
         ("a = [1,", 1, "end of document", "TOML 1.0"),
