@@ -7,7 +7,7 @@ import getpass
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +114,7 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     target, name = how.target, new_id(drill)
     how.guards.check(target, drill, how.live)
     refuse_open_journals(target, how.folder)
-    aim = Aim(target, name)
+    aim = Aim(target, name, how.guards.alarms)
     make_plan(drill, aim)
     outcome = Outcome(name, drill)
     watcher = how.watcher(name, interruptions) if how.watcher is not None else None
@@ -278,7 +278,23 @@ class _Driven:
             self._is_ending = True
             self.watcher.ending()
         mine = [step for whose, step in reversed(self.open) if whose is fault]
+        self._prove_again(mine)
         self._undo([step for step in mine if not SETTINGS[step["setting"]].after_judging])
+
+    def _prove_again(self, steps: Iterable[Mapping[str, Any]]) -> None:
+        """What is not in effect any more when its time is over may have been felt by nobody."""
+        for step in steps:
+            setting = SETTINGS[step["setting"]]
+            if setting.moves_itself:
+                continue
+            try:
+                is_there = setting.in_effect(self.target, step["address"], step["value"])
+            except Exception:  # the undo is about to tell what is wrong
+                continue
+            if not is_there:
+                self.outcome.problems.append(
+                    f"{step['place']}: {setting.told}: the fault was not in effect to its end"
+                )
 
     def mend(self) -> None:
         """Undo all that is still changed, but what is evidence; show that it is gone."""
@@ -298,6 +314,22 @@ class _Driven:
             self.outcome.problems.append(f"it was ended early: {stopped}")
         except Exception as error:
             self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")
+        self._ask_who_felt_it()
+
+    def _ask_who_felt_it(self) -> None:
+        """A setting that says so itself was in effect, and that is known of few."""
+        for step in self.made:
+            felt = SETTINGS[step["setting"]].felt
+            if felt is None:
+                continue
+            try:
+                why_not = felt(self.target, step["address"], self.outcome.times["began"])
+            except Exception as error:
+                why_not = told_error(error)
+            if why_not:
+                self.outcome.problems.append(
+                    f"{step['place']} was set, and it is not shown that it was felt: {why_not}"
+                )
 
     def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
         results = undo_all(self.target, steps, self.journal, self.how.say)

@@ -65,26 +65,12 @@ def test_what_a_drill_changed_is_as_before(name, shop, tmp_path):
     seen: list[Any] = []
     said: list[str] = []
 
-    class Watching:
-        def before(self) -> bool:
-            return True
-
+    class Watching(stage.Watching):
         def made(self, change: Any) -> None:
             seen.append(stage.configuration(shop))
 
-        def broken(self) -> None:
-            said.append("the clock began")
-
-        def during(self) -> None:
-            pass
-
-        def ending(self) -> None:
-            pass
-
-        def mended(self) -> None:
-            assert stage.configuration(shop) == before
-
-    how = replace(drilling(shop, tmp_path, said), watcher=lambda *_: Watching())
+    watching = Watching(lambda: said.append("the clock began"))
+    how = replace(drilling(shop, tmp_path, said), watcher=lambda *_: watching)
     outcome = run(quick(name, 11), how)
 
     assert stage.configuration(shop) == before

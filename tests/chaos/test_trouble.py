@@ -30,33 +30,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(undoing, "_PAUSE_S", 0.0)
 
 
-class Doing:
-    """Does something as soon as the faults are in effect."""
-
-    def __init__(self, what: Any) -> None:
-        self.what = what
-
-    def before(self) -> bool:
-        return True
-
-    def made(self, change: Any) -> None:
-        pass
-
-    def broken(self) -> None:
-        self.what()
-
-    def during(self) -> None:
-        pass
-
-    def ending(self) -> None:
-        pass
-
-    def mended(self) -> None:
-        pass
-
-
 def run_and(name: str, target: Target, folder: Path, what: Any, said: list[str]) -> Outcome:
-    how = replace(drilling(target, folder, said), watcher=lambda *_: Doing(what))
+    how = replace(drilling(target, folder, said), watcher=lambda *_: stage.Watching(what))
     return run(quick(name), how)
 
 
@@ -106,7 +81,7 @@ def test_a_signal_ends_the_clock(number, shop, tmp_path):
     handlers = signal.getsignal(number)
     drill = quick("consumer-disabled")
     drill = replace(drill, faults=tuple(replace(one, for_s=600) for one in drill.faults))
-    kill = Doing(lambda: os.kill(os.getpid(), number))
+    kill = stage.Watching(lambda: os.kill(os.getpid(), number))
     outcome = run(drill, replace(drilling(shop, tmp_path), watcher=lambda *_: kill))
 
     assert outcome.stopped == f"{number.name} came"
@@ -497,7 +472,7 @@ def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
     if child == 0:
         try:
             how = drilling(shop, tmp_path / "lost laptop")
-            kill = Doing(lambda: os.kill(os.getpid(), signal.SIGKILL))
+            kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
             run(
                 quick("consumer-disabled"),
                 replace(how, copies=(copy,), watcher=lambda *_: kill),

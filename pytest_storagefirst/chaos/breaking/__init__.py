@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from pytest_storagefirst.chaos.breaking import access, circuits, consumers, deliveries, outside
+from pytest_storagefirst.chaos.breaking import (
+    access,
+    circuits,
+    consumers,
+    deliveries,
+    functions,
+    outside,
+)
 from pytest_storagefirst.chaos.breaking.kind import Aim, Kind
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for module in (consumers, access, outside, circuits, deliveries)
+    for module in (consumers, functions, access, outside, circuits, deliveries)
     for kind in module.KINDS
 }
 

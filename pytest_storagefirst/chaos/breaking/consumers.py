@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from pytest_storagefirst.chaos.breaking.kind import (
@@ -11,15 +10,12 @@ from pytest_storagefirst.chaos.breaking.kind import (
     chosen,
     consumers_of,
     mappings_of,
-    unfit,
     work_queues,
 )
 from pytest_storagefirst.chaos.drill import Fault
 from pytest_storagefirst.chaos.setting import Change
-from pytest_storagefirst.chaos.settings.parameters import of_type
 
 NO_HANDLER = "storagefirst_drill_no_such_module.handler"
-AGENT_VARIABLE = "STORAGEFIRST_AGENT"  # names the parameter that the agent asks
 
 
 def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
@@ -86,42 +82,9 @@ def _init_failed(aim: Aim, fault: Fault) -> list[Change]:
     ]
 
 
-def _by_agent(aim: Aim, fault: Fault) -> list[Change]:
-    """Faults within a function: the agent that it carries is told what to do."""
-    carrying = [one for one in aim.topology.functions if AGENT_VARIABLE in one.environment]
-    if not carrying:
-        raise unfit(
-            fault,
-            "no function carries the agent",
-            expected=f"a function with the variable {AGENT_VARIABLE}, see docs/drills.md",
-        )
-    orders: dict[str, object] = {"do": fault.kind}
-    if fault.kind == "slow":
-        orders["seconds"] = fault.options.get("seconds", 3)
-    orders["share"] = fault.options.get("share", 1.0)
-    changes = []
-    for name in dict.fromkeys(
-        one.environment[AGENT_VARIABLE] for one in chosen(fault, "function", carrying)
-    ):
-        reached = [one.logical_id for one in carrying if one.environment[AGENT_VARIABLE] == name]
-        text = json.dumps(orders)
-        changes.append(
-            aim.change(
-                "parameter",
-                name,
-                {"parameter": name},
-                lambda before, text=text: of_type(text, before),
-                f"invocations of {', '.join(reached)}",
-            )
-        )
-    return changes
-
-
 KINDS = (
     Kind("mapping-disabled", _mapping_disabled, stops=True),
     Kind("throttled", _throttled, ("concurrency",)),
     Kind("visibility-expired", _visibility_expired, ("visibility_timeout_seconds",)),
     Kind("init-failed", _init_failed, stops=True),
-    Kind("slow", _by_agent, ("seconds", "share")),
-    Kind("error", _by_agent, ("share",)),
 )

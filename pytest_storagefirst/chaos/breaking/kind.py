@@ -17,10 +17,13 @@ from pytest_storagefirst.target.target import Target
 
 @dataclass(frozen=True)
 class Aim:
-    """The target, and the id of the drill, by which what it makes is named."""
+    """The target, the id of the drill, by which what it makes is named, and the alarms that end it,
+    by name.
+    """
 
     target: Target
     drill: str
+    alarms: tuple[str, ...] = ()
 
     @property
     def topology(self) -> Topology:

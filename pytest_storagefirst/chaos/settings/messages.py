@@ -9,18 +9,13 @@ import re
 from typing import Any
 
 from pytest_storagefirst.chaos.front_door import event_of, front_door, give_back, taken_out
-from pytest_storagefirst.chaos.setting import Address, Setting, Value
+from pytest_storagefirst.chaos.setting import Address, Setting, Value, whatever_is_left
 from pytest_storagefirst.stack.topology import Queue
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
 EMPTY_ANSWERS = 3  # of a queue in a row: one alone can be of servers that hold none of its messages
-
-
-def _nothing(current: Value, before: Value, value: Value) -> Value:
-    """Whatever of it is still there is to go."""
-    return before
 
 
 # --- bad messages -----------------------------------------------------------------------------
@@ -57,7 +52,7 @@ BAD_MESSAGES = Setting(
     _set_aside,
     _send_bad,
     shows=_sent_or_gone,
-    undone=_nothing,
+    undone=whatever_is_left,
     after_judging=True,
 )
 
@@ -96,7 +91,7 @@ def _hand_over(client: Any, source: Queue, to: Queue, messages: list[dict[str, A
         client.delete_message(QueueUrl=source.url, ReceiptHandle=one["ReceiptHandle"])
 
 
-DEAD_LETTERS = Setting("dead-letters", "dead letters", _letters, _move, undone=_nothing)
+DEAD_LETTERS = Setting("dead-letters", "dead letters", _letters, _move, undone=whatever_is_left)
 
 
 # --- duplicates -------------------------------------------------------------------------------
