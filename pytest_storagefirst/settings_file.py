@@ -130,7 +130,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             top.get("circuit", {}),
             (
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes", "url"),
+                *("threshold", "recovery_seconds", "successes", "url", "opened"),
             ),
         ),
         flags=tuple(

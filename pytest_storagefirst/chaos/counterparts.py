@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pytest_storagefirst.stack.topology import Topology
 LASTS_S = 60.0  # of a fault that a test strikes once
 MESSAGES = 3
 _INSIDE = "it strikes within one invocation, where nothing outside can aim"
+Doors = tuple[FrontDoor, ...]
 _THIRD_PARTY = ("refused", "http-500", "http-429", "brownout", "flapping", "slow-start")
 
 
@@ -99,7 +101,7 @@ def _refused(fault: testing.Fault, for_s: float) -> Fault | str:
 
 
 def replay_of(
-    drill: Drill, topology: Topology, door: FrontDoor, template: Path, violated: str
+    drill: Drill, topology: Topology, doors: Doors, template: Path, violated: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A replay file's document of a failed drill, and which of its faults are not in it.
 
@@ -109,7 +111,7 @@ def replay_of(
     texts: list[str] = []
     left_out: list[str] = []
     for fault in drill.faults:
-        found = list(_texts(fault, topology, door))
+        found = list(_texts(fault, topology, doors))
         texts += [text for text in found if text not in texts]
         left_out += [] if found else [fault.kind]
     if not texts:
@@ -119,7 +121,11 @@ def replay_of(
     except FaultError as error:
         raise DrillError("the drill's faults can't be written down", found=error.problem) from None
     sends = tuple(
-        Send(f"m{number}", door.way.name, _body(door)) for number in range(1, MESSAGES + 1)
+        Send(f"m{number}", door.way.name, _body(door))
+        for number, door in enumerate(
+            islice(cycle(doors), max(MESSAGES, len(doors))),
+            1,
+        )
     )
     document = {
         "format": FORMAT,
@@ -145,7 +151,7 @@ def _body(door: FrontDoor) -> Any:
         raise DrillError(f"the body of {way.name} can't be written down", found=text[:80]) from None
 
 
-def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
+def _texts(fault: Fault, topology: Topology, doors: Doors) -> Iterator[str]:
     """A drill's fault in the words of tests, once for each place that it strikes."""
     from pytest_storagefirst.chaos.breaking.kind import consumers_of, work_queues
 
@@ -169,8 +175,10 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
         lasts = "" if kind == "circuit-lost" else extent
         for name in functions:
             yield f"{name}: invocation #1: {kind}{lasts}"
-    elif fault.kind == "send-denied" and not door.way.service:
-        yield f"{door.way.name}: request #1: storage-refused(access-denied){extent}"
+    elif fault.kind == "send-denied":
+        for door in doors:
+            if not door.way.service:
+                yield f"{door.way.name}: request #1: storage-refused(access-denied){extent}"
     elif fault.kind in ("visibility-expired", "delete-denied", "duplicate"):
         words = {"visibility-expired": "visibility-expired", "duplicate": "duplicate"}
         word = words.get(fault.kind, f"ack-lost{extent}")
@@ -178,7 +186,7 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
             yield f"{name}: delivery #1: {word}"
     elif fault.kind == "outage":
         # A port that nobody listens on fails at once, as a 500 does and a connect timeout doesn't.
-        settings = door.target.settings
+        settings = doors[0].target.settings
         for name in functions:
             for one in settings.downstreams:
                 method = "POST" if one.method == "ANY" else one.method
@@ -186,13 +194,13 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
 
 
 def written_replay(
-    drill: Drill, door: FrontDoor, template: Path | None, violated: str, folder: Path
+    drill: Drill, doors: Doors, template: Path | None, violated: str, folder: Path
 ) -> str:
     """Write the replay file beside the report; a line that says so, or why there is none."""
     if template is None or not template.is_file():
         return "no replay file: the stack's template is not here"
     try:
-        document, left_out = replay_of(drill, door.target.topology(), door, template, violated)
+        document, left_out = replay_of(drill, doors[0].target.topology(), doors, template, violated)
     except StorageFirstError as error:
         return f"no replay file: {error.line}"
     file = folder / "replay.json"

@@ -7,6 +7,7 @@ from pytest_storagefirst.chaos.breaking import (
     circuits,
     consumers,
     deliveries,
+    flags,
     functions,
     outside,
 )
@@ -14,7 +15,7 @@ from pytest_storagefirst.chaos.breaking.kind import Aim, Kind
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
-    for module in (consumers, functions, access, outside, circuits, deliveries)
+    for module in (consumers, functions, access, outside, circuits, flags, deliveries)
     for kind in module.KINDS
 }
 
