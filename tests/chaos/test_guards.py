@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 from click.testing import CliRunner, Result
 
-from pytest_storagefirst.chaos import guards as guarding
 from pytest_storagefirst.chaos import driving
+from pytest_storagefirst.chaos import guards as guarding
 from pytest_storagefirst.chaos.guards import Guards, live_name
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.run import run

@@ -119,6 +119,19 @@ def test_what_someone_else_changed_is_told_and_left(own_shop, tmp_path):
     assert mapping.enabled
 
 
+def test_a_fault_that_someone_ends_before_its_time_shows_nothing(shop, tmp_path):
+    mapping = shop.topology().mappings[0]
+    client = shop.session().client("lambda")
+
+    def switch_on() -> None:
+        client.update_event_source_mapping(UUID=mapping.uuid, Enabled=True)
+
+    outcome = run_and("consumer-disabled", shop, tmp_path, switch_on, [])
+
+    assert outcome.problems == ["FromWork: enabled: the fault was not in effect to its end"]
+    assert outcome.is_undone
+
+
 def test_a_policy_that_grew_meanwhile_keeps_what_others_added(own_shop, tmp_path, monkeypatch):
     """Only the drill's own statement is taken out again."""
     from pytest_storagefirst.chaos.settings import queues
