@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from pytest_storagefirst.errors import DrillError, FaultError, StorageFirstError
 from pytest_storagefirst.explore.witness import FORMAT, VERSION, read_witness
 from pytest_storagefirst.faults import plan as testing
 from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
+from pytest_storagefirst.scripts import HEALTHY, parse_script
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.topology import Topology
 
 LASTS_S = 60.0  # of a fault that a test strikes once
+REDRIVE_S = 10.0  # of a fault that is over at once
 MESSAGES = 3
 _INSIDE = "it strikes within one invocation, where nothing outside can aim"
 Doors = tuple[FrontDoor, ...]
@@ -30,9 +32,13 @@ _THIRD_PARTY = ("refused", "http-500", "http-429", "brownout", "flapping", "slow
 
 
 def drill_of_replay(path: Path) -> Drill:
-    """The drill that a replay file's faults come to. Raises ReplayError, and DrillError where none
-    of them has a counterpart.
+    """The drill that the faults of a replay file come to, or those of a load run's report.json.
+
+    Raises ReplayError, and DrillError where none of them has a counterpart.
     """
+    report = _load_report(path)
+    if report is not None:
+        return _drill_of_load(path, report)
     witness = read_witness(path)
     faults: list[Fault] = []
     unmatched: list[str] = []
@@ -55,6 +61,49 @@ def drill_of_replay(path: Path) -> Drill:
         summary=f"The faults of {path.name}, which violated {witness.property_name} in a test.",
         faults=tuple(faults),
         expected=Expected(judged),
+        unmatched=tuple(unmatched),
+    )
+
+
+def _load_report(path: Path) -> dict[str, Any] | None:
+    """The report of a load run; None for any other file, which is read as a replay file is."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("kind") == "load" else None
+
+
+def _drill_of_load(path: Path, report: Mapping[str, Any]) -> Drill:
+    """What the load run did to its target beside the load, at the same moments."""
+    faults: list[Fault] = []
+    unmatched: list[str] = []
+    try:
+        for one in report.get("actions", ()):
+            at_s = float(one["at_s"])
+            if one["kind"] != "downstream":
+                faults.append(Fault(one["kind"], at_s=at_s, for_s=REDRIVE_S))
+                continue
+            for step in parse_script(one["script"]):
+                if step.kind in _THIRD_PARTY:
+                    faults.append(Fault("outage", at_s=at_s, for_s=step.for_ms / 1000))
+                elif step.state != HEALTHY:
+                    unmatched.append(f"“{step.state}”: {_INSIDE}")
+                at_s += step.for_ms / 1000
+    except (KeyError, TypeError, ValueError, FaultError) as error:
+        raise DrillError(
+            "the load run's actions can't be read", where=str(path), found=str(error)
+        ) from None
+    if not faults:
+        raise DrillError(
+            "this load run did nothing to its target that has a counterpart in a drill",
+            where=str(path),
+            found="; ".join(unmatched) or "load alone",
+        )
+    return Drill(
+        name=path.stem,
+        summary=f"What the load run {report.get('run')} did to its target, without the load.",
+        faults=tuple(faults),
         unmatched=tuple(unmatched),
     )
 

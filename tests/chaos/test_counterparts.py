@@ -108,6 +108,48 @@ def test_a_file_that_is_no_replay_file_is_refused(tmp_path):
         find_drill("other.json", tmp_path)
 
 
+def load_report(folder: Path, *actions: dict[str, object]) -> Path:
+    file = folder / "report.json"
+    file.write_text(json.dumps({"kind": "load", "run": "r1", "actions": actions}))
+    return file
+
+
+def test_what_a_failing_load_run_did_to_its_target_is_a_drill(tmp_path):
+    script = ["outage 40 s", "slow start 20 s", "response lost 5 s", "brownout 10 s", "healthy"]
+    file = load_report(
+        tmp_path,
+        {"at_s": 5, "kind": "downstream", "script": script},
+        {"at_s": 90, "kind": "redrive", "script": []},
+    )
+    drill = find_drill(file.name, tmp_path)
+
+    assert drill.faults == (
+        Fault("outage", at_s=5, for_s=40),
+        Fault("outage", at_s=45, for_s=20),
+        Fault("outage", at_s=70, for_s=10),
+        Fault("redrive", at_s=90, for_s=10),
+    )
+    [left_out] = drill.unmatched
+    assert "response lost" in left_out
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ((), "load alone"),
+        (({"at_s": 5, "kind": "downstream", "script": ["response lost 5 s"]},), "response lost"),
+        (({"at_s": "soon", "kind": "downstream", "script": []},), "can't be read"),
+        (({"at_s": 5, "kind": "downstream", "script": ["flood 5 s"]},), "flood"),
+    ],
+)
+def test_a_load_run_without_a_counterpart_is_refused(action, told, tmp_path):
+    load_report(tmp_path, *action)
+
+    with pytest.raises(DrillError) as caught:
+        find_drill("report.json", tmp_path)
+    assert told in caught.value.line
+
+
 def test_the_drills_of_the_wheel_are_those_of_the_repository():
     """pyproject puts chaos/ there; here the repository's own are used."""
     project = (Path(__file__).parent.parent.parent / "pyproject.toml").read_text()
