@@ -211,9 +211,9 @@ class Canaries:
 
     @property
     def dead(self) -> set[str]:
-        """The messages that were last seen where dead letters are."""
-        places = {queue.logical_id for queue in queues_of(self._target.topology()).dead}
-        return {message for message, place in self.held.items() if place in places}
+        """The messages that were last seen set aside: held, and not where work waits."""
+        waiting = {queue.logical_id for queue in queues_of(self._target.topology()).work}
+        return {message for message, place in self.held.items() if place not in waiting}
 
     def _is_in_vain(self) -> bool:
         """Whether bad messages will keep the stack from rest for longer than is waited."""

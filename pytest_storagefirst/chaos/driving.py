@@ -265,13 +265,13 @@ class Driven:
             if felt is None:
                 continue
             try:
-                why_not = felt(self.target, step["address"], self.outcome.times["began"])
+                began = self.outcome.times["began"]
+                why_not = felt(self.target, step["address"], step["value"], began)
             except Exception as error:
                 why_not = told_error(error)
-            if why_not:
-                self.outcome.problems.append(
-                    f"{step['place']} was set, and it is not shown that it was felt: {why_not}"
-                )
+            told = f"{step['place']} was set, and it is not shown that it was felt: {why_not}"
+            if why_not and told not in self.outcome.problems:
+                self.outcome.problems.append(told)
 
     def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
         results = undo_all(self.target, steps, self.journal, self.how.say)

@@ -59,7 +59,7 @@ class Setting:
     moves_itself: bool = False
     after_judging: bool = False
     shows_within_s: float = SHOWS_WITHIN_S
-    felt: Callable[[Target, Address, float], str] | None = None
+    felt: Callable[[Target, Address, Value, float], str] | None = None
 
     def in_effect(self, target: Target, address: Address, value: Value) -> bool:
         if self.shows is not None:

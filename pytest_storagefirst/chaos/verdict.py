@@ -88,22 +88,21 @@ def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
 
 
 def _isolated(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
-    dragged = account.stranded
+    dragged = account.stranded & canaries.dead
     if dragged:
         return VIOLATED, f"good messages were set aside with the bad ones: {_some(dragged)}"
-    dropped = canaries.bad - set(canaries.held) - set(canaries.effects)
     if not canaries.bad:
         return UNKNOWN, "no bad message was sent"
-    if dropped and canaries.is_quiet:
-        return VIOLATED, f"bad messages are nowhere, without a trace: {_some(frozenset(dropped))}"
-    if dropped:
-        patience = canaries.patience
-        why = "bad messages are still being tried"
-        if not patience.sees_bad_set_aside:
-            enough = f'recovers_within = "{patience.tried_s + 60} s"'
-            why += f": {patience.told_tried}; a drill of your own with {enough} waits as long"
-        return UNKNOWN, why
-    return OK, f"{len(canaries.bad)} bad messages were set aside"
+    left = frozenset(canaries.bad - canaries.dead - set(canaries.effects))
+    if not left:
+        return OK, f"{len(canaries.bad)} bad messages were set aside"
+    if canaries.is_quiet and not left & set(canaries.held):
+        return VIOLATED, f"bad messages are nowhere, without a trace: {_some(left)}"
+    patience, why = canaries.patience, "bad messages are still being tried"
+    if not patience.sees_bad_set_aside:
+        enough = f'recovers_within = "{patience.tried_s + 60} s"'
+        why += f": {patience.told_tried}; a drill of your own with {enough} waits as long"
+    return UNKNOWN, why
 
 
 def _not_here(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:

@@ -159,7 +159,7 @@ def test_messages_that_a_drill_let_die_are_deleted_and_told(tmp_path, monkeypatc
     try:
         monkeypatch.chdir(place)
         client.send_message(QueueUrl=letters.url, MessageBody="someone else's")
-        arguments = ["drill", "function-broken", "--duration", "6", "--report", "out"]
+        arguments = ["drill", "function-broken", "--duration", "4", "--report", "out"]
         result = CliRunner().invoke(main, [*arguments, "--live", live_name(target)])
         report: dict[str, Any] = json.loads((place / "out" / "report.json").read_text())
         left = bodies_in(target, "DeadLetters")

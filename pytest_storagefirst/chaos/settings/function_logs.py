@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_storagefirst.chaos.setting import Address
+from pytest_storagefirst.chaos.setting import Address, Value
 from pytest_storagefirst.chaos.settings.settling import settled
 from pytest_storagefirst.target.target import Target
 
@@ -14,11 +14,11 @@ FIS = "AWS FIS EXTENSION"
 _NO_FAULT = ("extension enabled", "WARN", "ERROR")
 
 
-def felt_by_agent(target: Target, address: Address, since_s: float) -> str:
+def felt_by_agent(target: Target, address: Address, value: Value, since_s: float) -> str:
     return _felt(target, address["functions"], AGENT, since_s, ())
 
 
-def felt_by_fis(target: Target, address: Address, since_s: float) -> str:
+def felt_by_fis(target: Target, address: Address, value: Value, since_s: float) -> str:
     return _felt(target, address["functions"], FIS, since_s, _NO_FAULT)
 
 
