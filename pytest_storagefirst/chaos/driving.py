@@ -112,7 +112,7 @@ class Driven:
         self.open: list[tuple[Fault, dict[str, Any]]] = []
         self._guarded_at = time.monotonic()
         self._is_ending = False
-        self.made: list[dict[str, Any]] = []  # all steps, those that are undone too
+        self.made: list[tuple[Fault, dict[str, Any]]] = []  # those that are undone, too
 
     def take_lock(self, mine: Mapping[str, Any]) -> None:
         self.interruptions.check()
@@ -165,8 +165,8 @@ class Driven:
                 "value": change.value,
             }
             number = self.journal.change(step)
-            self.made.append({**step, "number": number})
-            self.open.append((fault, self.made[-1]))
+            self.made.append((fault, {**step, "number": number}))
+            self.open.append(self.made[-1])
             self.outcome.changes.append(change)
             setting.write(self.target, change.address, change.value, change.before)
             if self.watcher is not None:
@@ -230,7 +230,9 @@ class Driven:
         """Undo all that is still changed, but what is evidence; show that it is gone."""
         left = [step for _, step in reversed(self.open)]
         self._undo([step for step in left if not SETTINGS[step["setting"]].after_judging])
-        self.outcome.undo_problems += still_there(self.target, self.made, self.outcome.undone)
+        self.outcome.undo_problems += still_there(
+            self.target, [step for _, step in self.made], self.outcome.undone
+        )
         self.outcome.times["undone"] = time.time()
 
     def judge(self) -> None:
@@ -259,19 +261,25 @@ class Driven:
             self.how.say(f"deleted dead letters: {', '.join(self.outcome.taken_away)}")
 
     def _ask_who_felt_it(self) -> None:
-        """A setting that says so itself was in effect, and that is known of few."""
-        for step in self.made:
-            felt = SETTINGS[step["setting"]].felt
-            if felt is None:
-                continue
-            try:
-                began = self.outcome.times["began"]
-                why_not = felt(self.target, step["address"], step["value"], began)
-            except Exception as error:
-                why_not = told_error(error)
-            told = f"{step['place']} was set, and it is not shown that it was felt: {why_not}"
-            if why_not and told not in self.outcome.problems:
+        """That a setting says so itself is known of few; of a fault's settings one is enough."""
+        for fault in self.drill.faults:
+            asked = [step for whose, step in self.made if whose is fault]
+            asked = [step for step in asked if SETTINGS[step["setting"]].felt is not None]
+            reasons = [self._why_unfelt(step) for step in asked]
+            told = f"{fault.kind} was set, and it is not shown that it was felt: "
+            told += "; ".join(dict.fromkeys(reasons))
+            if asked and all(reasons) and told not in self.outcome.problems:
                 self.outcome.problems.append(told)
+
+    def _why_unfelt(self, step: Mapping[str, Any]) -> str:
+        felt = SETTINGS[step["setting"]].felt
+        if felt is None:
+            return ""
+        try:
+            began = self.outcome.times["began"]
+            return felt(self.target, step["address"], step["value"], began)
+        except Exception as error:
+            return told_error(error)
 
     def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
         results = undo_all(self.target, steps, self.journal, self.how.say)

@@ -40,7 +40,7 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
         if not account.acknowledged:
             doubts.append("no message was accepted")
         doubts += canaries.observer.doubts()
-        stopping = [one.kind for one in outcome.drill.faults if KINDS[one.kind].stops]
+        stopping = [one.kind for one in outcome.drill.faults if KINDS[one.kind].stops(one)]
         if stopping and canaries.unfelt() and not canaries.has_recovered_by_itself():
             doubts.append(
                 f"{stopping[0]} was set and not felt: every message was processed all the same"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pytest_storagefirst.chaos.breaking.kind import Aim, Kind, unfit
+from pytest_storagefirst.chaos.breaking.kind import Aim, Kind, always, unfit
 from pytest_storagefirst.chaos.drill import Fault
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings.items import as_json, from_json
@@ -100,6 +100,6 @@ def _circuit_lost(aim: Aim, fault: Fault) -> list[Change]:
 
 
 KINDS = (
-    Kind("circuit-open", _circuit_open, ("set",), stops=True),
+    Kind("circuit-open", _circuit_open, ("set",), stops=always),
     Kind("circuit-lost", _circuit_lost),
 )

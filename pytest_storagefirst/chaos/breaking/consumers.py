@@ -7,9 +7,11 @@ from dataclasses import replace
 from pytest_storagefirst.chaos.breaking.kind import (
     Aim,
     Kind,
+    always,
     chosen,
     consumers_of,
     mappings_of,
+    unfit,
     work_queues,
 )
 from pytest_storagefirst.chaos.drill import Fault
@@ -39,7 +41,7 @@ def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
 
 
 def _throttled(aim: Aim, fault: Fault) -> list[Change]:
-    most = fault.options.get("concurrency", 0)
+    most = _most(fault)
     return [
         aim.change(
             "reserved-concurrency",
@@ -50,6 +52,13 @@ def _throttled(aim: Aim, fault: Fault) -> list[Change]:
         )
         for one in chosen(fault, "function", consumers_of(aim.topology))
     ]
+
+
+def _most(fault: Fault) -> int:
+    most = fault.options.get("concurrency", 0)
+    if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+        raise unfit(fault, f"concurrency = {most!r}", expected="a whole number, 0 or more")
+    return most
 
 
 def _visibility_expired(aim: Aim, fault: Fault) -> list[Change]:
@@ -83,8 +92,8 @@ def _init_failed(aim: Aim, fault: Fault) -> list[Change]:
 
 
 KINDS = (
-    Kind("mapping-disabled", _mapping_disabled, stops=True),
-    Kind("throttled", _throttled, ("concurrency",)),
+    Kind("mapping-disabled", _mapping_disabled, stops=always),
+    Kind("throttled", _throttled, ("concurrency",), stops=lambda fault: not _most(fault)),
     Kind("visibility-expired", _visibility_expired, ("visibility_timeout_seconds",)),
-    Kind("init-failed", _init_failed, stops=True),
+    Kind("init-failed", _init_failed, stops=always),
 )
