@@ -225,6 +225,7 @@ class Canaries:
 
     def _told_recovery(self, began: float) -> str:
         if self.recovered_after_s is not None:
-            return f"all is processed or set aside {self.recovered_after_s:g} s after the undo"
+            but = " but the bad messages" if self._is_in_vain() else ""
+            return f"all{but} is processed or set aside {self.recovered_after_s:g} s after the undo"
         waiting = len(self._waiting())
         return f"{waiting} messages are still missing {time.time() - began:.0f} s after the undo"

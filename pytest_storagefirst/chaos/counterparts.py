@@ -42,6 +42,8 @@ def drill_of_replay(path: Path) -> Drill:
     witness = read_witness(path)
     faults: list[Fault] = []
     unmatched: list[str] = []
+    if witness.bad:
+        faults.append(Fault("poison", options={"messages": len(witness.bad)}))
     for fault in witness.schedule.plan:
         found = counterpart(fault)
         if isinstance(found, str):

@@ -217,13 +217,13 @@ class Driven:
             setting = SETTINGS[step["setting"]]
             if setting.moves_itself:
                 continue
+            name = f"{step['place']}: {setting.told}"
             try:
-                is_there = setting.in_effect(self.target, step["address"], step["value"])
-            except Exception:  # the undo is about to tell what is wrong
-                continue
-            if not is_there:
+                if not setting.in_effect(self.target, step["address"], step["value"]):
+                    self.outcome.problems.append(f"{name}: the fault was not in effect to its end")
+            except Exception as error:
                 self.outcome.problems.append(
-                    f"{step['place']}: {setting.told}: the fault was not in effect to its end"
+                    f"{name}: whether it was in effect to its end is not known: {told_error(error)}"
                 )
 
     def mend(self) -> None:

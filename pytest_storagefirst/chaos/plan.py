@@ -99,8 +99,8 @@ def plan_lines(planned: Planned, target: Target, guards: Guards, command: str) -
         yield f"  {state.canaries} canary messages through the front door are processed within"
         yield f"  {state.within_s:g} s, before and after; their effects stay where messages end"
         patience = patience_with(drill, target.topology())
-        yield f"  expected: {', '.join(drill.expected.properties)}; all is well again within "
-        yield f"  {patience.within_s:g} s after the undo"
+        yield f"  expected: {', '.join(drill.expected.properties)}; all is well again"
+        yield f"  within {patience.within_s:g} s after the undo"
         if patience.hidden_s:
             yield f"  {patience.told_hidden}"
         if not patience.sees_bad_set_aside and any(one.kind == "poison" for one in drill.faults):

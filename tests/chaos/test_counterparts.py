@@ -60,14 +60,14 @@ def test_every_counterpart_is_a_fault_of_drills():
     assert {"response-lost", "crash-after"} <= set(CATALOGUE)
 
 
-def replay_file(folder: Path, *plan: str) -> Path:
+def replay_file(folder: Path, *plan: str, bad: tuple[str, ...] = ()) -> Path:
     schedule = Schedule((Send("m1", "Work", {"id": "{unique}"}),)).to_json()
     document = {
         "format": "storagefirst-replay",
         "version": 1,
         "template": "template.yaml",
         "property": "no-duplicate-effects",
-        "bad": [],
+        "bad": bad,
         "kept": {},
         "schedule": {**schedule, "plan": list(plan)},
         "story": [],
@@ -91,6 +91,12 @@ def test_a_replay_file_is_a_drill_and_says_what_it_leaves_out(shop, tmp_path):
     assert drill.expected.properties == ("no-duplicate-effects", "no-message-loss")
     [(_, [change])] = make_plan(drill, Aim(shop, "x")).changes
     assert change.place == "FromWork"
+
+
+def test_bad_messages_of_a_replay_file_are_bad_messages_of_the_drill(tmp_path):
+    drill = find_drill(replay_file(tmp_path, bad=("m1",)).name, tmp_path)
+
+    assert drill.faults == (Fault("poison", options={"messages": 1}),)
 
 
 def test_a_replay_file_without_any_counterpart_is_refused(tmp_path):

@@ -171,6 +171,29 @@ def test_an_experiment_that_ends_too_early_shows_nothing(carrier, tmp_path):
     assert outcome.is_undone
 
 
+def test_an_experiment_that_fails_tells_fiss_reason(carrier, tmp_path):
+    """As where the role may not write to the bucket; moto's never fail."""
+    before = seen(carrier)
+    events = carrier.session().client("fis").meta.events
+
+    def fails(parsed: dict[str, Any], **_: Any) -> None:
+        for one in parsed.get("experiments", ()):
+            if one["state"]["status"] == "running":
+                one["state"] = {"status": "failed", "reason": "the role has no s3:PutObject"}
+
+    events.register_last("after-call.fis.ListExperiments", fails)
+    try:
+        outcome = run(quick("function-error"), drilling(carrier, tmp_path))
+    finally:
+        events.unregister("after-call.fis.ListExperiments", fails)
+        for one in seen(carrier)["running"]:
+            carrier.session().client("fis").stop_experiment(id=one["id"])
+
+    assert not outcome.shown
+    assert outcome.problems == ["the experiment has failed: the role has no s3:PutObject"]
+    assert seen(carrier)["templates"] == before["templates"]
+
+
 def test_nobody_elses_experiment_is_touched(carrier, tmp_path):
     fis = carrier.session().client("fis")
     made = fis.create_experiment_template(

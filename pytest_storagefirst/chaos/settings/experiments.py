@@ -72,16 +72,20 @@ def _start_or_stop(target: Target, address: Address, value: Value, current: Valu
 
 
 def _is_running(target: Target, address: Address, value: Value) -> bool:
-    """Whether FIS says so, and for as long as the extension may take to hear of it."""
+    """Whether FIS says so, and for as long as the extension may take to hear of it.
+
+    Raises RuntimeError with FIS's reason where it could not do it.
+    """
     if value is None:
         return _experiment(target, address) is None
-    running = list(_running(target.session().client("fis"), address["token"]))
     heard_s = 0 if target.endpoint_url else POLLED_EVERY_S
-    return any(
-        one["state"]["status"] == "running"
-        and time.time() - one["creationTime"].timestamp() >= heard_s
-        for one in running
-    )
+    for one in _tagged(target.session().client("fis"), "list_experiments", address["token"]):
+        state = one["state"]
+        if state["status"] in ("failed", "cancelled"):
+            raise RuntimeError(f"the experiment has {state['status']}: {state.get('reason')}")
+        if state["status"] == "running":
+            return bool(time.time() - one["creationTime"].timestamp() >= heard_s)
+    return False
 
 
 EXPERIMENT = Setting(
