@@ -54,7 +54,7 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
     guards = guards_of(target, asked.alarms)
     copies_of(asked.journals, target)
     if asked.live is None:
-        planned = make_plan(wanted, Aim(target, new_id(wanted), guards.alarms))
+        planned = make_plan(wanted, Aim(target, new_id(), guards.alarms))
         command = f"storagefirst drill {shlex.quote(asked.name)} --target {asked.target}"
         for line in plan_lines(planned, target, guards, command):
             say(line)

@@ -21,7 +21,7 @@ from pytest_storagefirst.chaos.undo import told_error
 from pytest_storagefirst.errors import StorageFirstError
 
 
-def new_id(drill: Drill) -> str:
+def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -36,7 +36,7 @@ def run(drill: Drill, how: Drilling) -> Outcome:
 
 
 def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
-    target, name = how.target, new_id(drill)
+    target, name = how.target, new_id()
     how.guards.check(target, drill, how.live)
     lock.refuse_open_journals(target, how.folder)
     aim = Aim(target, name, how.guards.alarms)

@@ -143,6 +143,9 @@ def test_of_dead_letters_its_own_alone_are_taken_away(own_shop):
         client.send_message(QueueUrl=letters.url, MessageBody=json.dumps({"id": body}))
 
     assert dead_letters_taken_away(own_shop, "run7") == sorted(ours)
+    told = client.get_queue_attributes(QueueUrl=letters.url, AttributeNames=["All"])["Attributes"]
+    hidden = int(told["ApproximateNumberOfMessagesNotVisible"])
+    assert int(told["ApproximateNumberOfMessages"]) + hidden == len(theirs)
     left = [json.loads(body)["id"] for body in bodies_in(own_shop, "Letters")]
     assert sorted(left) == sorted(theirs)
 
