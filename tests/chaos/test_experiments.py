@@ -38,9 +38,8 @@ def with_role(target: Target) -> Target:
     def goes_on(parsed: dict[str, Any], **_: Any) -> None:
         """moto's experiments go on only where they are asked for by their ids."""
         for one in parsed.get("experiments", ()):
-            status = one["state"]["status"]
-            while status in ("pending", "initiating", "stopping"):
-                status = fis.get_experiment(id=one["id"])["experiment"]["state"]["status"]
+            while one["state"]["status"] in ("pending", "initiating", "stopping"):
+                one["state"] = fis.get_experiment(id=one["id"])["experiment"]["state"]
 
     fis.meta.events.register("after-call.fis.ListExperiments", goes_on)
     return made
