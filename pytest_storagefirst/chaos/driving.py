@@ -246,7 +246,8 @@ class Driven:
             self.outcome.problems.append(f"it was ended early: {stopped}")
         except Exception as error:
             self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")
-        self._ask_who_felt_it()
+        if not self.outcome.stopped:  # who ends a drill waits for no log
+            self._ask_who_felt_it()
         self._clean()
 
     def _clean(self) -> None:
