@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.errors import DrillError, ReplayError
 from pytest_storagefirst.faults.catalogue import KINDS as CATALOGUE
 from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.load.profiles import Action
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 FOUND = {
@@ -124,8 +126,8 @@ def test_what_a_failing_load_run_did_to_its_target_is_a_drill(tmp_path):
     script = ["outage 40 s", "slow start 20 s", "response lost 5 s", "brownout 10 s", "healthy"]
     file = load_report(
         tmp_path,
-        {"at_s": 5, "kind": "downstream", "script": script},
-        {"at_s": 90, "kind": "redrive", "script": []},
+        asdict(Action(5, "downstream", tuple(script))),
+        asdict(Action(90, "redrive")),
     )
     drill = find_drill(file.name, tmp_path)
 
