@@ -130,7 +130,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             top.get("circuit", {}),
             (
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes", "url"),
+                *("threshold", "recovery_seconds", "successes", "url", "opened"),
             ),
         ),
         flags=tuple(
@@ -235,7 +235,7 @@ def _target(read: Reader, path: tuple[str | int, ...], value: Any) -> AllowedTar
 def _drills(read: Reader, value: Any) -> dict[str, Any]:
     """When drills may act; the window's text is read when a drill is."""
     path = ("drills",)
-    table = read.table(path, value, ("alarms", "window", "maximum_seconds"))
+    table = read.table(path, value, ("alarms", "window", "maximum_seconds", "fis_role"))
     found: dict[str, Any] = {}
     if "alarms" in table:
         names = table["alarms"]
@@ -246,6 +246,8 @@ def _drills(read: Reader, value: Any) -> dict[str, Any]:
         found["window"] = read.text((*path, "window"), table["window"])
     if "maximum_seconds" in table:
         found["maximum_s"] = read.count((*path, "maximum_seconds"), table["maximum_seconds"])
+    if "fis_role" in table:
+        found["fis_role"] = read.text((*path, "fis_role"), table["fis_role"])
     return found
 
 

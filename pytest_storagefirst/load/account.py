@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,6 +158,7 @@ def document(
         "kind": "load",
         "run": plan.run,
         "profile": profile.name,
+        "actions": [asdict(one) for one in profile.actions],
         "target": target,
         "stack": stack,
         "started": datetime.fromtimestamp(began_at, UTC).isoformat(timespec="seconds")[:-6] + "Z",

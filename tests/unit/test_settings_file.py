@@ -100,6 +100,14 @@ def test_all_that_the_design_shows(load):
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
+def test_the_role_in_which_fis_acts(load):
+    role = "arn:aws:iam::123456789012:role/chaos"
+
+    assert load(f'[drills]\nfis_role = "{role}"').drills == {"fis_role": role}
+    with pytest.raises(SettingsError, match="fis_role"):
+        load("[drills]\nfis_role = 3")
+
+
 def test_permissions_count_unless_the_file_says_otherwise(load):
     assert load("").permissions
     assert not load("permissions = false").permissions
