@@ -94,7 +94,8 @@ def test_a_worker_that_was_ended_did_not_vanish(standing):
     standing.take(report(1, [ACCEPTED] * 5, done=True))
     standing.given_up_s, standing.workers[0].vanished_s = 2.5, 3.0
 
-    assert list(standing.doubts()) == [LEFT_OUT, "worker 0 was ended before 3 of its 5 messages"]
+    assert list(standing.doubts()) == [LEFT_OUT]
+    assert list(standing.unsent()) == ["worker 0 was ended before 3 of its 5 messages"]
     assert known(standing)["r1-0-2"] == UNKNOWN
 
 
