@@ -12,7 +12,7 @@ from typing import Any
 
 import gevent
 
-from pytest_storagefirst.load import account, outcomes, preparing
+from pytest_storagefirst.load import account, fitting, outcomes, preparing
 from pytest_storagefirst.load.drain import Drain
 from pytest_storagefirst.load.journal import journal_folder
 from pytest_storagefirst.load.judging import Ended, judged
@@ -46,19 +46,19 @@ class Master:
         report_folder: Path | None,
         say: Say,
     ) -> None:
-        preparing.check_fits(profile, target)
+        fitting.check_fits(profile, target)
         self.target, self.say = target, say
         self.folder = journal_folder(Path.cwd(), run)
         self.report_folder = report_folder or self.folder
         preparing.make_folder(self.report_folder)
-        profile = preparing.levelled(profile, target)
+        profile = fitting.levelled(profile, target)
         self.plan = Plan(run, profile, way, ())
         self.standing = Standing(self.plan)
         self.document: dict[str, Any] | None = None
         self._interrupted_s: float | None = None
         self._is_concluding = False
         self._found_before = preparing.FoundBefore()
-        self._drain = Drain(preparing.settle_s(profile, target), profile.drain_seconds)
+        self._drain = Drain(fitting.settle_s(profile, target), profile.drain_seconds)
         self._last_offered_s: float | None = None
         self._aside: Mapping[str, str] = {}
         self._looked_aside_s = -HELD_EVERY_S

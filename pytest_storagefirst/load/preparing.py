@@ -5,7 +5,7 @@ Imported in the Locust process alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_storagefirst.errors import LoadError
@@ -13,7 +13,6 @@ from pytest_storagefirst.ledger.circuit import CLOSED
 from pytest_storagefirst.load.arrivals import GOOD, message_id
 from pytest_storagefirst.load.http_client import NoAnswer, NotSent
 from pytest_storagefirst.load.journal import Journal
-from pytest_storagefirst.load.objectives import parse_objective
 from pytest_storagefirst.load.outcomes import ACCEPTED
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.profiles import Profile
@@ -21,24 +20,6 @@ from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, journal_of
 from pytest_storagefirst.report.load_story import counted
 from pytest_storagefirst.target.observe import Sample
-from pytest_storagefirst.target.target import Target
-
-# How long a quiet stack is given for messages that are amiss to turn up. What a queue holds is
-# counted; what is on its way otherwise is not, and Lambda tries again after one and two minutes.
-SETTLE_S = 10.0
-UNCOUNTED_SETTLE_S = 200.0
-RATE = "downstream.rate.max1s"
-
-
-def check_fits(profile: Profile, target: Target) -> None:
-    """Raises LoadError for a profile that scripts third parties where they are real ones."""
-    if any(one.kind == "downstream" for one in profile.actions) and not target.downstream_url:
-        raise LoadError(
-            f"the profile {profile.name} scripts the third party, and here it is a real one",
-            where=target.name,
-            expected="the local target, whose third parties are played",
-            remedy="choose another profile: storagefirst load --list",
-        )
 
 
 def make_folder(folder: Path) -> None:
@@ -51,30 +32,6 @@ def make_folder(folder: Path) -> None:
             where=str(folder),
             found=error.strerror or str(error),
         ) from None
-
-
-def levelled(profile: Profile, target: Target) -> Profile:
-    """With the cap that the third parties' settings say, kept to being an objective then."""
-    said = [one.per_second for one in target.settings.downstreams]
-    cap = profile.downstream_per_s
-    if cap is None and said and all(said):
-        cap = float(sum(said))
-    texts = profile.objectives
-    metrics = {parse_objective(text).metric for text in texts}
-    if cap is not None and target.downstream_url and RATE not in metrics:
-        texts = (*texts, f"{RATE}<=cap*1.05")
-    return replace(profile, downstream_per_s=cap, objectives=texts)
-
-
-def settle_s(profile: Profile, target: Target) -> float:
-    """Long enough for whatever the stack's way leaves uncounted."""
-    if profile.settle_seconds is not None:
-        return profile.settle_seconds
-    topology = target.topology()
-    queues = {queue.arn for queue in topology.queues}
-    counted_all = all(mapping.source_arn in queues for mapping in topology.mappings)
-    others = topology.topics or topology.buses or topology.buckets or topology.state_machines
-    return SETTLE_S if counted_all and not others else UNCOUNTED_SETTLE_S
 
 
 @dataclass(frozen=True)
