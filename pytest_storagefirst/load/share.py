@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gevent import get_hub
+
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load.arrivals import arrivals
 from pytest_storagefirst.load.journal import Journal, journal_folder
@@ -41,8 +43,9 @@ class Share:
             return  # it came too late to be dealt anything, or began before
         count = len(plan.workers)
         path = journal_of(journal_folder(Path.cwd(), plan.run), number)
-        try:
-            journal = Journal(path, plan.run, number, plan.profile.expected_requests / count)
+        expected = plan.profile.expected_requests / count
+        try:  # in a thread of its own: on a slow disk this process would seem to be gone
+            journal = get_hub().threadpool.apply(Journal, (path, plan.run, number, expected))
         except LoadError as error:
             self._problem = error.line
             return

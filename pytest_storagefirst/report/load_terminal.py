@@ -36,7 +36,8 @@ def load_lines(document: Document, verbosity: int = 0) -> list[Line]:
     ledger = document.get("ledger", {})
     for key in ("lost", "duplicated", "phantom"):
         ids = list(ledger.get(key, ()))
-        if verbosity > 0 or not any(ids[:1] and ids[0] in one for one in document.get("why", ())):
+        is_told = any(ids and ids[0] in one for one in document.get("why", ()))
+        if verbosity > 0 or not is_told:
             lines += _named(key, ids, verbosity)
     for one in document.get("objectives", ()):
         sign, look = _SIGNS.get(one.get("met"), _SIGNS[None])
