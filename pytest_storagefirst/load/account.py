@@ -18,7 +18,7 @@ from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, quantile
 from pytest_storagefirst.load.standing import Standing
 from pytest_storagefirst.load.values import Facts, bounds, calls_while_open, values
-from pytest_storagefirst.report.load_story import counted, was
+from pytest_storagefirst.report.load_story import counted, measured, was
 
 PASSED, MISSED, INCONCLUSIVE, SET_UP = 0, 3, 4, 5
 _EXITS = {OK: PASSED, VIOLATED: MISSED, UNKNOWN: INCONCLUSIVE}
@@ -101,7 +101,7 @@ def verdict(
     if account.phantom:
         against.append(_some("rejected and processed all the same", account.phantom))
     for one in judged:
-        told = f"{one.objective.text}: {_number(one.value)}{one.objective.unit}"
+        told = f"{one.objective.text}: {measured(one.value, one.objective.unit)}"
         if one.met is None:
             unclear.append(f"{one.objective.text} can't be told: {one.why}")
         elif not one.met and one.objective.metric in OF_THE_GENERATOR:
@@ -130,10 +130,6 @@ def in_order(messages: frozenset[str]) -> list[str]:
         return worker, int(number)
 
     return sorted(messages, key=key)
-
-
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:g}"
 
 
 def document(

@@ -217,8 +217,9 @@ def _probes(facts: Facts) -> Measured:
     """
     seen = sum(one.before == OPEN for one in facts.transitions)
     if facts.recovery_s:
-        open_s = sum(ended - began for began, ended in _open_spans(facts))
-        return Measured(float(max(seen, math.ceil(open_s / facts.recovery_s))))
+        rests_s = facts.recovery_s - min(1.0, facts.recovery_s / 10)  # by a clock of whole seconds
+        most = sum((ended - began) // rests_s for began, ended in _open_spans(facts))
+        return Measured(float(max(seen, most)))
     rewritten = sum(sample.circuit_rewritten for _, sample in facts.samples)
     if seen < calls_while_open(facts) <= seen + rewritten:
         return Measured(

@@ -42,7 +42,7 @@ class Observer:
         self.run = run
         self.circuit_changes = []
         self.processed_so_far = {}
-        self.rests = False
+        self.rests = self.looks = False
 
     def state(self):
         with urllib.request.urlopen(f"{URL}/state", timeout=10) as answer:
@@ -55,6 +55,15 @@ class Observer:
         return dict.fromkeys(self.processed(), 0.0)
 
     def sample(self, accepted=None):
+        if self.looks:  # as a page of a store is read by one at a time
+            return Sample(0.0)
+        self.looks = True
+        try:
+            return self.look(accepted)
+        finally:
+            self.looks = False
+
+    def look(self, accepted):
         with urllib.request.urlopen(f"{URL}/count", timeout=10) as answer:
             told = json.load(answer)
         self.rests = told["rests"]

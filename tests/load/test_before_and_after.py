@@ -22,6 +22,14 @@ def test_the_third_party_is_healed_before_and_after(door, load):
     assert ended.report["why"][-1] == told
 
 
+def test_the_last_second_has_all_readings(door, load):
+    ended = load(door(count_s=0.8), "short").ended()
+
+    assert ended.exit == 0, ended.text
+    last = ended.report["timeline"][-1]
+    assert last["processed"] == ended.report["ledger"]["processed"]
+
+
 def test_a_run_without_its_report_shows_nothing(door, load):
     running = load(door(), "short")
     report = running.folder / "report"

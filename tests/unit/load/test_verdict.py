@@ -207,6 +207,8 @@ LEAKS = [10.5 + 4 * number for number in range(40)]
         (rested(LEAKS, {int(at) + 1 for at in LEAKS}), UNKNOWN),
         (rested(RARE_LEAKS, {int(at) + 1 for at in RARE_LEAKS}), UNKNOWN),
         (rested(LEAKS, {int(at) + 1 for at in LEAKS}, recovery_s=60), VIOLATED),
+        # Three rests of a minute, and one call more than probes.
+        (rested([30.5, 70.5, 130.6, 150.0], {31, 71, 131, 150}, recovery_s=60), VIOLATED),
         (rested([at + n / 9 for at in LEAKS for n in range(3)], set(range(10, 190, 4))), VIOLATED),
     ],
 )
