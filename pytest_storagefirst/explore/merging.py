@@ -74,6 +74,7 @@ def combine(parts: Sequence[StackResult]) -> StackResult:
         coverage=combine_coverage([part.coverage for part in parts]),
         shard=parts[0].shard,
         interrupted=interrupted,
+        graph=next((part.graph for part in parts if part.graph is not None), None),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 # What no HTML or XML text may hold, and what turns the direction of the text around it.
 _NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link"})
+_VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link", "use"})
 # Nothing is loaded and nothing runs, even if markup should get in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -58,9 +58,11 @@ def joined(*parts: object) -> Markup:
     return Markup("".join(escaped(part) for part in parts if part is not None))
 
 
-def page(title: str, *body: object) -> str:
+def page(title: str, *body: object, styles: tuple[str, ...] = ("page.css",)) -> str:
     """A whole document. It reads on a phone, on paper and in the dark."""
-    css = (files("pytest_storagefirst.report") / "page.css").read_text(encoding="utf-8")
+    css = "\n".join(
+        (files("pytest_storagefirst.report") / name).read_text(encoding="utf-8") for name in styles
+    )
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -128,6 +128,7 @@ def aws_call(
     if crossing.numbers and simulation.has_changes:
         changes.strike(simulation, place, crossing.point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
+    simulation.requests[place, crossing.label] = request  # a story tells what it is about
     crash(simulation, invocation, crossing, CRASHES_BEFORE)
     crossing.denied = simulation.permissions.of_call(
         invocation.function.role_arn, crossing.point, request, client

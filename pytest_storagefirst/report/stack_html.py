@@ -1,0 +1,368 @@
+"""report.html of tests: each stack's verdicts, topology, coverage and witnesses on one page.
+
+A pure function of report.json's document: what `merge` wrote, or an earlier run, renders as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_storagefirst.report import matrix, sequence, topology_svg
+from pytest_storagefirst.report.covered import counted, with_article
+from pytest_storagefirst.report.load_course import band
+from pytest_storagefirst.report.load_story import Stand, duration
+from pytest_storagefirst.report.page import Markup, element, joined, names, page, section, table
+from pytest_storagefirst.report.plots import Axis, axis_labels
+
+STYLES = ("page.css", "stack.css")
+SIGNS = {
+    "ok": ("✓", "ok"),
+    "violated": ("✗", "violated"),
+    "unknown": ("?", "unknown"),
+    "not-applicable": ("–", "soft"),
+}
+_ORDER = ("violated", "unknown", "ok", "not-applicable")
+OPEN_STORY_LINES = 40  # a longer one is folded away at first; the drawing never is
+AUDIT = "audit:"
+
+Stack = Mapping[str, Any]
+Property = Mapping[str, Any]
+
+
+def write_html(document: Mapping[str, Any], directory: Path) -> Path:
+    """Write report.html into `directory`, which is made; return its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "report.html"
+    file.write_text(stacks_page(document), encoding="utf-8")
+    return file
+
+
+def stacks_page(document: Mapping[str, Any]) -> str:
+    """The document of report.json as one HTML page."""
+    stacks = list(document.get("stacks", ()))
+    told = [stack_part(stack, f"stack-{number}") for number, stack in enumerate(stacks, 1)]
+    if len(stacks) == 1:
+        title = f"{headline(stacks[0])}: {stacks[0]['template']}"
+        return page(title, element("main", *told), styles=STYLES)
+    worst = verdict_of_all(stacks)
+    title = f"{counted(len(stacks), 'stack')}: {worst}"
+    return page(title, element("main", index(title, stacks), *told), styles=STYLES)
+
+
+def index(title: str, stacks: Sequence[Stack]) -> Markup:
+    """All stacks in a table that leads to each."""
+    rows: list[list[object]] = [
+        [
+            element("a", stack["template"], href=f"#stack-{number}"),
+            tone(worst_of(stack)),
+            _counts(stack),
+        ]
+        for number, stack in enumerate(stacks, 1)
+    ]
+    return element(
+        "header",
+        element("h1", title),
+        table(["Template", "Verdict", "Properties"], rows),
+        class_="index",
+    )
+
+
+def stack_part(stack: Stack, id: str) -> Markup:
+    """All of one stack."""
+    topology = stack.get("topology") or {}
+    order = topology_svg.order_of(topology)
+    properties = [one for one in stack["properties"] if not one["name"].startswith(AUDIT)]
+    findings = [one for one in stack["properties"] if one["name"].startswith(AUDIT)]
+    violated = [one for one in stack["properties"] if one["verdict"] == "violated" and one["story"]]
+    struck = [
+        step.get("where", "")
+        for one in violated
+        for step in one.get("steps", ())
+        if step["kind"] == "faulted"
+    ]
+    return element(
+        "article",
+        _verdict(stack),
+        _properties(properties, id),
+        *(_witness(one, topology, order, f"{id}-{one['name']}") for one in violated),
+        _findings(findings, id),
+        _topology(topology, struck),
+        _coverage(stack),
+        _notes(stack),
+        id=id,
+    )
+
+
+# --- the verdict ----------------------------------------------------------------------------------
+
+
+def verdict_of_all(stacks: Sequence[Stack]) -> str:
+    """ "2 violated, 1 unknown, 3 ok", of whole stacks."""
+    told = [worst_of(stack) for stack in stacks]
+    return ", ".join(f"{told.count(one)} {one}" for one in _ORDER if one in told) or "nothing judged"
+
+
+def worst_of(stack: Stack) -> str:
+    """What is worst among a stack's verdicts; a refused one is unknown."""
+    verdicts = {one["verdict"] for one in stack["properties"]}
+    if stack.get("refused"):
+        return "unknown"
+    return next((one for one in _ORDER if one in verdicts), "unknown")
+
+
+def headline(stack: Stack) -> str:
+    """What is to be known first, in a line."""
+    if stack.get("refused"):
+        return "Not judged"
+    properties = stack["properties"]
+    violated = [one["name"] for one in properties if one["verdict"] == "violated"]
+    unknown = [one["name"] for one in properties if one["verdict"] == "unknown"]
+    if violated:
+        return f"Violated: {', '.join(violated)}"
+    if unknown:
+        return f"Not shown: {', '.join(unknown)}"
+    held = sum(one["verdict"] == "ok" for one in properties)
+    return f"{counted(held, 'property')[:-1]}ies hold" if held > 1 else f"{held} property holds"
+
+
+def _verdict(stack: Stack) -> Markup:
+    worst = worst_of(stack)
+    sign, look = SIGNS[worst]
+    runs = max((one["runs"] for one in stack["properties"]), default=0)
+    faults = max((one["faults_tried"] for one in stack["properties"]), default=0)
+    shard = stack.get("shard", [1, 1])
+    facts = [
+        counted(runs, "run"),
+        f"{counted(faults, 'fault')} tried",
+        f"took {duration(float(stack.get('seconds', 0)))}",
+        f"shard {shard[0]} of {shard[1]}" if shard[1] > 1 else "",
+        "interrupted" if stack.get("interrupted") else "",
+        f"pytest-storagefirst {stack['plugin']}" if stack.get("plugin") else "",
+    ]
+    first, _, rest = str(stack.get("refused") or "").partition("\n")
+    return element(
+        "header",
+        element("div", f"{sign} {worst}", class_="badge"),
+        element("h1", headline(stack)),
+        element("p", element("code", stack["template"])),
+        element("p", first) if first else None,
+        element("pre", rest) if rest else None,
+        element(
+            "ul",
+            *(element("li", fact) for fact in facts if fact),
+            class_="facts",
+        ),
+        class_=f"verdict {look}",
+    )
+
+
+def tone(verdict: str) -> Markup:
+    sign, look = SIGNS.get(verdict, ("?", "unknown"))
+    return element("span", f"{sign} {verdict}", class_=f"tone {look}")
+
+
+def _counts(stack: Stack) -> str:
+    if stack.get("refused"):
+        return str(stack["refused"]).partition("\n")[0]
+    told = [one["verdict"] for one in stack["properties"]]
+    return ", ".join(f"{told.count(one)} {one}" for one in _ORDER if one in told)
+
+
+def _properties(properties: Sequence[Property], id: str) -> Markup | None:
+    if not properties:
+        return section("Properties", element("p", "None was judged.", class_="soft"))
+    rows: list[list[object]] = []
+    for one in properties:
+        name = element("code", one["name"])
+        has_story = one["verdict"] == "violated" and one["story"]
+        rows.append(
+            [
+                element("a", name, href=f"#{id}-{one['name']}") if has_story else name,
+                tone(one["verdict"]),
+                one.get("why", ""),
+                element("span", f"{one['runs']:,}", class_="number"),
+                element("span", f"{one['faults_tried']:,}", class_="number"),
+            ]
+        )
+    heads = ["Property", "Verdict", "Why", "Runs", "Faults tried"]
+    return section("Properties", table(heads, rows, class_="properties"))
+
+
+# --- a witness ------------------------------------------------------------------------------------
+
+
+def _witness(one: Property, topology: Mapping[str, Any], order: Sequence[str], id: str) -> Markup:
+    steps = one.get("steps", ())
+    lost = list(one.get("lost", ()))
+    return element(
+        "section",
+        element("h2", "Witness: ", element("code", one["name"])),
+        element("p", one.get("why", "")),
+        element("p", "About: ", class_="soft small") if lost else None,
+        names(lost) if lost else None,
+        _circuit(one),
+        sequence.sequence(steps, topology, order, one["name"]) if steps else None,
+        _story(one["story"]),
+        _replay(one.get("witness")),
+        class_="witness",
+        id=id,
+    )
+
+
+def _story(lines: Sequence[str]) -> Markup:
+    text = element("pre", "\n".join(lines), class_="story", tabindex=0)
+    told = f"The story in words ({counted(len(lines), 'line')})"
+    is_open = {"open": "open"} if len(lines) <= OPEN_STORY_LINES else {}
+    return element("details", element("summary", told), text, **is_open)
+
+
+def _replay(witness: str | None) -> Markup | None:
+    if not witness:
+        return None
+    return element(
+        "p",
+        "Again, with the path as seen from this file: ",
+        element("code", f"pytest -p storagefirst --storagefirst-replay={quoted(witness)}"),
+        class_="replay",
+    )
+
+
+def quoted(path: str) -> str:
+    """A path as a shell takes it for one word."""
+    import shlex
+
+    return shlex.quote(path)
+
+
+def _circuit(one: Property) -> Markup | None:
+    """How the breaker's circuit stood in this run, above the drawing."""
+    changes = one.get("transitions", ())
+    if not changes:
+        return None
+    times = [step["at"] for step in one.get("steps", ()) if "at" in step]
+    end = max([*times, changes[-1]["at"] * 1.1, 1.0])
+    moments = [0.0, *(change["at"] for change in changes), end]
+    states = [changes[0]["from"], *(change["to"] for change in changes)]
+    stands = [
+        Stand(state, from_s, to_s)
+        for state, from_s, to_s in zip(states, moments, moments[1:], strict=False)
+        if to_s > from_s
+    ]
+    axis = Axis(0, end)
+    return element("div", band(stands, axis), axis_labels(axis), class_="of-circuit")
+
+
+# --- audits ---------------------------------------------------------------------------------------
+
+
+def _findings(findings: Sequence[Property], id: str) -> Markup | None:
+    """What audits found, each with what to write and where AWS says so."""
+    wrong = [one for one in findings if one["verdict"] not in ("ok", "not-applicable")]
+    if not findings:
+        return None
+    fine = len(findings) - len(wrong)
+    items = [_finding(one, id) for one in wrong]
+    return section(
+        "Audit",
+        element("ul", *items, class_="findings") if items else None,
+        element("p", f"{counted(fine, 'rule')} found nothing.", class_="soft small") if fine else None,
+    )
+
+
+def _finding(one: Property, id: str) -> Markup:
+    where = " ".join(
+        str(part)
+        for part in (one.get("resource"), f"line {one['line']}" if one.get("line") else "")
+        if part
+    )
+    has_story = one["verdict"] == "violated" and one["story"]
+    remedy = one.get("remedy") or ""
+    lines = [remedy] if isinstance(remedy, str) else list(remedy)
+    return element(
+        "li",
+        element(
+            "p",
+            tone(one["verdict"]),
+            " ",
+            element("b", one.get("rule") or one["name"].removeprefix(AUDIT)),
+            f" ({one['severity']})" if one.get("severity") else "",
+            element("span", f" {where}", class_="soft") if where else None,
+        ),
+        element("p", one.get("why", "")),
+        element("pre", "\n".join(map(str, lines)), class_="remedy") if any(lines) else None,
+        element("p", "Rule: ", element("code", one["page"]), class_="small soft")
+        if one.get("page")
+        else None,
+        element("p", element("a", "its witness", href=f"#{id}-{one['name']}"))
+        if has_story
+        else element("p", "Advice: no run shows it.", class_="small soft")
+        if one["verdict"] == "violated"
+        else None,
+    )
+
+
+# --- what was tried -------------------------------------------------------------------------------
+
+
+def _topology(topology: Mapping[str, Any], struck: Sequence[str]) -> Markup | None:
+    drawn = topology_svg.drawing(topology, struck)
+    if drawn is None:
+        return None
+    return section(
+        "Topology",
+        drawn,
+        element(
+            "details", element("summary", "The same in words"), topology_svg.in_words(topology)
+        ),
+    )
+
+
+def _coverage(stack: Stack) -> Markup | None:
+    coverage = stack.get("coverage")
+    if not coverage:
+        return None
+    cells = coverage.get("cells", ())
+    told = matrix.matrix(cells)
+    facts = [
+        f"{counted(coverage[key], what)} {done}"
+        for key, what, done in (
+            ("pairs_tried", "pair of faults", "tried"),
+            ("pairs_skipped", "pair", "skipped, as the same had been seen before"),
+            ("pairs_left", "pair", "left for want of time"),
+            ("orders_tried", "order of crossings", "tried"),
+            ("orders_left", "order", "left"),
+            ("drawn", "drawn schedule", "tried"),
+        )
+        if coverage.get(key)
+    ]
+    sometimes = coverage.get("sometimes", {})
+    seen = [f"{with_article(fact)} in {counted(runs, 'run')}" for fact, runs in sometimes.items() if runs]
+    unseen = [with_article(fact) for fact, runs in sometimes.items() if not runs]
+    return section(
+        "What was tried",
+        told or element("p", "No single fault was tried.", class_="soft"),
+        element("ul", *(element("li", one) for one in facts), class_="facts") if facts else None,
+        element("p", f"Seen: {', '.join(seen)}.", class_="small") if seen else None,
+        element("p", f"Never seen: {', '.join(unseen)}.", class_="small") if unseen else None,
+    )
+
+
+def _notes(stack: Stack) -> Markup | None:
+    notes, inert = list(stack.get("notes", ())), list(stack.get("inert", ()))
+    if not notes and not inert:
+        return None
+    return section(
+        "What qualifies this",
+        element("ul", *(element("li", one) for one in notes)) if notes else None,
+        joined(
+            element(
+                "details",
+                element("summary", f"{counted(len(inert), 'resource')} that play no part"),
+                names(inert),
+            )
+        )
+        if inert
+        else None,
+    )
