@@ -72,6 +72,12 @@ def graph_of(deployed: Deployed, played: Iterable[Played]) -> Graph:
     links.update(
         dict.fromkeys(one for one in _named(topology) if (one.source, one.target) not in called)
     )
+    stated = {(link.source, link.target) for link in links if link.kind == SETS_ASIDE}
+    links = {
+        link: None
+        for link in links
+        if link.kind != HANDS_ON or (link.source, link.target) not in stated
+    }
     aside = {link.target for link in links if link.kind == SETS_ASIDE}
     linked = dict.fromkeys(id for link in links for id in (link.source, link.target))
     entries = tuple(entry.name for entry in deployed.entries)

@@ -42,6 +42,12 @@ def matrix(cells: Sequence[Mapping[str, Any]]) -> Markup | None:
     return joined(
         element("p", *(_key(one) for one in present), _blank(), class_="keys small"),
         element(
+            "p",
+            "Each fault by itself. What pairs of faults, orders, bad messages and drawn schedules "
+            "showed is in the verdicts.",
+            class_="soft small",
+        ),
+        element(
             "div",
             element("table", element("thead", head), element("tbody", *body)),
             class_="scrolls matrix",

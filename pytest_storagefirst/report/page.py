@@ -14,7 +14,7 @@ from typing import Any
 # What no HTML or XML text may hold, and what turns the direction of the text around it.
 _NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link", "use"})
+_VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link", "wbr"})
 # Nothing is loaded and nothing runs, even if markup should get in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -51,6 +51,13 @@ def element(name: str, /, *children: object, **attributes: Any) -> Markup:
         return Markup(f"<{name}{told}/>")
     inner = "".join(escaped(child) for child in children if child is not None)
     return Markup(f"<{name}{told}>{inner}</{name}>")
+
+
+def breakable(name: str) -> Markup:
+    """A name that a line may end within, between its words: OrdersDeadLetters, orders-dlq."""
+    parts = re.findall(r"[^A-Z/_.:-]*[A-Z]*[^A-Z/_.:-]*[/_.:-]*", name)
+    words = [part for part in parts if part]
+    return joined(*(part for word in words for part in (element("wbr"), word)))
 
 
 def joined(*parts: object) -> Markup:

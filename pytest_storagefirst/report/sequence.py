@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_storagefirst.report.load_story import duration
-from pytest_storagefirst.report.page import Markup, element, joined
+from pytest_storagefirst.report.page import Markup, breakable, element, joined
 
 SENDER = "sender"
 LONG_GAP_S = 1.0  # of virtual time, from which on it is told
-LONGEST_LABEL = 160  # characters
+LONGEST_LABEL, LONGEST_BAND = 160, 1_000  # characters
 MOST_LANES = 14
+LONG = 45  # rows, beyond which the drawing scrolls within itself, below the names of its lifelines
 _ANSWERS = ("acknowledged", "rejected", "indeterminate")
 _STORES = ("stored", "dead-lettered")
 _ENDS = ("never-struck", "circuit-stood", "ledger", "verdict")
@@ -37,7 +38,7 @@ _AT_ONE = {
     "skipped": ("bad", "✗ {messages} skipped and dropped{why}"),
     "dropped": ("bad", "✗ drops {messages}: {detail}"),
     "expired": ("bad", "✗ {messages} expired and is gone"),
-    "faulted": ("fault", "⚡ FAULT {detail}"),
+    "faulted": ("fault", "⚡\ufe0e FAULT {detail}"),
     "circuit": ("unsure", "circuit: {detail}"),
     "errored": ("bad", "✗ {detail}"),
 }
@@ -109,7 +110,7 @@ def sequence(
     heads = [
         element(
             "div",
-            element("b", _short(lane, 40)),
+            element("b", breakable(_short(lane, 60))),
             element("span", kinds.get(lane, ""), class_="soft") if lane in kinds else None,
             class_="head",
         )
@@ -128,7 +129,7 @@ def sequence(
             "div",
             element("div", element("div", "time", class_="clock soft"), *heads, class_="heads"),
             body,
-            class_="scrolls sequence",
+            class_="scrolls sequence long" if len(rows) > LONG else "scrolls sequence",
             style=f"--lanes:{len(lanes)}",
             tabindex=0,
             role="region",
@@ -218,6 +219,7 @@ def _delivery(names: str, detail: str) -> str:
     parts = [
         part
         for part in detail.split(", ")
+        for part in [part.partition(" from ")[0]]
         if part and part != "receive 1" and not part.startswith("invocation")
     ]
     return f"{names or 'invoked'}" + (f" ({', '.join(parts)})" if parts else "")
@@ -265,7 +267,8 @@ def _drawn(rows: Sequence[Row], at: Mapping[str, int]) -> Iterator[Markup]:
 
 
 def _item(row: Row, at: Mapping[str, int], clock: Markup | None) -> Markup:
-    label = element("span", _short(row.label), class_="label")
+    text = row.label if row.is_band else _short(row.label)
+    label = element("span", _short(text, LONGEST_BAND), class_="label")
     known = [at[one] for one in (row.source, row.target) if one in at]
     if row.is_band or not known:
         return element("li", clock, element("div", label, class_="band"), class_=row.look)

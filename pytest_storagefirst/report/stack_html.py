@@ -85,10 +85,10 @@ def stack_part(stack: Stack, id: str) -> Markup:
     return element(
         "article",
         _verdict(stack),
-        _properties(properties, id),
+        _topology(topology, struck),
+        _unjudged(properties) if stack.get("refused") else _properties(properties, id),
         *(_witness(one, topology, order, f"{id}-{one['name']}") for one in violated),
         _findings(findings, id),
-        _topology(topology, struck),
         _coverage(stack),
         _notes(stack),
         id=id,
@@ -124,7 +124,7 @@ def headline(stack: Stack) -> str:
     if unknown:
         return f"Not shown: {', '.join(unknown)}"
     held = sum(one["verdict"] == "ok" for one in properties)
-    return f"{counted(held, 'property')[:-1]}ies hold" if held > 1 else f"{held} property holds"
+    return "1 property holds" if held == 1 else f"{held} properties hold"
 
 
 def _verdict(stack: Stack) -> Markup:
@@ -182,12 +182,24 @@ def _properties(properties: Sequence[Property], id: str) -> Markup | None:
                 element("a", name, href=f"#{id}-{one['name']}") if has_story else name,
                 tone(one["verdict"]),
                 one.get("why", ""),
-                element("span", f"{one['runs']:,}", class_="number"),
-                element("span", f"{one['faults_tried']:,}", class_="number"),
+                _number(one["runs"], "runs"),
+                _number(one["faults_tried"], "faults tried"),
             ]
         )
     heads = ["Property", "Verdict", "Why", "Runs", "Faults tried"]
     return section("Properties", table(heads, rows, class_="properties"))
+
+
+def _unjudged(properties: Sequence[Property]) -> Markup | None:
+    """Of a stack that was refused: all for the same reason, which stands above."""
+    if not properties:
+        return None
+    return section("Properties that were not judged", names([one["name"] for one in properties]))
+
+
+def _number(value: int, what: str) -> Markup:
+    """A figure, and what it counts where the column has no head: on a phone."""
+    return element("span", f"{value:,}", element("i", f" {what}"), class_="number")
 
 
 # --- a witness ------------------------------------------------------------------------------------
@@ -200,8 +212,9 @@ def _witness(one: Property, topology: Mapping[str, Any], order: Sequence[str], i
         "section",
         element("h2", "Witness: ", element("code", one["name"])),
         element("p", one.get("why", "")),
-        element("p", "About: ", class_="soft small") if lost else None,
-        names(lost) if lost else None,
+        element("div", element("span", "About", class_="soft small"), names(lost), class_="about")
+        if lost
+        else None,
         _circuit(one),
         sequence.sequence(steps, topology, order, one["name"]) if steps else None,
         _story(one["story"]),
@@ -326,14 +339,14 @@ def _coverage(stack: Stack) -> Markup | None:
     cells = coverage.get("cells", ())
     told = matrix.matrix(cells)
     facts = [
-        f"{counted(coverage[key], what)} {done}"
-        for key, what, done in (
-            ("pairs_tried", "pair of faults", "tried"),
-            ("pairs_skipped", "pair", "skipped, as the same had been seen before"),
-            ("pairs_left", "pair", "left for want of time"),
-            ("orders_tried", "order of crossings", "tried"),
-            ("orders_left", "order", "left"),
-            ("drawn", "drawn schedule", "tried"),
+        f"{what}: {coverage[key]:,}"
+        for key, what in (
+            ("pairs_tried", "pairs of faults tried"),
+            ("pairs_skipped", "pairs skipped, as the same had been seen before"),
+            ("pairs_left", "pairs left for want of time"),
+            ("orders_tried", "orders of crossings tried"),
+            ("orders_left", "orders left for want of time"),
+            ("drawn", "schedules drawn"),
         )
         if coverage.get(key)
     ]

@@ -232,7 +232,7 @@ def _placed(topology: Topology) -> tuple[dict[str, Place], tuple[float, float]]:
 
 
 def _link(one: Mapping[str, Any], places: Mapping[str, Place]) -> Markup:
-    path, tip = _path(places[one["source"]], places[one["target"]], one["kind"] == SETS_ASIDE)
+    path, tip = _path(places[one["source"]], places[one["target"]], one["kind"], places.values())
     look = {SETS_ASIDE: "aside", "calls": "calls", NAMES: "names"}.get(one["kind"], "on")
     told = f"{one['source']} {one['kind']} {one['target']}"
     return element(
@@ -244,13 +244,15 @@ def _link(one: Mapping[str, Any], places: Mapping[str, Place]) -> Markup:
     )
 
 
-def _path(source: Place, target: Place, aside: bool) -> tuple[str, str]:
+def _path(
+    source: Place, target: Place, kind: str, places: Iterable[Place]
+) -> tuple[str, str]:
     """The line from one to another, and the arrow's head."""
-    if aside and target.y > source.y + HEIGHT:
+    if kind == SETS_ASIDE and target.y > source.y + HEIGHT:
         x, y = source.x + WIDTH / 2, source.y + HEIGHT
         to_x, to_y = target.x + WIDTH / 2, target.y - 1
         bend = max(20.0, (to_y - y) / 2)
-        if x == to_x and to_y - y > HEIGHT + DOWN:  # past what stands below in the same column
+        if any(one.x == source.x == target.x and y < one.y < target.y for one in places):  # past it
             side = source.x + WIDTH + 18
             line = (
                 f"M{source.x + WIDTH:.0f} {source.y + HEIGHT * 0.8:.0f}"
@@ -304,7 +306,7 @@ def _node(id: str, kind: str, place: Place, is_entry: bool, is_struck: bool) -> 
             for row, line in enumerate(lines)
         ),
         element("text", told, x=f"{middle:.0f}", y=f"{place.y + HEIGHT - 8:.0f}", class_="kind"),
-        element("text", "⚡", x=f"{place.x + WIDTH - 10:.0f}", y=f"{place.y + 15:.0f}", class_="mark")
+        element("text", "⚡\ufe0e", x=f"{place.x + WIDTH - 10:.0f}", y=f"{place.y + 15:.0f}", class_="mark")
         if is_struck
         else None,
         class_=f"{look} {kind.replace(' ', '-')}{' entry' if is_entry else ''}",
@@ -340,5 +342,5 @@ def _legend(links: Sequence[Mapping[str, Any]], has_mark: bool) -> list[Markup]:
         if kind in kinds
     ]
     if has_mark:
-        keys.append(element("span", element("b", "⚡"), " a witness's fault struck here", class_="key"))
+        keys.append(element("span", element("b", "⚡\ufe0e"), " a witness's fault struck here", class_="key"))
     return keys
