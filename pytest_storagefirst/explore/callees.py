@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -57,10 +58,8 @@ def _names(request: Any) -> Iterator[str]:
     if isinstance(body, dict):
         yield from _named(body, 1)
     elif isinstance(body, bytes | str):
-        try:
+        with suppress(ValueError, RecursionError):
             yield from _named(json.loads(body), _DEPTH)
-        except (ValueError, RecursionError):
-            pass
     if isinstance(request, dict):
         parts = urlsplit(str(request.get("url", "")))
         yield (parts.hostname or "").partition(".s3")[0]

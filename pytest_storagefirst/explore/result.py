@@ -29,8 +29,8 @@ class PropertyResult:
     run, a line each. `witness` is the replay document of that run, made of what JSON can hold.
     `transitions` are the changes of a breaker's state in that run, or in one that shows that it
     does what it should: seconds of virtual time, from which state, to which. `calls` are those to
-    third parties in that run, or in the busiest that shows a load levelled. `steps` are those of the
-    story, for whoever draws it.
+    third parties in that run, or in the busiest that shows a load levelled. `steps` are
+    those of the story, for whoever draws it.
     """
 
     name: str
@@ -63,8 +63,8 @@ class StackResult:
     """One exploration of one template, judged by all its properties.
 
     `notes` qualify the verdicts and are always told; `inert` names the resources that play no part,
-    "LogicalId (AWS::Type)"; `graph` is what hands on to what. `seconds` is real time. `shard` is (K, N): which part of the whole this
-    is. `interrupted` says that the user ended it early.
+    "LogicalId (AWS::Type)"; `graph` is what hands on to what. `seconds` is real time. `shard` is
+    (K, N): which part of the whole this is. `interrupted` says that the user ended it early.
     """
 
     template: str

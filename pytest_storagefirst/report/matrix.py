@@ -68,15 +68,15 @@ def _cell(outcome: str | None, site: str, fault: str) -> Markup:
         return element("td")
     sign, look, _ = SIGNS.get(outcome, ("?", "unknown", ""))
     return element(
-        "td", element("span", sign, role="img", aria_label=outcome, class_=look), title=f"{site}: {fault}: {outcome}"
+        "td",
+        element("span", sign, role="img", aria_label=outcome, class_=look),
+        title=f"{site}: {fault}: {outcome}",
     )
 
 
 def _key(outcome: str) -> Markup:
     sign, look, meaning = SIGNS[outcome]
-    return element(
-        "span", element("b", sign, class_=f"tone {look}"), f" {meaning}", class_="key"
-    )
+    return element("span", element("b", sign, class_=f"tone {look}"), f" {meaning}", class_="key")
 
 
 def _blank() -> Markup:
@@ -84,7 +84,9 @@ def _blank() -> Markup:
 
 
 def _left_out(sites: int, faults: int) -> Markup | None:
-    told = [f"{number} more {what}" for number, what in ((sites, "sites"), (faults, "faults")) if number]
+    told = [
+        f"{number} more {what}" for number, what in ((sites, "sites"), (faults, "faults")) if number
+    ]
     if not told:
         return None
     return element("p", f"{' and '.join(told)} stand in report.json.", class_="soft small")

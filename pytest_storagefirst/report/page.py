@@ -82,7 +82,7 @@ def page(title: str, *body: object, styles: tuple[str, ...] = ("page.css",)) -> 
     return f"<!DOCTYPE html>\n{element('html', head, element('body', *body), lang='en')}\n"
 
 
-def section(title: str, *children: object, **attributes: Any) -> Markup:
+def section(title: object, *children: object, **attributes: Any) -> Markup:
     """A part of a page, under a heading of its own."""
     return element("section", element("h2", title), *children, **attributes)
 

@@ -121,16 +121,14 @@ def sequence(
         for number in range(len(lanes))
     ]
     body = element("ol", *lines, *_drawn(rows, at), class_="steps")
-    told = element(
-        "p", f"Not drawn, for want of room: {', '.join(left_out)}.", class_="soft small"
-    )
+    told = element("p", f"Not drawn, for want of room: {', '.join(left_out)}.", class_="soft small")
     return joined(
         element(
             "div",
             element("div", element("div", "time", class_="clock soft"), *heads, class_="heads"),
             body,
             class_="scrolls sequence long" if len(rows) > LONG else "scrolls sequence",
-            style=f"--lanes:{len(lanes)}",
+            style=f"--lanes:{len(lanes)};--clock:{_clock_width(rows)}rem",
             tabindex=0,
             role="region",
             aria_label=f"Sequence diagram of {name}",
@@ -273,9 +271,7 @@ def _item(row: Row, at: Mapping[str, int], clock: Markup | None) -> Markup:
     if row.is_band or not known:
         return element("li", clock, element("div", label, class_="band"), class_=row.look)
     if len(known) < 2 or known[0] == known[1]:
-        return element(
-            "li", clock, _at_one(label, known[-1], len(at)), class_=f"{row.look} at-one"
-        )
+        return element("li", clock, _at_one(label, known[-1], len(at)), class_=f"{row.look} at-one")
     left, right = min(known), max(known)
     inset = 50 / (right - left + 1)
     shaft = element(
@@ -290,6 +286,11 @@ def _item(row: Row, at: Mapping[str, int], clock: Markup | None) -> Markup:
         element("div", label, shaft, class_="arrow", style=_columns(left, right)),
         class_=row.look,
     )
+
+
+def _clock_width(rows: Sequence[Row]) -> float:
+    """Room for the longest time, in rem."""
+    return max(4.0, 1.2 + 0.45 * max(len(f"{row.step.get('at', 0):.3f}") for row in rows))
 
 
 def _at_one(label: Markup, lane: int, lanes: int) -> Markup:

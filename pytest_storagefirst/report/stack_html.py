@@ -9,23 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.report import matrix, sequence, topology_svg
+from pytest_storagefirst.report import matrix, topology_svg
+from pytest_storagefirst.report.audit_html import AUDIT, audit_part
 from pytest_storagefirst.report.covered import counted, with_article
-from pytest_storagefirst.report.load_course import band
-from pytest_storagefirst.report.load_story import Stand, duration
+from pytest_storagefirst.report.load_story import duration
 from pytest_storagefirst.report.page import Markup, element, joined, names, page, section, table
-from pytest_storagefirst.report.plots import Axis, axis_labels
+from pytest_storagefirst.report.witness_html import SIGNS, tone, witness
 
 STYLES = ("page.css", "stack.css")
-SIGNS = {
-    "ok": ("✓", "ok"),
-    "violated": ("✗", "violated"),
-    "unknown": ("?", "unknown"),
-    "not-applicable": ("–", "soft"),
-}
 _ORDER = ("violated", "unknown", "ok", "not-applicable")
-OPEN_STORY_LINES = 40  # a longer one is folded away at first; the drawing never is
-AUDIT = "audit:"
 
 Stack = Mapping[str, Any]
 Property = Mapping[str, Any]
@@ -75,7 +67,7 @@ def stack_part(stack: Stack, id: str) -> Markup:
     order = topology_svg.order_of(topology)
     properties = [one for one in stack["properties"] if not one["name"].startswith(AUDIT)]
     findings = [one for one in stack["properties"] if one["name"].startswith(AUDIT)]
-    violated = [one for one in stack["properties"] if one["verdict"] == "violated" and one["story"]]
+    violated = [one for one in properties if one["verdict"] == "violated" and one["story"]]
     struck = [
         step.get("where", "")
         for one in violated
@@ -87,8 +79,17 @@ def stack_part(stack: Stack, id: str) -> Markup:
         _verdict(stack),
         _topology(topology, struck),
         _unjudged(properties) if stack.get("refused") else _properties(properties, id),
-        *(_witness(one, topology, order, f"{id}-{one['name']}") for one in violated),
-        _findings(findings, id),
+        *(
+            section(
+                joined("Witness: ", element("code", one["name"])),
+                element("p", one.get("why", "")),
+                *witness(one, topology, order),
+                class_="witness",
+                id=f"{id}-{one['name']}",
+            )
+            for one in violated
+        ),
+        audit_part(findings, topology, order) if findings else None,
         _coverage(stack),
         _notes(stack),
         id=id,
@@ -101,7 +102,9 @@ def stack_part(stack: Stack, id: str) -> Markup:
 def verdict_of_all(stacks: Sequence[Stack]) -> str:
     """ "2 violated, 1 unknown, 3 ok", of whole stacks."""
     told = [worst_of(stack) for stack in stacks]
-    return ", ".join(f"{told.count(one)} {one}" for one in _ORDER if one in told) or "nothing judged"
+    return (
+        ", ".join(f"{told.count(one)} {one}" for one in _ORDER if one in told) or "nothing judged"
+    )
 
 
 def worst_of(stack: Stack) -> str:
@@ -158,11 +161,6 @@ def _verdict(stack: Stack) -> Markup:
     )
 
 
-def tone(verdict: str) -> Markup:
-    sign, look = SIGNS.get(verdict, ("?", "unknown"))
-    return element("span", f"{sign} {verdict}", class_=f"tone {look}")
-
-
 def _counts(stack: Stack) -> str:
     if stack.get("refused"):
         return str(stack["refused"]).partition("\n")[0]
@@ -202,120 +200,6 @@ def _number(value: int, what: str) -> Markup:
     return element("span", f"{value:,}", element("i", f" {what}"), class_="number")
 
 
-# --- a witness ------------------------------------------------------------------------------------
-
-
-def _witness(one: Property, topology: Mapping[str, Any], order: Sequence[str], id: str) -> Markup:
-    steps = one.get("steps", ())
-    lost = list(one.get("lost", ()))
-    return element(
-        "section",
-        element("h2", "Witness: ", element("code", one["name"])),
-        element("p", one.get("why", "")),
-        element("div", element("span", "About", class_="soft small"), names(lost), class_="about")
-        if lost
-        else None,
-        _circuit(one),
-        sequence.sequence(steps, topology, order, one["name"]) if steps else None,
-        _story(one["story"]),
-        _replay(one.get("witness")),
-        class_="witness",
-        id=id,
-    )
-
-
-def _story(lines: Sequence[str]) -> Markup:
-    text = element("pre", "\n".join(lines), class_="story", tabindex=0)
-    told = f"The story in words ({counted(len(lines), 'line')})"
-    is_open = {"open": "open"} if len(lines) <= OPEN_STORY_LINES else {}
-    return element("details", element("summary", told), text, **is_open)
-
-
-def _replay(witness: str | None) -> Markup | None:
-    if not witness:
-        return None
-    return element(
-        "p",
-        "Again, with the path as seen from this file: ",
-        element("code", f"pytest -p storagefirst --storagefirst-replay={quoted(witness)}"),
-        class_="replay",
-    )
-
-
-def quoted(path: str) -> str:
-    """A path as a shell takes it for one word."""
-    import shlex
-
-    return shlex.quote(path)
-
-
-def _circuit(one: Property) -> Markup | None:
-    """How the breaker's circuit stood in this run, above the drawing."""
-    changes = one.get("transitions", ())
-    if not changes:
-        return None
-    times = [step["at"] for step in one.get("steps", ()) if "at" in step]
-    end = max([*times, changes[-1]["at"] * 1.1, 1.0])
-    moments = [0.0, *(change["at"] for change in changes), end]
-    states = [changes[0]["from"], *(change["to"] for change in changes)]
-    stands = [
-        Stand(state, from_s, to_s)
-        for state, from_s, to_s in zip(states, moments, moments[1:], strict=False)
-        if to_s > from_s
-    ]
-    axis = Axis(0, end)
-    return element("div", band(stands, axis), axis_labels(axis), class_="of-circuit")
-
-
-# --- audits ---------------------------------------------------------------------------------------
-
-
-def _findings(findings: Sequence[Property], id: str) -> Markup | None:
-    """What audits found, each with what to write and where AWS says so."""
-    wrong = [one for one in findings if one["verdict"] not in ("ok", "not-applicable")]
-    if not findings:
-        return None
-    fine = len(findings) - len(wrong)
-    items = [_finding(one, id) for one in wrong]
-    return section(
-        "Audit",
-        element("ul", *items, class_="findings") if items else None,
-        element("p", f"{counted(fine, 'rule')} found nothing.", class_="soft small") if fine else None,
-    )
-
-
-def _finding(one: Property, id: str) -> Markup:
-    where = " ".join(
-        str(part)
-        for part in (one.get("resource"), f"line {one['line']}" if one.get("line") else "")
-        if part
-    )
-    has_story = one["verdict"] == "violated" and one["story"]
-    remedy = one.get("remedy") or ""
-    lines = [remedy] if isinstance(remedy, str) else list(remedy)
-    return element(
-        "li",
-        element(
-            "p",
-            tone(one["verdict"]),
-            " ",
-            element("b", one.get("rule") or one["name"].removeprefix(AUDIT)),
-            f" ({one['severity']})" if one.get("severity") else "",
-            element("span", f" {where}", class_="soft") if where else None,
-        ),
-        element("p", one.get("why", "")),
-        element("pre", "\n".join(map(str, lines)), class_="remedy") if any(lines) else None,
-        element("p", "Rule: ", element("code", one["page"]), class_="small soft")
-        if one.get("page")
-        else None,
-        element("p", element("a", "its witness", href=f"#{id}-{one['name']}"))
-        if has_story
-        else element("p", "Advice: no run shows it.", class_="small soft")
-        if one["verdict"] == "violated"
-        else None,
-    )
-
-
 # --- what was tried -------------------------------------------------------------------------------
 
 
@@ -351,7 +235,11 @@ def _coverage(stack: Stack) -> Markup | None:
         if coverage.get(key)
     ]
     sometimes = coverage.get("sometimes", {})
-    seen = [f"{with_article(fact)} in {counted(runs, 'run')}" for fact, runs in sometimes.items() if runs]
+    seen = [
+        f"{with_article(fact)} in {counted(runs, 'run')}"
+        for fact, runs in sometimes.items()
+        if runs
+    ]
     unseen = [with_article(fact) for fact, runs in sometimes.items() if not runs]
     return section(
         "What was tried",

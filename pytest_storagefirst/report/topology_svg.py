@@ -21,6 +21,7 @@ SETS_ASIDE, NAMES = "sets aside", "names"
 _SWEEPS = 4
 
 Topology = Mapping[str, Any]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,7 @@ def drawing(topology: Topology, struck: Iterable[str] = ()) -> Markup | None:
             aria_label="The topology, drawn",
         ),
         element("figcaption", *_legend(links, bool(marked & places.keys())), class_="keys small"),
-        element(
-            "p", f"{left_out} more resources are left out of the drawing.", class_="soft small"
-        )
+        element("p", f"{left_out} more resources are left out of the drawing.", class_="soft small")
         if left_out > 0
         else None,
         class_="topology",
@@ -172,16 +171,16 @@ def _without_circles(
         under_way = [(start, iter(onward.get(start, ())))]
         while under_way:
             here, rest = under_way[-1]
-            target = next(rest, None)
-            if target is None:
+            after = next(rest, None)
+            if after is None:
                 open_now.discard(here)
                 under_way.pop()
-            elif target not in open_now and target in ids:
-                forward.append((here, target))
-                if target not in known:
-                    known.add(target)
-                    open_now.add(target)
-                    under_way.append((target, iter(onward.get(target, ()))))
+            elif after not in open_now and after in ids:
+                forward.append((here, after))
+                if after not in known:
+                    known.add(after)
+                    open_now.add(after)
+                    under_way.append((after, iter(onward.get(after, ()))))
     return forward
 
 
@@ -211,8 +210,8 @@ def _placed(topology: Topology) -> tuple[dict[str, Place], tuple[float, float]]:
     places: dict[str, Place] = {}
     for column, layer in enumerate(layers):
         top = MARGIN + (tallest - len(layer)) * step / 2
-        for row, one in enumerate(layer):
-            places[one] = Place(MARGIN + column * (WIDTH + ACROSS), top + row * step)
+        for row, id in enumerate(layer):
+            places[id] = Place(MARGIN + column * (WIDTH + ACROSS), top + row * step)
     below = MARGIN + tallest * step
     taken: dict[float, float] = {}
     shown = {one["id"] for one in topology.get("nodes", ())[:MOST_NODES]}
@@ -244,40 +243,37 @@ def _link(one: Mapping[str, Any], places: Mapping[str, Place]) -> Markup:
     )
 
 
-def _path(
-    source: Place, target: Place, kind: str, places: Iterable[Place]
-) -> tuple[str, str]:
+def _path(source: Place, target: Place, kind: str, places: Iterable[Place]) -> tuple[str, str]:
     """The line from one to another, and the arrow's head."""
     if kind == SETS_ASIDE and target.y > source.y + HEIGHT:
         x, y = source.x + WIDTH / 2, source.y + HEIGHT
         to_x, to_y = target.x + WIDTH / 2, target.y - 1
         bend = max(20.0, (to_y - y) / 2)
-        if any(one.x == source.x == target.x and y < one.y < target.y for one in places):  # past it
-            side = source.x + WIDTH + 18
-            line = (
-                f"M{source.x + WIDTH:.0f} {source.y + HEIGHT * 0.8:.0f}"
-                f"C{side + 14:.0f} {y + 8:.0f} {side + 14:.0f} {to_y - 30:.0f} {to_x + 30:.0f} {to_y:.0f}"
-            )
-            return line, _tip(to_x + 30, to_y, "down")
-        line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f} {to_y:.0f}"
-        return line, _tip(to_x, to_y, "down")
+        if any(one.x == source.x == target.x and y < one.y < target.y for one in places):
+            side, to_x = source.x + WIDTH + 32, to_x + 30  # past what stands between
+            start = (source.x + WIDTH, source.y + HEIGHT * 0.8)
+            return _bent(start, (side, y + 8), (side, to_y - 30), (to_x, to_y)), _tip(to_x, to_y)
+        line = _bent((x, y), (x, y + bend), (to_x, to_y - bend), (to_x, to_y))
+        return line, _tip(to_x, to_y)
     x, y = source.x + WIDTH, source.y + HEIGHT / 2
     to_x, to_y = target.x - 1, target.y + HEIGHT / 2
     if to_x > x:
         bend = max(ACROSS / 2, (to_x - x) / 2)
-        line = f"M{x:.0f} {y:.0f}C{x + bend:.0f} {y:.0f} {to_x - bend:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+        line = _bent((x, y), (x + bend, y), (to_x - bend, to_y), (to_x, to_y))
         return line, _tip(to_x, to_y, "right")
     # Back, or within a column: round about, below.
     low = max(source.y, target.y) + HEIGHT + DOWN * 0.7
-    start, end = source.x + WIDTH * 0.7, target.x + WIDTH * 0.3
-    line = (
-        f"M{start:.0f} {source.y + HEIGHT:.0f}"
-        f"C{start:.0f} {low:.0f} {end:.0f} {low:.0f} {end:.0f} {target.y + HEIGHT + 1:.0f}"
-    )
-    return line, _tip(end, target.y + HEIGHT + 1, "up")
+    x, to_x = source.x + WIDTH * 0.7, target.x + WIDTH * 0.3
+    y, to_y = source.y + HEIGHT, target.y + HEIGHT + 1
+    return _bent((x, y), (x, low), (to_x, low), (to_x, to_y)), _tip(to_x, to_y, "up")
 
 
-def _tip(x: float, y: float, direction: str) -> str:
+def _bent(start: Point, *curve: Point) -> str:
+    """A cubic curve: from where, by which two controls, to where."""
+    return f"M{start[0]:.0f} {start[1]:.0f}C" + " ".join(f"{x:.0f} {y:.0f}" for x, y in curve)
+
+
+def _tip(x: float, y: float, direction: str = "down") -> str:
     across, along = {"right": (0, -7), "down": (-7, 0), "up": (7, 0)}[direction]
     if direction == "right":
         return f"M{x + along:.0f} {y - 4:.0f}L{x:.0f} {y:.0f}L{x + along:.0f} {y + 4:.0f}Z"
@@ -292,7 +288,9 @@ def _node(id: str, kind: str, place: Place, is_entry: bool, is_struck: bool) -> 
     look = "node struck" if is_struck else "node"
     return element(
         "g",
-        element("title", f"{id}: {told}{'; a fault of a witness struck here' if is_struck else ''}"),
+        element(
+            "title", f"{id}: {told}{'; a fault of a witness struck here' if is_struck else ''}"
+        ),
         element(
             "rect",
             x=f"{place.x:.0f}",
@@ -306,7 +304,13 @@ def _node(id: str, kind: str, place: Place, is_entry: bool, is_struck: bool) -> 
             for row, line in enumerate(lines)
         ),
         element("text", told, x=f"{middle:.0f}", y=f"{place.y + HEIGHT - 8:.0f}", class_="kind"),
-        element("text", "⚡\ufe0e", x=f"{place.x + WIDTH - 10:.0f}", y=f"{place.y + 15:.0f}", class_="mark")
+        element(
+            "text",
+            "⚡\ufe0e",
+            x=f"{place.x + WIDTH - 10:.0f}",
+            y=f"{place.y + 15:.0f}",
+            class_="mark",
+        )
         if is_struck
         else None,
         class_=f"{look} {kind.replace(' ', '-')}{' entry' if is_entry else ''}",
@@ -342,5 +346,9 @@ def _legend(links: Sequence[Mapping[str, Any]], has_mark: bool) -> list[Markup]:
         if kind in kinds
     ]
     if has_mark:
-        keys.append(element("span", element("b", "⚡\ufe0e"), " a witness's fault struck here", class_="key"))
+        keys.append(
+            element(
+                "span", element("b", "⚡\ufe0e"), " a witness's fault struck here", class_="key"
+            )
+        )
     return keys

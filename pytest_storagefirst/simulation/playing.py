@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.simulation.choosing import Recording, scheduler_of
@@ -38,8 +39,9 @@ class Played:
     acceptance, `keys` those of each (stream, key) and `lanes` those of each (stream, shard);
     `errors` what handlers raised, by function. `crossed` says for each fault that struck how many
     crossings had been made by then, and `strikable` how many were made before the redrives that
-    come when all faults have ended. `requests` are the handlers' calls of AWS as botocore made them,
-    by function and call ("dynamodb.PutItem #1"); `logical_ids` the stack's, by physical id or ARN.
+    come when all faults have ended. `requests` are the handlers' calls of AWS, as botocore made
+    them, by function and call ("dynamodb.PutItem #1"); `logical_ids` the stack's, by physical id or
+    ARN.
     """
 
     observation: Observation

@@ -55,6 +55,7 @@ def test_the_report(tmp_path, monkeypatch):
                 "shard": [2, 3],
                 "interrupted": False,
                 "plugin": __version__,
+                "topology": None,
                 "coverage": {
                     **JUDGED.result.coverage.to_json(),
                     "sites": 1,
