@@ -13,6 +13,7 @@ import click
 from pytest_storagefirst import __version__
 
 if TYPE_CHECKING:
+    from pytest_storagefirst.report.merged import Merged
     from pytest_storagefirst.report.terminal import Line
 
 SET_UP = 5  # the exit code of a target that can't be used, as of load runs and drills
@@ -34,7 +35,7 @@ def main() -> None:
     "directory",
     type=Path,
     metavar="DIR",
-    help="Write report.json and the replay files into DIR.",
+    help="Write report.html, report.json and the replay files into DIR.",
 )
 @click.option("-v", "--verbose", "verbosity", count=True, help="Tell more; -vv site by site.")
 def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> None:
@@ -63,7 +64,8 @@ def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> 
         for name, file in outcome.replays.items():
             click.echo(f"replay of {name}: {file}")
     if directory is not None:
-        click.echo(f"report: {directory / 'report.json'}")
+        click.echo(f"report: {directory / 'report.html'} (report.json beside it)")
+    _summarize(merged)
     sys.exit(0 if merged.passes else 1)
 
 
@@ -240,6 +242,17 @@ def recover(target: str, journals: tuple[str, ...], keep_changes: bool) -> None:
         sys.exit(command.recovery(target, Path.cwd(), journals, keep_changes, click.echo))
     except StorageFirstError as error:
         _fail(f"storagefirst recover: {error.line}", SET_UP)
+
+
+def _summarize(merged: Merged) -> None:
+    """On GitHub Actions, for the job's page too."""
+    from pytest_storagefirst.report.json import report
+    from pytest_storagefirst.report.markdown import append_summary, summary_of_tests
+
+    told = report(merged.outcomes, merged.expected, Path.cwd())
+    problem = append_summary(summary_of_tests(told))
+    if problem:
+        click.echo(problem, err=True)
 
 
 def _tell_finding(finding: dict[str, Any]) -> None:

@@ -143,7 +143,9 @@ def require(result: PropertyResult | ReplayResult, *, hint: str = "") -> None:
     why = result.why or "the run gave no reason"
     lines = [f"{name}: {why}"]
     if result.story:
-        lines += ["", *(f"  {line}" for line in result.story)]
+        # Its last line is the verdict, which the first one here has told.
+        again = f"{result.verdict}: {result.why}"
+        lines += ["", *(f"  {line}" for line in result.story if line != again)]
     if hint:
         lines += ["", hint]
     raise kind("\n".join(lines))
