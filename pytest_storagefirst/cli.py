@@ -73,7 +73,13 @@ def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> 
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--budget", type=float, default=10.0, metavar="SECONDS", help="For each stack.")
-@click.option("--report", "directory", type=Path, metavar="DIR", help="Write survey.json into DIR.")
+@click.option(
+    "--report",
+    "directory",
+    type=Path,
+    metavar="DIR",
+    help="Write report.html, survey.json and the replay files into DIR.",
+)
 def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -> None:
     """Explore every template in FOLDER and below.
 
@@ -85,7 +91,7 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
     from pytest_storagefirst import survey as surveying
 
     found = []
-    for finding in surveying.survey(folder, budget_seconds=budget):
+    for finding in surveying.survey(folder, budget_seconds=budget, report=directory):
         found.append(finding)
         if not as_json:
             _tell_finding(finding)
@@ -97,8 +103,16 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
         standing = sum(one["stands_up"] for one in found)
         click.echo(f"{len(found)} templates: {standing} stand up, {judged} judged")
     if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "survey.json").write_text(text + "\n", encoding="utf-8")
+        from pytest_storagefirst.report.stack_html import write_html
+
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "survey.json").write_text(text + "\n", encoding="utf-8")
+            page = write_html({"stacks": found}, directory)
+        except OSError as error:
+            _fail(f"--report: {directory} can't be written: {error.strerror or error}")
+        if not as_json:
+            click.echo(f"report: {page} (survey.json beside it)")
     sys.exit(any(str(one["refused"] or "").startswith("internal error") for one in found))
 
 

@@ -31,7 +31,7 @@ def report(
     return {
         "version": VERSION,
         "stacks": [
-            _stack(template, outcome, expected.get(template, ()), directory, shard)
+            stack_as_json(template, outcome, expected.get(template, ()), directory, shard)
             for template, outcome in outcomes.items()
         ],
     }
@@ -57,13 +57,14 @@ def write_report(
     return file
 
 
-def _stack(
+def stack_as_json(
     template: str,
     outcome: Outcome,
     expected: Sequence[str],
     directory: Path,
-    shard: tuple[int, int],
+    shard: tuple[int, int] = (1, 1),
 ) -> dict[str, Any]:
+    """One stack of the report, which lies in `directory`."""
     result = outcome.result
     return {
         "template": template,

@@ -21,7 +21,7 @@ MOST_BYTES = 1_048_576  # of one step's summary; GitHub shows none of a longer o
 MARGIN_BYTES = 8_192  # for what other tools of the step add, and for what says what was left out
 MOST_CELL = 300  # characters of a reason in a table
 MOST_STORY_BYTES = 100_000
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~@:$])")
+_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~@$]|:(?=[\w+-]+:))")
 
 Document = Mapping[str, Any]
 

@@ -17,6 +17,7 @@ from pytest_storagefirst.report.page import Markup, element, joined, names, page
 from pytest_storagefirst.report.witness_html import SIGNS, tone, witness
 
 STYLES = ("page.css", "stack.css")
+MOST_OPEN = 3  # stacks; where there are more, each is folded away behind its line
 _ORDER = ("violated", "unknown", "ok", "not-applicable")
 
 Stack = Mapping[str, Any]
@@ -35,12 +36,20 @@ def stacks_page(document: Mapping[str, Any]) -> str:
     """The document of report.json as one HTML page."""
     stacks = list(document.get("stacks", ()))
     told = [stack_part(stack, f"stack-{number}") for number, stack in enumerate(stacks, 1)]
+    if len(stacks) > MOST_OPEN:
+        told = [_folded(stack, part) for stack, part in zip(stacks, told, strict=True)]
     if len(stacks) == 1:
         title = f"{headline(stacks[0])}: {stacks[0]['template']}"
         return page(title, element("main", *told), styles=STYLES)
     worst = verdict_of_all(stacks)
     title = f"{counted(len(stacks), 'stack')}: {worst}"
     return page(title, element("main", index(title, stacks), *told), styles=STYLES)
+
+
+def _folded(stack: Stack, part: Markup) -> Markup:
+    """One of many: its line, and behind it all of it. A link into it opens it."""
+    summary = element("summary", tone(worst_of(stack)), " ", element("code", stack["template"]))
+    return element("details", summary, part, class_="stack")
 
 
 def index(title: str, stacks: Sequence[Stack]) -> Markup:
