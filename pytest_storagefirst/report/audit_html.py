@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_storagefirst.report.page import Markup, element, joined, section
+from pytest_storagefirst.report.page import Markup, bounded, element, joined, section
 from pytest_storagefirst.report.witness_html import tone, witness
 
 AUDIT = "audit:"
@@ -49,7 +49,7 @@ def _rule(one: Property, topology: Mapping[str, Any], order: Sequence[str]) -> M
         element(
             "details",
             element("summary", "The run that shows it"),
-            element("p", one.get("why", "")),
+            element("p", bounded(one.get("why", ""))),
             *witness(one, topology, order),
         )
         if is_shown and one["story"]
@@ -61,7 +61,7 @@ def _finding(finding: Mapping[str, Any]) -> Iterator[Markup]:
     line = f", line {finding['line']}" if finding.get("line") else ""
     where = f"{finding.get('resource') or ''}{line}".lstrip(", ")
     said = finding.get("message") or finding.get("why") or ""
-    yield element("p", joined(element("code", where), ": ") if where else None, said)
+    yield element("p", joined(element("code", where), ": ") if where else None, bounded(said))
     remedy = finding.get("remedy") or ()
     lines = [remedy] if isinstance(remedy, str) else [str(one) for one in remedy]
     if lines:

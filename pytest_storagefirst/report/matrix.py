@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_storagefirst.report.page import Markup, element, joined
+from pytest_storagefirst.report.page import Markup, bounded, element, joined
 
 MOST_ROWS, MOST_COLUMNS = 400, 120
 # Sign, class of the style, and what it means, worst first: by more than its colour.
@@ -33,7 +33,7 @@ def matrix(cells: Sequence[Mapping[str, Any]]) -> Markup | None:
     body = [
         element(
             "tr",
-            element("th", element("code", site), scope="row"),
+            element("th", element("code", bounded(site, 200)), scope="row"),
             *(_cell(outcome.get((site, fault)), site, fault) for fault in columns),
         )
         for site in rows

@@ -53,6 +53,14 @@ def element(name: str, /, *children: object, **attributes: Any) -> Markup:
     return Markup(f"<{name}{told}>{inner}</{name}>")
 
 
+def bounded(text: object, most: int = 600) -> str:
+    """A text that may be of any length, and how much of it is left out."""
+    told = str(text)
+    if len(told) <= most:
+        return told
+    return f"{told[:most]}… ({len(told) - most:,} more characters in report.json)"
+
+
 def breakable(name: str) -> Markup:
     """A name that a line may end within, between its words: OrdersDeadLetters, orders-dlq."""
     parts = re.findall(r"[^A-Z/_.:-]*[A-Z]*[^A-Z/_.:-]*[/_.:-]*", name)

@@ -13,7 +13,16 @@ from pytest_storagefirst.report import matrix, topology_svg
 from pytest_storagefirst.report.audit_html import AUDIT, audit_part
 from pytest_storagefirst.report.covered import counted, with_article
 from pytest_storagefirst.report.load_story import duration
-from pytest_storagefirst.report.page import Markup, element, joined, names, page, section, table
+from pytest_storagefirst.report.page import (
+    Markup,
+    bounded,
+    element,
+    joined,
+    names,
+    page,
+    section,
+    table,
+)
 from pytest_storagefirst.report.witness_html import SIGNS, tone, witness
 
 STYLES = ("page.css", "stack.css")
@@ -65,7 +74,7 @@ def index(title: str, stacks: Sequence[Stack]) -> Markup:
     return element(
         "header",
         element("h1", title),
-        table(["Template", "Verdict", "Properties"], rows),
+        table(["Template", "Verdict", "Properties"], rows, class_="stacked"),
         class_="index",
     )
 
@@ -91,7 +100,7 @@ def stack_part(stack: Stack, id: str) -> Markup:
         *(
             section(
                 joined("Witness: ", element("code", one["name"])),
-                element("p", one.get("why", "")),
+                element("p", bounded(one.get("why", ""))),
                 *witness(one, topology, order),
                 class_="witness",
                 id=f"{id}-{one['name']}",
@@ -145,10 +154,13 @@ def _verdict(stack: Stack) -> Markup:
     runs = max((one["runs"] for one in stack["properties"]), default=0)
     faults = max((one["faults_tried"] for one in stack["properties"]), default=0)
     shard = stack.get("shard", [1, 1])
-    facts = [
+    tried = [
         counted(runs, "run"),
         f"{counted(faults, 'fault')} tried",
         f"took {duration(float(stack.get('seconds', 0)))}",
+    ]
+    facts = [
+        *([] if stack.get("refused") else tried),
         f"shard {shard[0]} of {shard[1]}" if shard[1] > 1 else "",
         "interrupted" if stack.get("interrupted") else "",
         f"pytest-storagefirst {stack['plugin']}" if stack.get("plugin") else "",
@@ -159,8 +171,8 @@ def _verdict(stack: Stack) -> Markup:
         element("div", f"{sign} {worst}", class_="badge"),
         element("h1", headline(stack)),
         element("p", element("code", stack["template"])),
-        element("p", first) if first else None,
-        element("pre", rest) if rest else None,
+        element("p", bounded(first)) if first else None,
+        element("pre", bounded(rest, 4_000)) if rest else None,
         element(
             "ul",
             *(element("li", fact) for fact in facts if fact),
@@ -172,7 +184,7 @@ def _verdict(stack: Stack) -> Markup:
 
 def _counts(stack: Stack) -> str:
     if stack.get("refused"):
-        return str(stack["refused"]).partition("\n")[0]
+        return bounded(str(stack["refused"]).partition("\n")[0], 200)
     told = [one["verdict"] for one in stack["properties"]]
     return ", ".join(f"{told.count(one)} {one}" for one in _ORDER if one in told)
 
@@ -188,13 +200,13 @@ def _properties(properties: Sequence[Property], id: str) -> Markup | None:
             [
                 element("a", name, href=f"#{id}-{one['name']}") if has_story else name,
                 tone(one["verdict"]),
-                one.get("why", ""),
+                bounded(one.get("why", "")),
                 _number(one["runs"], "runs"),
                 _number(one["faults_tried"], "faults tried"),
             ]
         )
     heads = ["Property", "Verdict", "Why", "Runs", "Faults tried"]
-    return section("Properties", table(heads, rows, class_="properties"))
+    return section("Properties", table(heads, rows, class_="properties stacked"))
 
 
 def _unjudged(properties: Sequence[Property]) -> Markup | None:
@@ -265,7 +277,7 @@ def _notes(stack: Stack) -> Markup | None:
         return None
     return section(
         "What qualifies this",
-        element("ul", *(element("li", one) for one in notes)) if notes else None,
+        element("ul", *(element("li", bounded(one)) for one in notes)) if notes else None,
         joined(
             element(
                 "details",

@@ -13,10 +13,10 @@ from typing import Any
 from pytest_storagefirst.report.page import Markup, element
 
 MOST_NODES = 80
-WIDTH, HEIGHT = 156, 48  # of a node
+WIDTH, HEIGHT = 156, 54  # of a node
 ACROSS, DOWN = 72, 22  # between two
 MARGIN = 14
-LETTERS = 21  # of a name in a line
+LETTERS = 20  # of a name in a line
 SETS_ASIDE, NAMES = "sets aside", "names"
 _SWEEPS = 4
 
@@ -284,7 +284,7 @@ def _node(id: str, kind: str, place: Place, is_entry: bool, is_struck: bool) -> 
     lines = lines_of(id)
     told = f"{kind}{', entry' if is_entry and kind != 'route' else ''}"
     middle = place.x + WIDTH / 2
-    first = place.y + (19 if len(lines) == 1 else 14)
+    first = place.y + (23 if len(lines) == 1 else 17)
     look = "node struck" if is_struck else "node"
     return element(
         "g",
@@ -303,7 +303,7 @@ def _node(id: str, kind: str, place: Place, is_entry: bool, is_struck: bool) -> 
             element("text", line, x=f"{middle:.0f}", y=f"{first + 13 * row:.0f}", class_="name")
             for row, line in enumerate(lines)
         ),
-        element("text", told, x=f"{middle:.0f}", y=f"{place.y + HEIGHT - 8:.0f}", class_="kind"),
+        element("text", told, x=f"{middle:.0f}", y=f"{place.y + HEIGHT - 9:.0f}", class_="kind"),
         element(
             "text",
             "⚡\ufe0e",

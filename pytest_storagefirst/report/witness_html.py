@@ -10,7 +10,7 @@ from typing import Any
 from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.report.load_course import band
 from pytest_storagefirst.report.load_story import Stand
-from pytest_storagefirst.report.page import Markup, element, names
+from pytest_storagefirst.report.page import Markup, bounded, element, names
 from pytest_storagefirst.report.plots import Axis, axis_labels
 from pytest_storagefirst.report.sequence import sequence
 
@@ -48,7 +48,9 @@ def witness(one: Property, topology: Mapping[str, Any], order: Sequence[str]) ->
 
 def story(lines: Sequence[str]) -> Markup:
     """The story in words; a long one is folded away."""
-    text = element("pre", "\n".join(lines), class_="story", tabindex=0)
+    text = element(
+        "pre", "\n".join(bounded(line, 1_000) for line in lines), class_="story", tabindex=0
+    )
     told = f"The story in words ({counted(len(lines), 'line')})"
     is_open = {"open": "open"} if len(lines) <= OPEN_STORY_LINES else {}
     return element("details", element("summary", told), text, **is_open)
