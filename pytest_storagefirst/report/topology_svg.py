@@ -38,12 +38,12 @@ def layers_of(topology: Topology) -> list[list[str]]:
     A node stands behind all that hand on to it or call it, so far as these don't go in a circle.
     """
     ids = [one["id"] for one in topology.get("nodes", ())][:MOST_NODES]
+    aside = _aside(topology)
     links = [
         (one["source"], one["target"])
         for one in topology.get("links", ())
-        if one["kind"] != SETS_ASIDE and one["source"] in ids and one["target"] in ids
+        if {one["source"], one["target"]} <= set(ids) and one["target"] not in aside
     ]
-    aside = _aside(topology)
     forward = _without_circles([one for one in ids if one not in aside], links, topology)
     depth = dict.fromkeys((one for one in ids if one not in aside), 0)
     for _ in depth:
@@ -145,14 +145,16 @@ def in_words(topology: Topology) -> Markup:
 
 
 def _aside(topology: Topology) -> dict[str, str]:
-    """What takes only what others set aside, and the first of these others."""
+    """What takes only what others set aside, and hands on to nobody: the first of these others."""
     found: dict[str, str] = {}
     for one in topology.get("links", ()):
         if one["kind"] == SETS_ASIDE:
             found.setdefault(one["target"], one["source"])
-    fed = {one["target"] for one in topology.get("links", ()) if one["kind"] != SETS_ASIDE}
-    entries = set(topology.get("entries", ()))
-    return {id: source for id, source in found.items() if id not in fed and id not in entries}
+    in_line = set(topology.get("entries", ()))
+    for one in topology.get("links", ()):
+        if one["kind"] != SETS_ASIDE:
+            in_line |= {one["source"], one["target"]}
+    return {id: source for id, source in found.items() if id not in in_line}
 
 
 def _without_circles(

@@ -112,7 +112,7 @@ def test_all_shards_make_a_whole(write):
         "template.yaml: 20 runs, 10 faults tried in 0.0 s; ok: 1",
         "  tried: 1 fault at 1 site, 14 pairs",
         "  never seen: a dead letter",
-        "report: all/report.json",
+        "report: all/report.html (report.json beside it)",
     ]
     (stack,) = merged()["stacks"]
     assert (stack["shard"], stack["interrupted"], stack["refused"]) == ([1, 1], False, None)
@@ -141,7 +141,7 @@ def test_what_one_shard_saw_violated_is(write):
     assert "drains: it spins\n  a\n" in output
     assert output.splitlines()[-2:] == [
         "replay of drains: deep/all/replays/template.yaml-drains.json",
-        "report: deep/all/report.json",
+        "report: deep/all/report.html (report.json beside it)",
     ]
     (one,) = merged("deep/all")["stacks"][0]["properties"]
     assert (one["verdict"], one["lost"], one["story"]) == ("violated", ["m1"], ["a"])
