@@ -13,6 +13,8 @@ from typing import Any
 
 # What no HTML or XML text may hold, and what turns the direction of the text around it.
 _NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+SHORT_NAME = 12  # characters
+_IN_NAMES = re.compile(r"[^A-Z/_.:(-]*[A-Z]*[^A-Z/_.:(-]*[/_.:(-]*")
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link", "wbr"})
 # Nothing is loaded and nothing runs, even if markup should get in.
@@ -62,10 +64,14 @@ def bounded(text: object, most: int = 600) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name that a line may end within, between its words: OrdersDeadLetters, orders-dlq."""
-    parts = re.findall(r"[^A-Z/_.:-]*[A-Z]*[^A-Z/_.:-]*[/_.:-]*", name)
-    words = [part for part in parts if part]
-    return joined(*(part for word in words for part in (element("wbr"), word)))
+    """A text whose long names a line may end within: Orders|Dead|Letters, orders-|dlq."""
+    return joined(*map(_broken, re.findall(r"\S+|\s+", name)))
+
+
+def _broken(word: str) -> Markup:
+    if len(word) <= SHORT_NAME:
+        return escaped(word)
+    return Markup(element("wbr").join(escaped(part) for part in _IN_NAMES.findall(word) if part))
 
 
 def joined(*parts: object) -> Markup:

@@ -14,8 +14,8 @@ from pytest_storagefirst.report.load_story import duration
 from pytest_storagefirst.report.page import Markup, breakable, element, joined
 
 SENDER = "sender"
-LONG_GAP_S = 1.0  # of virtual time, from which on it is told
-LONGEST_LABEL, LONGEST_BAND = 160, 1_000  # characters
+LONG_GAP_S = 5.0  # of virtual time, from which on it is told
+LONGEST_LABEL, LONGEST_BAND, SHORT_LABEL = 160, 1_000, 18  # characters
 MOST_LANES = 14
 LONG = 45  # rows, beyond which the drawing scrolls within itself, below the names of its lifelines
 _ANSWERS = ("acknowledged", "rejected", "indeterminate")
@@ -38,7 +38,6 @@ _AT_ONE = {
     "skipped": ("bad", "✗ {messages} skipped and dropped{why}"),
     "dropped": ("bad", "✗ drops {messages}: {detail}"),
     "expired": ("bad", "✗ {messages} expired and is gone"),
-    "faulted": ("fault", "⚡\ufe0e FAULT {detail}"),
     "circuit": ("unsure", "circuit: {detail}"),
     "errored": ("bad", "✗ {detail}"),
 }
@@ -64,6 +63,7 @@ class _Holders:
     """Where each message was last: in which store, and with whom."""
 
     links: Sequence[Mapping[str, Any]]
+    fault: str = ""  # that struck last
     store: dict[str, str] = field(default_factory=dict)
     actor: dict[str, str] = field(default_factory=dict)
 
@@ -171,6 +171,10 @@ def _row(step: Mapping[str, Any], holders: _Holders) -> Row:
         if kind == "effected":
             return Row(step, f"✓ {_join(_call(call), names)} took effect", "good", to, to)
         return Row(step, f"✗ {error or 'failed'}", "bad answer", to, where)
+    if kind == "faulted":
+        again, holders.fault = detail == holders.fault, detail
+        told = "the same again" if again else detail
+        return Row(step, f"⚡\ufe0e FAULT {told}", "fault", where, where)
     look, phrase = _AT_ONE.get(kind, ("plain", ""))
     if not phrase:
         return Row(step, step["text"], look, where, where)
@@ -256,22 +260,30 @@ def _drawn(rows: Sequence[Row], at: Mapping[str, int]) -> Iterator[Markup]:
         if moment is not None:
             if before is not None and moment - before >= LONG_GAP_S:
                 gap = f"{duration(moment - before)} later"
-                yield element("li", element("span", gap), class_="gap")
+                empty = element("span", class_="clock")
+                yield element("li", empty, element("span", gap, class_="later"), class_="gap")
             before = moment
         clock = "" if moment is None else f"{moment:.3f}"
-        shown = element("span", clock, class_="clock") if clock != told and clock else None
+        shown = clock if clock != told else ""
         told = clock or told
-        yield _item(row, at, shown)
+        if row.look == "fault":  # which may strike where a narrow screen does not reach
+            shown = f"⚡\ufe0e {clock}"
+        yield _item(row, at, element("span", shown, class_="clock"))
 
 
-def _item(row: Row, at: Mapping[str, int], clock: Markup | None) -> Markup:
+def _item(row: Row, at: Mapping[str, int], clock: Markup) -> Markup:
     text = row.label if row.is_band else _short(row.label)
-    label = element("span", _short(text, LONGEST_BAND), class_="label")
+    label = element("span", breakable(_short(text, LONGEST_BAND)), class_="label")
     known = [at[one] for one in (row.source, row.target) if one in at]
     if row.is_band or not known:
         return element("li", clock, element("div", label, class_="band"), class_=row.look)
     if len(known) < 2 or known[0] == known[1]:
-        return element("li", clock, _at_one(label, known[-1], len(at)), class_=f"{row.look} at-one")
+        return element(
+            "li",
+            clock,
+            _at_one(label, len(row.label), known[-1], len(at)),
+            class_=f"{row.look} at-one",
+        )
     left, right = min(known), max(known)
     inset = 50 / (right - left + 1)
     shaft = element(
@@ -293,11 +305,11 @@ def _clock_width(rows: Sequence[Row]) -> float:
     return max(4.0, 1.2 + 0.45 * max(len(f"{row.step.get('at', 0):.3f}") for row in rows))
 
 
-def _at_one(label: Markup, lane: int, lanes: int) -> Markup:
+def _at_one(label: Markup, letters: int, lane: int, lanes: int) -> Markup:
     """Beside its lifeline as far as there is room on both sides; at an edge on one."""
     spread = min(1, lane, lanes - 1 - lane)
     left, right, side = lane - spread, lane + spread, "middle"
-    if not spread and lanes > 1:
+    if not spread and lanes > 1 and letters > SHORT_LABEL:
         left, right, side = (0, 1, "first") if lane == 0 else (lane - 1, lane, "last")
     return element("div", label, class_=f"word {side}", style=_columns(left, right))
 

@@ -98,6 +98,7 @@ def drawing(topology: Topology, struck: Iterable[str] = ()) -> Markup | None:
         width=f"{size[0]:.0f}",
         height=f"{size[1]:.0f}",
         role="img",
+        style=f"--wide:{size[0]:.0f}px",
     )
     left_out = len(topology["nodes"]) - len(places)
     return element(
@@ -234,7 +235,7 @@ def _placed(topology: Topology) -> tuple[dict[str, Place], tuple[float, float]]:
 
 def _link(one: Mapping[str, Any], places: Mapping[str, Place]) -> Markup:
     path, tip = _path(places[one["source"]], places[one["target"]], one["kind"], places.values())
-    look = {SETS_ASIDE: "aside", "calls": "calls", NAMES: "names"}.get(one["kind"], "on")
+    look = {SETS_ASIDE: "aside", "calls": "calls", NAMES: "named"}.get(one["kind"], "on")
     told = f"{one['source']} {one['kind']} {one['target']}"
     return element(
         "g",
@@ -339,7 +340,7 @@ def _legend(links: Sequence[Mapping[str, Any]], has_mark: bool) -> list[Markup]:
     told = [
         ("hands on", "on", "hands on, by configuration"),
         ("calls", "calls", "calls, as was seen"),
-        (NAMES, "names", "named in its environment, not seen called"),
+        (NAMES, "named", "named in its environment, not seen called"),
         (SETS_ASIDE, "aside", "sets aside what failed"),
     ]
     keys = [

@@ -17,6 +17,7 @@ class Outline(HTMLParser):
         self.open: list[str] = []
         self.found: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
+        self.goes_on = False  # a line may end here, amid a word
 
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
@@ -25,13 +26,18 @@ class Outline(HTMLParser):
 
     def handle_startendtag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
+        self.goes_on = tag == "wbr"
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
         if self.open and self.open[-1] not in ("style", "title"):
-            self.text.append(data)
+            if self.goes_on:
+                self.text[-1] += data
+            else:
+                self.text.append(data)
+        self.goes_on = False
 
     def all(self, tag, **attributes):
         return [
