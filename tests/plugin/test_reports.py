@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from xml.etree import ElementTree
 
 import pytest
@@ -210,7 +209,7 @@ def test_with_q_the_section_is_short(project):
         ((), {"FORCE_COLOR": "1"}, True),
     ],
 )
-def test_colour_is_for_terminals(project, monkeypatch, arguments, variables, coloured):
+def test_colour_is_for_terminals(project, monkeypatch, workers, arguments, variables, coloured):
     for name in ("NO_COLOR", "FORCE_COLOR", "PY_COLORS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -219,12 +218,14 @@ def test_colour_is_for_terminals(project, monkeypatch, arguments, variables, col
     project.behaves(VIOLATED)
     project.pytester._monkeypatch.delenv("PY_COLORS", raising=False)
 
-    result = project.run("template.yaml", *arguments)
+    result = project.run(workers, "template.yaml", *arguments)
 
     text = result.stdout.str()
-    (line,) = [one for one in text.splitlines() if "214 runs, 71 faults tried in" in one]
-    assert ("\x1b[" in line) is coloured
-    assert re.search("it spins", text)
+    for told in ("214 runs, 71 faults tried in", "0.031  FAULT  Worker: crash", "drains: it spins"):
+        line = next(one for one in text.splitlines() if told in one)
+        assert ("\x1b[" in line) is coloured, told
+    sent = next(one for one in text.splitlines() if "m1 sent to POST /orders" in one)
+    assert "\x1b[" not in sent
 
 
 def test_the_document_of_a_page_holds_all_of_it(project):

@@ -12,6 +12,7 @@ from pytest_storagefirst.explore.exploration import explore
 from pytest_storagefirst.explore.graph import Graph, Link, Node, graph_of
 from pytest_storagefirst.explore.result import StackResult
 from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.simulation.calls import boundary
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 IDS = {
@@ -121,3 +122,12 @@ def test_a_result_has_it_and_crosses_processes(workshop):
     assert called
     assert {one.to for one in called} == tables
     assert replace(result, graph=None).to_json()["graph"] is None
+
+
+def test_a_run_without_end_keeps_some_of_its_requests(sound, monkeypatch):
+    monkeypatch.setattr(boundary, "MOST_REQUESTS", 2)
+    sends = tuple(Send(f"m{n}", "Orders", {"id": "{unique}"}) for n in range(4))
+
+    played = sound.judge(Schedule(sends)).played
+
+    assert len(played.requests) == 2
