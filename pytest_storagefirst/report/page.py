@@ -13,7 +13,7 @@ from typing import Any
 
 # What no HTML or XML text may hold, and what turns the direction of the text around it.
 _NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-SHORT_NAME = 12  # characters
+SHORT_NAME = 8  # characters
 _IN_NAMES = re.compile(r"[^A-Z/_.:(-]*[A-Z]*[^A-Z/_.:(-]*[/_.:(-]*")
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link", "wbr"})
