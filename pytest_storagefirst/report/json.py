@@ -114,7 +114,8 @@ def _step(one: Step) -> dict[str, Any]:
         "detail": one.detail,
         "to": one.to,
     }
-    return {key: value for key, value in told.items() if value not in (None, "", [])}
+    always = ("kind", "text")
+    return {key: one for key, one in told.items() if key in always or one not in (None, "", [])}
 
 
 def _calls(result: PropertyResult) -> list[dict[str, Any]]:

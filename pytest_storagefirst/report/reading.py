@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import ReportError
-from pytest_storagefirst.explore.coverage import Cell, Coverage
+from pytest_storagefirst.explore.coverage import OUTCOMES, Cell, Coverage
 from pytest_storagefirst.explore.graph import Graph, Link, Node
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
@@ -61,7 +61,7 @@ def read_report(file: Path) -> tuple[ReadStack, ...]:
         )
     try:
         stacks = tuple(_stack(stack, file) for stack in _list(document["stacks"]))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         told = f"no {error}" if isinstance(error, LookupError) else str(error)
         raise ReportError(
             "the report is damaged",
@@ -149,7 +149,7 @@ def _property(value: Any, file: Path) -> PropertyResult:
         story=_texts(one["story"]),
         witness=None if witness is None else _witness(file.parent / _text(witness)),
         transitions=tuple(
-            (float(change["at"]), _text(change["from"]), _text(change["to"]))
+            (_milliseconds(change["at"]) / 1000, _text(change["from"]), _text(change["to"]))
             for change in map(_mapping, one.get("transitions", []))
         ),
         calls=tuple(
@@ -217,7 +217,7 @@ def _coverage(value: Mapping[str, Any]) -> Coverage:
     cells = [_mapping(cell) for cell in _list(value.get("cells", []))]
     return Coverage(
         cells=tuple(
-            Cell(_text(cell["site"]), _text(cell["fault"]), _text(cell["outcome"]))
+            Cell(_text(cell["site"]), _text(cell["fault"]), _outcome(cell["outcome"]))
             for cell in cells
         ),
         sometimes={
@@ -225,6 +225,12 @@ def _coverage(value: Mapping[str, Any]) -> Coverage:
         },
         **{name: _count(value[name]) for name in known & value.keys()},
     )
+
+
+def _outcome(value: Any) -> str:
+    if value not in OUTCOMES:
+        raise ValueError(f"the outcome {_shown(value)}; there are {', '.join(OUTCOMES)}")
+    return str(value)
 
 
 def _shard(value: Any) -> tuple[int, int]:
