@@ -93,6 +93,7 @@ class PropertyItem(StorageFirstItem):
         with shown_progress(self, self.template) as session.progress:
             outcome = session.explore(self.path, self.template)
         self.show_trace(outcome)
+        self.user_properties += recorded(outcome, self.name, self.config)
         result = outcome.of(self.name)
         if result.verdict == NOT_APPLICABLE:
             pytest.skip(result.why or "does not apply to this stack")
@@ -101,6 +102,19 @@ class PropertyItem(StorageFirstItem):
             shown = shown_path(self.config, Path(replay))
             require(result, hint=f"again: pytest -p storagefirst --storagefirst-replay={shown}")
         require(result)
+
+
+def recorded(outcome: Outcome, name: str, config: pytest.Config) -> list[tuple[str, object]]:
+    """What JUnit XML holds of a property beside its failure, as `record_property` would."""
+    result = next(one for one in outcome.judged([name]) if one.name == name)
+    replay = outcome.replays.get(name)
+    told: dict[str, object] = {
+        "verdict": result.verdict,
+        "runs": result.runs,
+        "faults_tried": result.faults_tried,
+        "witness": shown_path(config, Path(replay)) if replay else "",
+    }
+    return [(f"storagefirst.{key}", value) for key, value in told.items() if value != ""]
 
 
 class ReplayItem(StorageFirstItem):

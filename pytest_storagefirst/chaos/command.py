@@ -27,6 +27,7 @@ from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
+from pytest_storagefirst.report.markdown import summarized
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import LOCAL, Target, find_target
 
@@ -82,6 +83,8 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
     )
     outcome = run(wanted, how)
     told = document(outcome, judging[0] if judging else None, target)
+    if problem := summarized(told):
+        say(problem)
     if asked.report is not None:
         _write(told, asked.report, say)
         violated = [one["name"] for one in told["properties"] if one["verdict"] == VIOLATED]

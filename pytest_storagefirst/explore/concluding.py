@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_storagefirst.explore.coverage import NOT_TRIED, Cell, Coverage
+from pytest_storagefirst.explore.graph import Graph
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.pairs import Pairs
 from pytest_storagefirst.explore.prepare import Prepared
@@ -37,6 +38,7 @@ class Conclusion:
         self.unseen = ""
         self.singles: tuple[str, ...] = ()
         self.pairs = Pairs((), ())
+        self.graph: Graph | None = None
         self._judge = judge
         self._template = prepared.template
         self._shard = settings.shard
@@ -50,6 +52,7 @@ class Conclusion:
             notes=tuple(dict.fromkeys((*self.notes, *found.notes))),
             inert=tuple(self._template.inert),
             coverage=self._coverage(found.coverage),
+            graph=self.graph,
         )
 
     def _coverage(self, found: Coverage) -> Coverage:
