@@ -12,6 +12,7 @@ from pytest_storagefirst.load import account
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
 from pytest_storagefirst.report.load_terminal import load_lines
+from pytest_storagefirst.report.markdown import summarized
 from pytest_storagefirst.report.timeline import write_timeline
 
 
@@ -29,6 +30,8 @@ def write_reports(document: dict[str, Any], folder: Path, say: Callable[[str], N
             _write_json(document, folder)
     for text in [*(line.text for line in load_lines(document)), *told]:
         say(text)
+    if problem := summarized(document):
+        say(problem)
 
 
 def _write_json(document: dict[str, Any], folder: Path) -> None:
