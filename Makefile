@@ -15,9 +15,7 @@ QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/r
 # Whole explorations, which take three times as long under coverage; they are not what it measures.
 LONG_TESTS := tests/zoo
 # With the emulator, in its environment; each has processes, folders and free ports of its own.
-LOCAL_TESTS := tests/target tests/load
-# The same, but one at a time.
-DRILL_TESTS := tests/chaos
+LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo
 
 .PHONY: help demo test lint docs bench emulators clean
@@ -69,10 +67,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED) $(LOCAL_INSTALLED)
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(QUICK_TESTS)
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS) $(DRILL_TESTS))
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS))
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LONG_TESTS)
 	$(LOCAL)/bin/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LOCAL_TESTS)
-	$(LOCAL)/bin/coverage run -m pytest $(PYTEST_OPTIONS) $(DRILL_TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(COVERAGE_MINIMUM)
 
