@@ -174,7 +174,7 @@ def write_replays(result: StackResult, directory: Path) -> dict[str, str]:
         if one.witness is not None:
             directory.mkdir(parents=True, exist_ok=True)
             slug = result.template.replace("\\", "/").strip("/").replace("/", "__")
-            file = directory / f"{slug}-{one.name}.json"
+            file = directory / f"{slug}-{one.name.replace(':', '-')}.json"
             file.write_text(json.dumps(one.witness, indent=2) + "\n", encoding="utf-8")
             written[one.name] = str(file)
     if written and directory.parent.name == ".storagefirst":

@@ -61,17 +61,19 @@ def _moto_answers() -> Iterator[None]:
 
 
 def prepare(
-    path: Path, settings: Settings, handlers: Mapping[str, Callable[..., Any] | str] | None = None
+    path: Path,
+    settings: Settings,
+    handlers: Mapping[str, Callable[..., Any] | str] | None = None,
+    template: Template | None = None,
 ) -> Prepared:
     """Stand a template up in a moto of its own.
 
-    `handlers` replace functions by logical id, as [functions.…] in storagefirst.toml does. Raises
-    StorageFirstError for whatever a user can mend.
+    `handlers` replace functions by logical id, as [functions.…] in storagefirst.toml does.
+    `template` is what the file says, where it was read before. Raises StorageFirstError for
+    whatever a user can mend.
     """
     with _uncollected():
-        template = load_template(
-            path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
-        )
+        template = template or read_template(path, settings)
         world = World(template.region)
         # An ARN may tell when its resource was made: a table's stream has its time for a name.
         at_the_epoch = time_machine.travel(EPOCH_MS / 1000, tick=False)
@@ -94,6 +96,13 @@ def prepare(
     _read_machines(topology, template)
     notes = (*template.notes, *notes_on_absent(deployed, absent, template))
     return Prepared(deployed, template, notes)
+
+
+def read_template(path: Path, settings: Settings) -> Template:
+    """The template with the user's parameters. Raises TemplateError."""
+    return load_template(
+        path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
+    )
 
 
 def _bookkeeping(settings: Settings, topology: Topology) -> frozenset[str]:

@@ -1,0 +1,102 @@
+"""What the rules find in one template, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_storagefirst.audit import front_door
+from pytest_storagefirst.audit.catalogue import rules
+from pytest_storagefirst.audit.origins import Origins
+from pytest_storagefirst.audit.positions import Positions
+from pytest_storagefirst.audit.rule import Rule
+from pytest_storagefirst.audit.suppressions import suppressions
+from pytest_storagefirst.audit.view import Looked, View
+from pytest_storagefirst.stack.document import read_document
+from pytest_storagefirst.stack.template import Template
+
+CHECKS: Mapping[str, Callable[[View], Iterator[Looked]]] = {
+    "default-response-200": front_door.default_response,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A configuration that can lose or double messages.
+
+    `resource` is the user's own logical id, `line` and `column` where it stands in their file.
+    `suppressed` is the reason why it is kept, "" where it is not. `looked` is what the rule saw.
+    """
+
+    rule: Rule
+    resource: str
+    line: int
+    column: int
+    message: str
+    remedy: tuple[str, ...]
+    looked: Looked = field(compare=False, repr=False)
+    suppressed: str = ""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings in one template, by rule and line, and how many places each rule looked at."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+    examined: Mapping[str, int]
+
+    @property
+    def open(self) -> tuple[Finding, ...]:
+        """What nobody suppressed."""
+        return tuple(one for one in self.findings if not one.suppressed)
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        """The properties that are open: "audit:no-dlq", each once."""
+        return tuple(dict.fromkeys(one.rule.name for one in self.open))
+
+
+def audit(template: Template) -> Audit:
+    """Look at a template by all rules. Raises TemplateError for a suppression that is none."""
+    view = View(template.body["Resources"])
+    origins = Origins(read_document(template.path).value)
+    positions = Positions(template.path)
+    kept = suppressions(template.path, origins, positions)
+    findings: list[Finding] = []
+    examined: dict[str, int] = {}
+    for name, rule in rules().items():
+        looked = list(CHECKS[name](view))
+        examined[name] = len(looked)
+        of_rule = [_finding(rule, one, origins, positions, kept) for one in looked if one.problem]
+        findings += sorted(of_rule, key=lambda one: (one.line, one.column, one.message))
+    return Audit(template.path, tuple(findings), examined)
+
+
+def _finding(
+    rule: Rule,
+    looked: Looked,
+    origins: Origins,
+    positions: Positions,
+    kept: Mapping[tuple[str, str], str],
+) -> Finding:
+    origin = origins.of(looked.resource)
+    line, column = positions.of(origin.path(origins.kind(origin.resource), looked.path))
+    names = {"Resource": origin.resource, **looked.names}
+    return Finding(
+        rule,
+        origin.resource,
+        line,
+        column,
+        looked.problem,
+        tuple(_filled(text, names) for text in rule.remedy),
+        looked,
+        kept.get((origin.resource, rule.id), ""),
+    )
+
+
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    for name, value in names.items():
+        text = text.replace(f"<{name}>", value)
+    return text
