@@ -35,7 +35,7 @@ _ALL = (
         remedy=(
             "# beside the default response of <Route>",
             "responses:              # IntegrationResponses with SelectionPattern, in CloudFormation",
-            '  "4\\\\d{2}": { statusCode: "500" }',
+            '  "4\\\\d{2}": { statusCode: "400" }',
             '  "5\\\\d{2}": { statusCode: "500" }',
         ),
         trials=(

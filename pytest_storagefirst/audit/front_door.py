@@ -63,12 +63,14 @@ def _fits(pattern: str, code: str) -> bool:
 
 
 def _with_patterns(one: Integration) -> Iterator[tuple[str, Any, Any]]:
+    """A response for each kind of refusal. API Gateway keeps one response of each status."""
+    taken = {reply.status for reply in one.replies}
+    free = [status for status in ("400", "500", "502", "503", "504") if status not in taken]
+    wanted = dict(zip((r"4\d{2}", r"5\d{2}"), free, strict=False))
     if one.is_open_api:
-        for pattern in (r"4\d{2}", r"5\d{2}"):
-            yield one.resource, (*one.steps, "responses", pattern), {"statusCode": "500"}
+        for pattern, status in wanted.items():
+            yield one.resource, (*one.steps, "responses", pattern), {"statusCode": status}
         return
-    added = [
-        {"SelectionPattern": pattern, "StatusCode": "500"} for pattern in (r"4\d{2}", r"5\d{2}")
-    ]
+    added = [{"SelectionPattern": pattern, "StatusCode": code} for pattern, code in wanted.items()]
     kept = listed(one.given.get("IntegrationResponses"))
     yield one.resource, (*one.steps, "IntegrationResponses"), [*added, *kept]

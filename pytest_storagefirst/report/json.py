@@ -90,6 +90,7 @@ def property_as_json(result: PropertyResult) -> dict[str, Any]:
         "story": list(result.story),
         **({"transitions": _transitions(result)} if result.transitions else {}),
         **({"calls": _calls(result)} if result.calls else {}),
+        **result.about,
     }
 
 
