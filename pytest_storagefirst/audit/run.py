@@ -159,7 +159,7 @@ def _property(name: str, found: list[Told], file: str) -> PropertyResult:
         runs,
         sum(one.shown.faults for one in found if isinstance(one.shown, Shown)),
         lost=shown.lost,
-        story=(*shown.story, "", "do:", *(f"  {line}" for line in finding.remedy)),
+        story=shown.story,
         witness=shown.document,
         about=about,
     )

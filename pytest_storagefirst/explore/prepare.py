@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import re
@@ -98,11 +99,24 @@ def prepare(
     return Prepared(deployed, template, notes)
 
 
-def read_template(path: Path, settings: Settings) -> Template:
-    """The template with the user's parameters. Raises TemplateError."""
-    return load_template(
-        path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
-    )
+_READ_AHEAD: dict[str, Template] = {}
+
+
+def read_template(path: Path, settings: Settings, *, ahead: bool = False) -> Template:
+    """The template with the user's parameters. Raises TemplateError.
+
+    Read `ahead`, it is kept for whoever stands this version of it up next.
+    """
+    key = repr((str(path.resolve()), settings.parameters, settings.imports))
+    found = None if ahead else _READ_AHEAD.pop(key, None)
+    if found is None:
+        found = load_template(
+            path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
+        )
+    if ahead:
+        # Deploying it may fill its properties in.
+        _READ_AHEAD[key] = replace(found, body=copy.deepcopy(dict(found.body)))
+    return found
 
 
 def _bookkeeping(settings: Settings, topology: Topology) -> frozenset[str]:
