@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_storagefirst.audit import front_door
+from pytest_storagefirst.audit import fit, front_door, permissions, queues, routing, streams
 from pytest_storagefirst.audit.catalogue import rules
 from pytest_storagefirst.audit.origins import Origins
 from pytest_storagefirst.audit.positions import Positions
@@ -18,6 +18,27 @@ from pytest_storagefirst.stack.template import Template
 
 CHECKS: Mapping[str, Callable[[View], Iterator[Looked]]] = {
     "default-response-200": front_door.default_response,
+    "body-not-encoded": front_door.body_not_encoded,
+    "failed-entries-unchecked": front_door.failed_entries_unchecked,
+    "no-batch-item-failures": queues.no_batch_item_failures,
+    "no-dlq": queues.no_dlq,
+    "dlq-retention": queues.dlq_retention,
+    "visibility-timeout": queues.visibility_timeout,
+    "max-receive-count": queues.max_receive_count,
+    "filter-deletes": queues.filter_deletes,
+    "event-target-no-dlq": routing.event_target_no_dlq,
+    "subscription-no-dlq": routing.subscription_no_dlq,
+    "async-no-destination": routing.async_no_destination,
+    "stream-no-destination": streams.stream_no_destination,
+    "stream-no-cap": streams.stream_no_cap,
+    "stream-no-bisect": streams.stream_no_bisect,
+    "stream-latest": streams.stream_latest,
+    "constant-partition-key": streams.constant_partition_key,
+    "iot-no-error-action": routing.iot_no_error_action,
+    "missing-permission": permissions.missing_permission,
+    "no-alarm": queues.no_alarm,
+    "compute-before-storage": fit.compute_before_storage,
+    "caller-waits": fit.caller_waits,
 }
 
 

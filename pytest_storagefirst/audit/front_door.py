@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_storagefirst.audit.integrations import Integration, integrations
+from pytest_storagefirst.audit.integrations import Integration, Reply, integrations
 from pytest_storagefirst.audit.view import Looked, View, listed
 
 # What a service may answer: a bad request, no permission, a throttle (400 too), its own failure.
@@ -74,3 +74,96 @@ def _with_patterns(one: Integration) -> Iterator[tuple[str, Any, Any]]:
     added = [{"SelectionPattern": pattern, "StatusCode": code} for pattern, code in wanted.items()]
     kept = listed(one.given.get("IntegrationResponses"))
     yield one.resource, (*one.steps, "IntegrationResponses"), [*added, *kept]
+
+
+# What a form's field is given straight from the request: "MessageBody=$input.body".
+_RAW = re.compile(r"(?<![\w.])(?P<field>MessageBody|Message)=(?P<value>\$!?\{?input\b[^&\n]*)")
+
+
+def body_not_encoded(view: View) -> Iterator[Looked]:
+    for one in integrations(view):
+        if one.service not in ("sqs", "sns") or not one.stores or one.protocol != "REST":
+            continue
+        for content_type, text, steps in one.templates:
+            if not re.search(r"(?<![\w.])(MessageBody|Message)=", text):
+                continue
+            found = _RAW.search(text)
+            problem = ""
+            if found is not None:
+                problem = (
+                    f"{one.route} puts the body into a form as it is ({found[0].strip()}): &, + "
+                    "and % in it change what is stored"
+                )
+            mended = _encoded(_at(one.given, steps[len(one.steps) :]))
+            yield Looked(
+                "body-not-encoded",
+                one.resource,
+                problem,
+                steps,
+                {"Route": one.route, "Type": content_type},
+                (one.route,),
+                (((one.resource, steps, mended),),),
+            )
+
+
+def _at(node: Any, steps: tuple[Any, ...]) -> Any:
+    for step in steps:
+        node = node[step]
+    return node
+
+
+def _encoded(node: Any) -> Any:
+    """A template's text, or what it is put together from, with the field URL-encoded."""
+    if isinstance(node, str):
+        return _RAW.sub(lambda found: f"{found['field']}=$util.urlEncode({found['value']})", node)
+    if isinstance(node, list):
+        return [_encoded(part) for part in node]
+    if isinstance(node, dict):
+        return {key: _encoded(part) for key, part in node.items()}
+    return node
+
+
+_FAILED = {
+    ("events", "PutEvents"): "FailedEntryCount",
+    ("kinesis", "PutRecords"): "FailedRecordCount",
+    ("sqs", "SendMessageBatch"): "Failed",
+    ("dynamodb", "BatchWriteItem"): "UnprocessedItems",
+}
+
+
+def failed_entries_unchecked(view: View) -> Iterator[Looked]:
+    for one in integrations(view):
+        field = _FAILED.get((one.service, one.action))
+        if field is None or one.protocol != "REST" or one.kind != "AWS":
+            continue
+        accepting = [reply for reply in one.replies if reply.status.startswith("2")]
+        unchecked = [
+            reply
+            for reply in accepting
+            if not any(field in text and _overrides((text,)) for text in reply.templates)
+        ]
+        problem = ""
+        if unchecked:
+            problem = (
+                f"{one.route} answers {unchecked[0].status} whenever {one.action} does, which "
+                f"answers 200 for entries that it did not take, too, and counts them in {field}"
+            )
+        yield Looked(
+            "failed-entries-unchecked",
+            one.resource,
+            problem,
+            unchecked[0].steps if unchecked else one.steps,
+            {"Route": one.route, "Field": field},
+            (one.route,),
+            (tuple(_checked(one, unchecked, field)),),
+        )
+
+
+def _checked(one: Integration, replies: list[Reply], field: str) -> Iterator[tuple[str, Any, Any]]:
+    count = f"$input.path('$.{field}')"
+    failed = f"{count}.size() != 0" if field in ("Failed", "UnprocessedItems") else f"{count} != 0"
+    check = f"#if({failed})#set($context.responseOverride.status = 500)#end"
+    key = "responseTemplates" if one.is_open_api else "ResponseTemplates"
+    for reply in replies:
+        text = check + (reply.templates[0] if reply.templates else "$input.body")
+        yield one.resource, (*reply.steps, key), {"application/json": text}
