@@ -1,12 +1,22 @@
-"""`storagefirst audit`: templates and folders in, findings out, and their replay files written."""
+"""`storagefirst audit`: templates and folders in, findings out, and their replay files written.
+
+Each template is audited in a process of its own, as a survey's is: what its handlers do to theirs
+(a log's level, a patched module, an exit) is nobody else's. Run as a module it is that process: the
+request comes as a pickle on standard input, the answer goes into the file that it names.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pytest_storagefirst.audit.run import Audited, audit_file, is_confirmed
 from pytest_storagefirst.audit.witness import Shown
@@ -17,7 +27,7 @@ from pytest_storagefirst.report.audit_sarif import audit_sarif
 from pytest_storagefirst.report.audit_text import audit_lines
 from pytest_storagefirst.report.terminal import Line
 from pytest_storagefirst.settings import Settings
-from pytest_storagefirst.survey import templates_in
+from pytest_storagefirst.survey import PATIENCE_SECONDS, templates_in
 
 DEFAULT_BUDGET_SECONDS = 30.0
 FORMATS = ("text", "json", "sarif", "github")
@@ -47,16 +57,8 @@ def run_audit(asked: Asked) -> tuple[int, list[Line]]:
     0: no finding beyond advice; 1: one that a run shows, or with `strict` any; 2: a template that
     can't be read. Raises ReportError where a file can't be written.
     """
-    audited = [
-        audit_file(
-            path,
-            shown_name(path),
-            Settings(),
-            witnesses=asked.witnesses,
-            budget_seconds=asked.budget_seconds,
-        )
-        for path in _files(asked.templates)
-    ]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        audited = list(pool.map(lambda path: _apart(path, asked), _files(asked.templates)))
     try:
         replays = _write_replays(audited, asked.directory)
         if asked.directory is not None:
@@ -77,6 +79,36 @@ def run_audit(asked: Asked) -> tuple[int, list[Line]]:
             expected="a file, or a folder, that can be written",
         ) from None
     return _exit_code(audited, strict=asked.strict), lines
+
+
+def _apart(path: Path, asked: Asked) -> Audited:
+    name = shown_name(path)
+    with TemporaryDirectory(prefix="storagefirst-") as folder:
+        answer = Path(folder, "answer")
+        request = (path, name, asked.witnesses, asked.budget_seconds, answer)
+        command = [sys.executable, "-m", __name__]
+        patience = asked.budget_seconds + PATIENCE_SECONDS
+        try:
+            done = subprocess.run(
+                command,
+                input=pickle.dumps(request),
+                capture_output=True,
+                check=False,
+                timeout=patience,
+            )
+            audited: Audited = pickle.loads(answer.read_bytes())
+        except subprocess.TimeoutExpired:
+            return Audited(name, refused=f"it did not come to an end within {patience:g} s")
+        except FileNotFoundError:
+            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            return Audited(name, refused=f"its process ended with {done.returncode}: {last}")
+        return audited
+
+
+def _answer() -> None:
+    path, name, witnesses, budget_seconds, answer = pickle.loads(sys.stdin.buffer.read())
+    audited = audit_file(path, name, Settings(), witnesses=witnesses, budget_seconds=budget_seconds)
+    Path(answer).write_bytes(pickle.dumps(audited))
 
 
 def _exit_code(audited: Sequence[Audited], *, strict: bool) -> int:
@@ -106,7 +138,7 @@ def shown_name(path: Path) -> str:
 def _write_replays(audited: Sequence[Audited], directory: Path | None) -> dict[int, str]:
     """Beside the report, else where pytest keeps those of its runs."""
     folder = (directory or Path(".storagefirst")) / "replays"
-    written = {}
+    written: dict[int, str] = {}
     for one in audited:
         slug = one.name.replace("\\", "/").strip("/").replace("/", "__")
         for told in one.told:
@@ -125,3 +157,7 @@ def _write_replays(audited: Sequence[Audited], directory: Path | None) -> dict[i
         # As pytest does with its cache: nobody commits it by accident.
         (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
     return {key: os.path.relpath(file) for key, file in written.items()}
+
+
+if __name__ == "__main__":
+    _answer()

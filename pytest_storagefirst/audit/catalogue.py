@@ -34,7 +34,7 @@ _ALL = (
         harm="what was not stored is acknowledged: it is lost",
         remedy=(
             "# beside the default response of <Route>",
-            "responses:              # IntegrationResponses with SelectionPattern, in CloudFormation",
+            "responses:   # in CloudFormation IntegrationResponses, each with a SelectionPattern",
             '  "4\\\\d{2}": { statusCode: "400" }',
             '  "5\\\\d{2}": { statusCode: "500" }',
         ),
@@ -64,13 +64,14 @@ _ALL = (
         title="Entries that a batch API did not take are told as success",
         severity=WARNING,
         page=f"{_AWS}/eventbridge/latest/APIReference/API_PutEvents.html",
-        looks_for="a REST integration with PutEvents, PutRecords, SendMessageBatch or BatchWriteItem "
-        "whose response does not look at the count of failures",
+        looks_for="a REST integration with PutEvents, PutRecords, SendMessageBatch or "
+        "BatchWriteItem whose response does not look at the count of failures",
         harm="an entry that was not taken is acknowledged: it is lost",
         remedy=(
             "responseTemplates:   # of the response of <Route>",
             "  application/json: |",
-            "    #if($input.path('$.<Field>') != 0)#set($context.responseOverride.status = 500)#end",
+            "    #if($input.path('$.<Field>') != 0)",
+            "    #set($context.responseOverride.status = 500)#end",
             "    $input.body",
         ),
         trials=(Trial(POISON, bad=True), Trial(LOSS, bad=True)),
@@ -86,7 +87,7 @@ _ALL = (
         harm="good messages are processed twice, or go to the dead-letter queue with a bad one; a "
         "list of failures that the handler returns is ignored and the messages are deleted",
         remedy=(
-            "<Resource>:   # and <Function> returns {\"batchItemFailures\": […]}; or BatchSize: 1",
+            '<Resource>:   # and <Function> returns {"batchItemFailures": […]}; or BatchSize: 1',
             "  FunctionResponseTypes:",
             "    - ReportBatchItemFailures",
         ),
@@ -124,8 +125,8 @@ _ALL = (
         page=f"{_SQS}/sqs-dead-letter-queues.html",
         looks_for="a standard queue whose dead-letter queue's MessageRetentionPeriod is not above "
         "its own (4 days where none is given)",
-        harm="a message's time goes on from when it was sent, so that it expires in the dead-letter "
-        "queue before anybody has looked: it is lost",
+        harm="a message's time goes on from when it was sent, so that it expires in the "
+        "dead-letter queue before anybody has looked: it is lost",
         remedy=(
             "<Letters>:   # and <Queue> keeps less than that",
             "  Properties:",
@@ -173,10 +174,10 @@ _ALL = (
         severity=WARNING,
         page=f"{_LAMBDA}/with-sqs-filtering.html",
         looks_for="an SQS mapping with FilterCriteria",
-        harm="a message that no pattern matches is deleted, unread and not in the dead-letter queue",
+        harm="a message that no pattern matches is deleted unread, and not set aside",
         remedy=(
             "# send what <Queue> is not for elsewhere (a topic's FilterPolicy, a rule's pattern),",
-            "# and let the function itself refuse the rest, which then goes to the dead-letter queue",
+            "# and let the function refuse the rest: that goes to the dead-letter queue",
         ),
     ),
     Rule(
@@ -294,8 +295,8 @@ _ALL = (
         severity=WARNING,
         page=f"{_AWS}/streams/latest/dev/key-concepts.html",
         looks_for="a route or event rule that puts into a stream under a key that is no variable",
-        harm="all goes through one shard; what that can't take is refused, and one bad record stops "
-        "everything",
+        harm="all goes through one shard; what that can't take is refused, and one bad record "
+        "stops everything",
         remedy=('# a key of the message itself, for instance "$context.requestId"',),
     ),
     Rule(
@@ -320,12 +321,18 @@ _ALL = (
         title="Nothing allows what the stack does",
         severity=ERROR,
         page=f"{_AWS}/IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
-        looks_for="a route's role that may not write to its backend, a function's that may not read "
-        "its queue or do anything with a store that its environment names, a delivery that no "
+        looks_for="a route's role that may not write to its backend, a function's that may not "
+        "read its queue or do anything with a store that its environment names, a delivery that no "
         "resource policy allows",
         harm="messages that are acknowledged are never processed; a test without IAM passes",
         remedy=("# allow <Allow>",),
-        trials=(Trial(LOSS), Trial(REDRIVE), Trial(DRAINS)),
+        trials=(
+            Trial(LOSS),
+            Trial(REDRIVE),
+            Trial(DRAINS),
+            _REFUSED_FOR_LONG,
+            *_TARGET_REFUSES,
+        ),
     ),
     Rule(
         id="no-alarm",

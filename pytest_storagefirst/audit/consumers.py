@@ -150,7 +150,9 @@ def queue_policy(queue: str, service: str) -> Change:
     return f"{queue}Allowed", (), {"Type": "AWS::SQS::QueuePolicy", "Properties": properties}
 
 
-def role_policy(view: View, role: Any, action: str, resource: Any, name: str) -> list[Change] | None:
+def role_policy(
+    view: View, role: Any, action: str, resource: Any, name: str
+) -> list[Change] | None:
     """What lets a role do something; None where the role is not in the template."""
     logical_id = view.pointed_at(role, "AWS::IAM::Role")
     if logical_id is None:
@@ -162,5 +164,3 @@ def role_policy(view: View, role: Any, action: str, resource: Any, name: str) ->
         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
     }
     return [(name, (), {"Type": "AWS::IAM::Policy", "Properties": properties})]
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pytest_storagefirst.audit import fit, front_door, permissions, queues, routing, streams
 from pytest_storagefirst.audit.catalogue import rules
@@ -12,7 +13,7 @@ from pytest_storagefirst.audit.origins import Origins
 from pytest_storagefirst.audit.positions import Positions
 from pytest_storagefirst.audit.rule import Rule
 from pytest_storagefirst.audit.suppressions import suppressions
-from pytest_storagefirst.audit.view import Looked, View
+from pytest_storagefirst.audit.view import Looked, Sources, View
 from pytest_storagefirst.stack.document import read_document
 from pytest_storagefirst.stack.template import Template
 
@@ -62,11 +63,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """The findings in one template, by rule and line, and how many places each rule looked at."""
+    """The findings in one template, by rule and line, and how many places each rule looked at.
+
+    `notes` say which rules could not be applied to a template of this shape.
+    """
 
     path: Path
     findings: tuple[Finding, ...]
     examined: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def open(self) -> tuple[Finding, ...]:
@@ -81,18 +86,32 @@ class Audit:
 
 def audit(template: Template) -> Audit:
     """Look at a template by all rules. Raises TemplateError for a suppression that is none."""
-    view = View(template.body["Resources"])
-    origins = Origins(read_document(template.path).value)
+    written = read_document(template.path).value
+    view = View(template.body["Resources"], Sources(_shared(written), template.code))
+    origins = Origins(written)
     positions = Positions(template.path)
     kept = suppressions(template.path, origins, positions)
     findings: list[Finding] = []
     examined: dict[str, int] = {}
+    notes: list[str] = []
     for name, rule in rules().items():
-        looked = list(CHECKS[name](view))
+        try:
+            looked = list(CHECKS[name](view))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            notes.append(f"{name} was not looked for: {type(error).__name__}: {error}")
+            continue
         examined[name] = len(looked)
         of_rule = [_finding(rule, one, origins, positions, kept) for one in looked if one.problem]
         findings += sorted(of_rule, key=lambda one: (one.line, one.column, one.message))
-    return Audit(template.path, tuple(findings), examined)
+    return Audit(template.path, tuple(findings), examined, tuple(notes))
+
+
+def _shared(written: Any) -> frozenset[str]:
+    """The environment variables that SAM's Globals give to all functions."""
+    node = written
+    for key in ("Globals", "Function", "Environment", "Variables"):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return frozenset(map(str, node)) if isinstance(node, Mapping) else frozenset()
 
 
 def _finding(

@@ -115,7 +115,7 @@ def _statements(document: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _effect(statement: Mapping[str, Any]) -> bool:
-    return statement.get("Effect", "Allow") == "Allow"
+    return bool(statement.get("Effect", "Allow") == "Allow")
 
 
 def _grants(view: View, statement: Mapping[str, Any], action: str, resource: str) -> bool:

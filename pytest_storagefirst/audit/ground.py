@@ -13,10 +13,10 @@ from pytest_storagefirst.explore.bodies import describe_entries
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.explore.stand_in import stand_in
+from pytest_storagefirst.explore.workload import plain
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import Schedule
-from pytest_storagefirst.explore.workload import plain
 from pytest_storagefirst.stack.document import Document
 from pytest_storagefirst.stack.references import in_dependency_order
 from pytest_storagefirst.stack.template import Template
@@ -57,8 +57,9 @@ def ground(template: Template, settings: Settings) -> Ground:
 
     Raises StorageFirstError where it can't be stood up, or no body for its entries is known.
     """
+    stand_ins: tuple[str, ...] = ()
     try:
-        prepared, stand_ins = _prepared(template, settings, ()), ()
+        prepared = _prepared(template, settings, stand_ins)
     except HandlerError:
         stand_ins = _without_code(template, settings)
         prepared = _prepared(template, settings, stand_ins)
@@ -68,7 +69,9 @@ def ground(template: Template, settings: Settings) -> Ground:
     return Ground(prepared, judge, entries, stand_ins)
 
 
-def mended(known: Ground, template: Template, settings: Settings, changes: Iterable[Change]) -> Judge:
+def mended(
+    known: Ground, template: Template, settings: Settings, changes: Iterable[Change]
+) -> Judge:
     """The judge of the same stack with a remedy applied, which is sent the same.
 
     Raises StorageFirstError where the changed stack can't be stood up.

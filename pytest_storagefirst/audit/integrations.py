@@ -204,9 +204,7 @@ _STORES = {
 }
 
 
-def _backend(
-    view: View, service: str, uri: Any, written: Mapping[str, Any]
-) -> str | None:
+def _backend(view: View, service: str, uri: Any, written: Mapping[str, Any]) -> str | None:
     """The resource that takes what is sent: named in the URI, the parameters or the templates."""
     kinds = _STORES.get(service, ())
     for node in (uri, written.get("requestparameters"), written.get("requesttemplates")):

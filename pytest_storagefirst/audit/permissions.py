@@ -11,7 +11,9 @@ from pytest_storagefirst.audit.consumers import (
     arn_of,
     consumers,
     function_of,
+    on_failure,
     queue_policy,
+    redrive,
     role_policy,
 )
 from pytest_storagefirst.audit.grants import allows, allows_any, carried_allows
@@ -19,6 +21,7 @@ from pytest_storagefirst.audit.integrations import integrations
 from pytest_storagefirst.audit.view import Looked, View, joined, listed
 
 RULE = "missing-permission"
+_EVENTS, _TOPICS = "events.amazonaws.com", "sns.amazonaws.com"
 ROLE, TOPIC = "AWS::IAM::Role", "AWS::SNS::Topic"
 _SERVICES = {
     QUEUE: "sqs",
@@ -36,6 +39,7 @@ def missing_permission(view: View) -> Iterator[Looked]:
     yield from _of_integrations(view)
     yield from _of_mappings(view)
     yield from _of_functions(view)
+    yield from _of_failures(view)
     yield from _of_rules(view)
     yield from _of_subscriptions(view)
 
@@ -78,20 +82,32 @@ def _of_mappings(view: View) -> Iterator[Looked]:
 
 
 def _of_functions(view: View) -> Iterator[Looked]:
-    """A function that is told a store's name and may do nothing at all with it."""
+    """A function that is told a store's name, or has it in its code, and may do nothing with it."""
     for function, properties in view.of_type(FUNCTION):
         role = _role(view, function)
         environment = properties.get("Environment")
         told = environment.get("Variables") if isinstance(environment, Mapping) else None
-        for store in sorted(view.mentioned(told)) if role is not None else ():
+        if role is None:
+            continue
+        variables = told.items() if isinstance(told, Mapping) else ()
+        stores = {store: name for name, value in variables for store in view.mentioned(value)}
+        for store, variable in sorted({**view.physical_names, **stores}.items()):
             service = _SERVICES.get(view.kind(store))
-            if role is None or service is None:
+            if service is None:
+                continue
+            if store in stores:
+                is_meant = view.sources.asks_for(function, variable)
+                names = "is told the name of"
+            else:
+                is_meant = view.sources.say(function, variable)
+                names = "has in its code the name of"
+            if not is_meant:
                 continue
             problem = ""
             if not allows_any(view, role, service, store):
                 problem = (
-                    f"{function} is told the name of {store} and may do nothing with it: its role "
-                    f"allows no {service} action there"
+                    f"{function} {names} {store} and may do nothing with it: its role allows no "
+                    f"{service} action there"
                 )
             changes = role_policy(view, {"Ref": role}, f"{service}:*", "*", f"{role}May{store}")
             yield _looked(function, problem, f"{service} actions on {store}", changes, function)
@@ -104,18 +120,47 @@ def _role(view: View, function: str | None) -> str | None:
 def _of_rules(view: View) -> Iterator[Looked]:
     for logical_id, properties in view.of_type("AWS::Events::Rule"):
         for one in listed(properties.get("Targets")):
-            if isinstance(one, Mapping) and not one.get("RoleArn"):
-                yield from _delivered(view, logical_id, one.get("Arn"), "events.amazonaws.com")
+            if not isinstance(one, Mapping):
+                continue
+            if not one.get("RoleArn"):
+                yield from _delivered(view, logical_id, one.get("Arn"), _EVENTS)
+            letters = one.get("DeadLetterConfig")
+            if isinstance(letters, Mapping):
+                yield from _delivered(view, logical_id, letters.get("Arn"), _EVENTS)
 
 
 def _of_subscriptions(view: View) -> Iterator[Looked]:
     for logical_id, properties in view.of_type("AWS::SNS::Subscription"):
         if joined(properties.get("Protocol")) in ("sqs", "lambda"):
-            endpoint = properties.get("Endpoint")
-            yield from _delivered(view, logical_id, endpoint, "sns.amazonaws.com")
+            yield from _delivered(view, logical_id, properties.get("Endpoint"), _TOPICS)
+        letters = redrive(properties).get("deadLetterTargetArn")
+        yield from _delivered(view, logical_id, letters, _TOPICS)
+
+
+def _of_failures(view: View) -> Iterator[Looked]:
+    """What a function's role needs where its failures are to be put."""
+    for logical_id, properties in view.of_type(
+        FUNCTION, "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::EventSourceMapping"
+    ):
+        letters = properties.get("DeadLetterConfig")
+        node = letters.get("TargetArn") if isinstance(letters, Mapping) else on_failure(properties)
+        put_in = view.pointed_at(node, QUEUE, TOPIC)
+        is_function = view.kind(logical_id) == FUNCTION
+        function = logical_id if is_function else function_of(view, properties.get("FunctionName"))
+        role = _role(view, function)
+        if put_in is None or role is None or function is None:
+            continue
+        action = "sqs:SendMessage" if view.kind(put_in) == QUEUE else "sns:Publish"
+        problem = ""
+        if not allows(view, role, action, put_in):
+            problem = f"{role} of {function} may not {action} on {put_in}, where its failures go"
+        changes = role_policy(view, {"Ref": role}, action, "*", f"{role}MayFail")
+        yield _looked(logical_id, problem, f"{action} on {put_in}", changes, function)
 
 
 def _delivered(view: View, by: str, node: object, service: str) -> Iterator[Looked]:
+    given = view.properties(by)
+    source = view.pointed_at(given.get("EventBusName") or given.get("TopicArn")) or "default"
     queue = view.pointed_at(node, QUEUE)
     topic = view.pointed_at(node, TOPIC)
     function = function_of(view, node)
@@ -142,7 +187,7 @@ def _delivered(view: View, by: str, node: object, service: str) -> Iterator[Look
         changes = [(name, (), {"Type": "AWS::Lambda::Permission", "Properties": permission})]
     else:
         return
-    yield _looked(by, problem, allow, changes, by)
+    yield _looked(by, problem, allow, changes, by, source)
 
 
 def _named(change: Change, name: str) -> Change:

@@ -45,7 +45,7 @@ def _composed(path: Path) -> Any:
 def _entry(node: Any, part: str | int) -> tuple[Any, Any] | None:
     value = getattr(node, "value", None)
     if isinstance(part, int):
-        if type(node).__name__ == "SequenceNode" and part < len(value or ()):
+        if type(node).__name__ == "SequenceNode" and value and part < len(value):
             return value[part], value[part].start_mark
         return None
     if type(node).__name__ != "MappingNode":

@@ -187,9 +187,7 @@ def iot_no_error_action(view: View) -> Iterator[Looked]:
                 "dropped"
             )
         queue, role = f"{logical_id}Errors", f"{logical_id}ErrorsRole"
-        action = {
-            "Sqs": {"QueueUrl": {"Ref": queue}, "RoleArn": arn_of(role), "UseBase64": False}
-        }
+        action = {"Sqs": {"QueueUrl": {"Ref": queue}, "RoleArn": arn_of(role), "UseBase64": False}}
         changes: list[Change] = [
             new_queue(queue),
             (role, (), _iot_role(queue)),

@@ -67,7 +67,7 @@ def audit_file(
         return Audited(name, refused=f"internal error: {type(error).__name__}: {error}")
     made_up = [f"parameter {key} has no value: '{text}' is used" for key, text in invented.items()]
     told = tuple(_with_parameters(one, invented) for one in told)
-    return Audited(name, told, found.examined, (*made_up, *notes))
+    return Audited(name, told, found.examined, (*made_up, *found.notes, *notes))
 
 
 def _clock(budget_seconds: float) -> Callable[[], bool]:
@@ -92,7 +92,8 @@ def tell(
     suppressed gets no run.
     """
     wanted = [one for one in found.open if one.rule.trials]
-    why, known, notes = NO_RUNS, None, ()
+    why, known = NO_RUNS, None
+    notes: tuple[str, ...] = ()
     if over is not None and wanted:
         try:
             known = ground(template, settings)
@@ -189,4 +190,3 @@ def as_json(one: Told, file: str) -> dict[str, Any]:
 
 def is_confirmed(one: Told) -> bool:
     return isinstance(one.shown, Shown)
-

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.audit.positions import Steps
+from pytest_storagefirst.stack.code import FunctionCode
 from pytest_storagefirst.stack.expressions import is_function
 from pytest_storagefirst.stack.references import references, target
 
@@ -45,11 +48,60 @@ class Looked:
     changes: tuple[tuple[tuple[str, Steps, Any], ...], ...] = ()
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What handlers say, and what they are all told.
+
+    `shared` are the environment variables of SAM's Globals, which say nothing of a single function;
+    `code` is where each function's code lies.
+    """
+
+    shared: frozenset[str] = frozenset()
+    code: Mapping[str, FunctionCode] = field(default_factory=dict)
+
+    def asks_for(self, function: str, variable: str) -> bool:
+        """Whether a function may be meant to use a variable; its code says so, where it is here."""
+        said = self._texts(function)
+        if said is None:
+            return variable not in self.shared
+        alone = len([one for one in self.code.values() if one == self.code[function]]) == 1
+        return any(variable in text for text in said) and (alone or variable not in self.shared)
+
+    def say(self, function: str, name: str) -> bool:
+        """Whether a function's code has a name in it, in quotes."""
+        said = self._texts(function) or []
+        return any(f'"{name}"' in text or f"'{name}'" in text for text in said)
+
+    def _texts(self, function: str) -> list[str] | None:
+        code = self.code.get(function)
+        if code is None or (code.root is None and code.inline is None):
+            return None
+        if code.root is None:
+            return [code.inline or ""]
+        files = (file for file in _files(code.root) if file.suffix in _SOURCES)
+        return [file.read_text(encoding="utf-8", errors="replace") for file in files]
+
+
+_SOURCES = (".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".cs", ".go", ".java", ".rb", ".rs", ".kt")
+_ELSEWHERE = ("node_modules", "__pycache__", "dist-info", "site-packages")
+MOST_FILES = 500
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+        return
+    found = (file for file in root.rglob("*") if file.is_file())
+    kept = (file for file in found if not any(part.endswith(_ELSEWHERE) for part in file.parts))
+    yield from islice(kept, MOST_FILES)
+
+
 class View:
     """The resources of a template, its references and what follows from them."""
 
-    def __init__(self, resources: Mapping[str, Any]) -> None:
+    def __init__(self, resources: Mapping[str, Any], sources: Sources | None = None) -> None:
         self.resources = resources
+        self.sources = sources or Sources()
 
     def of_type(self, *kinds: str) -> Iterator[tuple[str, Properties]]:
         for logical_id, resource in self.resources.items():
@@ -57,11 +109,13 @@ class View:
                 yield logical_id, resource["Properties"]
 
     def kind(self, logical_id: str | None) -> str:
-        return str(self.resources[logical_id]["Type"]) if logical_id in self.resources else ""
+        found = self.resources.get(logical_id) if logical_id else None
+        return str(found["Type"]) if found else ""
 
     def properties(self, logical_id: str | None) -> Properties:
-        found: Properties = self.resources[logical_id]["Properties"] if logical_id else {}
-        return found
+        """Of a resource; {} for none."""
+        found = self.resources.get(logical_id) if logical_id else None
+        return found["Properties"] if found else {}
 
     def pointed_at(self, node: Any, *kinds: str) -> str | None:
         """The one resource (of some types) that a value names; None when there is no such one."""
@@ -86,6 +140,11 @@ class View:
         if not isinstance(node, str) or not node:
             return None
         return self._physical.get(node.rpartition(":")[2].rpartition("/")[2])
+
+    @cached_property
+    def physical_names(self) -> dict[str, str]:
+        """The names that the template itself gives its resources."""
+        return {logical_id: name for name, logical_id in self._physical.items()}
 
     @cached_property
     def _physical(self) -> dict[str, str]:

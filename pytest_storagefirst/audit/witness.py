@@ -7,10 +7,11 @@ the remedy applied, and a loss that stays there is something else's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from pytest_storagefirst.audit.catalogue import LOSS, TWICE
 from pytest_storagefirst.audit.findings import Finding
 from pytest_storagefirst.audit.ground import Ground, mended
 from pytest_storagefirst.audit.rule import Trial
@@ -31,6 +32,14 @@ from pytest_storagefirst.stack.template import Template
 
 MOST_TRIES = 40  # schedules of one finding
 MOST_BAD = 4  # bodies that are refused, of one entry
+
+# What a handler does with the message itself is no effect of it.
+_OF_MESSAGES = (
+    "sqs.ChangeMessageVisibility",
+    "sqs.ChangeMessageVisibilityBatch",
+    "sqs.DeleteMessage",
+    "sqs.DeleteMessageBatch",
+)
 
 
 @dataclass(frozen=True)
@@ -86,11 +95,16 @@ def witness(
             if found is None:
                 continue
             judged, kept = found
+            if not kept and _needs_no_fault(known, trial, judged, attempt):
+                stays = "the same is seen without what is tried here: it has another cause"
+                continue
             if _is_cured(finding, known, template, settings, cures, trial, judged, attempt, kept):
                 runs = known.judge.runs - before
                 return _shown(trial, judged, attempt, kept, template, known, runs)
-            stays = "with the remedy alone the same schedule does the same harm: it has another cause"
+            stays = "with the remedy the same schedule does the same harm: it has another cause"
     runs = known.judge.runs - before
+    if not tried:
+        return NotShown("no message that this stack is known to take comes by it", runs)
     return NotShown(stays or "no schedule that was tried shows it on this stack", runs)
 
 
@@ -132,7 +146,11 @@ def _faults(trial: Trial, entry: Entry, sites: tuple[str, ...], known: Ground) -
 
 def _is_at(wanted: str, point: str) -> bool:
     if wanted == "writes":
-        return "." in point and not is_read_only(point.rpartition(".")[2])
+        return (
+            "." in point
+            and point not in _OF_MESSAGES
+            and not is_read_only(point.rpartition(".")[2])
+        )
     return point == wanted
 
 
@@ -174,10 +192,29 @@ def _violation(
         judged = judge.judge(attempt.schedule, attempt.bad)
     except StorageFirstError:
         return None
-    observation = judged.played.observation
-    fired = set(observation.faults_required) <= set(observation.faults_fired)
     violated = judged.verdicts[trial.property_name].value == VIOLATED
-    return (judged, {}) if violated and fired else None
+    return (judged, {}) if violated and _suffered(judged) else None
+
+
+def _suffered(judged: Judged) -> bool:
+    """Whether every fault of the schedule struck: what was spared shows nothing."""
+    observation = judged.played.observation
+    return set(observation.faults_required) <= set(observation.faults_fired)
+
+
+def _needs_no_fault(known: Ground, trial: Trial, judged: Judged, attempt: _Attempt) -> bool:
+    """Whether good messages alone, without any fault, do the same harm: a handler's, mostly."""
+    if not judged.schedule.plan and not attempt.bad:
+        return False  # what is to be seen without
+    bodies = {entry.name: entry.body for entry in known.entries}
+    good = tuple(replace(send, body=bodies[send.entry]) for send in judged.schedule.workload)
+    try:
+        plain_run = known.judge.judge(replace(judged.schedule, workload=good, plan=()))
+    except StorageFirstError:
+        return True
+    return any(
+        plain_run.verdicts[name].value == VIOLATED for name in {trial.property_name, LOSS, TWICE}
+    )
 
 
 def _is_cured(
@@ -206,7 +243,8 @@ def _is_cured(
         except StorageFirstError:
             continue
         crashed = again.account is None and not kept
-        if not crashed and again.verdicts[trial.property_name].value != VIOLATED:
+        cured = again.verdicts[trial.property_name].value != VIOLATED
+        if cured and not crashed and _suffered(again):
             return True
     return False
 

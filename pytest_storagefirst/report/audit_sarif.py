@@ -19,7 +19,9 @@ from pytest_storagefirst.audit.run import Audited, Told
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.report.audit_json import Replays
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 FINGERPRINT = "storagefirst/v1"
 
 

@@ -129,9 +129,7 @@ def _stack(value: Any, file: Path) -> ReadStack:
             shard=shard,
             interrupted=stack.get("interrupted", False) is True,
         )
-        outcome = Outcome(
-            result=result, replays=_replays(stack["properties"], file), audits=audits
-        )
+        outcome = Outcome(result=result, replays=_replays(stack["properties"], file), audits=audits)
     names = tuple(one.name for one in properties)
     return ReadStack(file, template, _text(stack.get("plugin", "")), shard, names, outcome)
 
