@@ -26,7 +26,7 @@ _SESSION = pytest.StashKey["Session"]()
 
 
 def with_audits(known: Outcome | None, template: str, audited: Outcome, lost: Outcome) -> Outcome:
-    """What exploring a template came to, with its audits; where those alone were asked for, they."""
+    """What exploring a template came to, and its audits, which may be all that was asked for."""
     if known is None or known == lost:
         known = replace(lost, defect="", result=StackResult(template, ()))
     replays = {**known.replays, **audited.replays}

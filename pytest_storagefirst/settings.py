@@ -84,10 +84,10 @@ class Settings:
     """All that a user can set for one template, from the command line and its configuration file.
 
     `properties` empty means all that apply; `explores` False that none was asked for. `audits` are
-    the names of the audits that were ("audit:no-dlq"), None means all. `functions` maps a logical id to a handler that stands
-    in for it, "module:function" or the function itself. `bookkeeping` are tables whose items are no
-    message's effect: counts, locks, rate limits. `permissions` says whether what no policy
-    allows fails, as in AWS. `budget_seconds` is real time a stack.
+    the names of the audits that were ("audit:no-dlq"), None means all. `functions` maps a logical
+    id to a handler that stands in for it, "module:function" or the function itself. `bookkeeping`
+    are tables whose items are no message's effect: counts, locks, rate limits. `permissions` says
+    whether what no policy allows fails, as in AWS. `budget_seconds` is real time a stack.
     `shard` is (K, N), K from 1. `sources` says where a value was written ("parameters.Stage" ->
     "storagefirst.toml:3"), for the texts of errors. It pickles as long as its functions do.
     """

@@ -136,7 +136,7 @@ def _of_service(statement: Mapping[str, Any], service: str) -> bool:
 
 
 def _about(view: View, statement: Mapping[str, Any], resource: str) -> bool:
-    """Whether a statement may be about a resource: not when all it names is another of the stack."""
+    """Whether a statement may be about a resource: not when all that it names are others."""
     if "Resource" not in statement:
         return True
     for one in listed(statement["Resource"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from pytest_storagefirst.audit.positions import Steps
@@ -113,7 +114,7 @@ def _changed(template: Template, changes: Iterable[Change]) -> dict[str, Any]:
             resources[logical_id] = copy.deepcopy(value)
             continue
         holder = resources[logical_id]["Properties"]
-        for step, after in zip(path[:-1], path[1:], strict=True):
+        for step, after in pairwise(path):
             if isinstance(holder, dict):
                 holder = holder.setdefault(step, [] if isinstance(after, int) else {})
             else:

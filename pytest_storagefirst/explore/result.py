@@ -27,8 +27,8 @@ class PropertyResult:
     run, a line each. `witness` is the replay document of that run, made of what JSON can hold.
     `transitions` are the changes of a breaker's state in that run, or in one that shows that it
     does what it should: seconds of virtual time, from which state, to which. `calls` are those to
-    third parties in that run, or in the busiest that shows a load levelled. `about` says of an audit
-    what its rule found and where, as report.json holds it beside the rest.
+    third parties in that run, or in the busiest that shows a load levelled. `about` says of an
+    audit what its rule found and where, as report.json holds it beside the rest.
     """
 
     name: str
