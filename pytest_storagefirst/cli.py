@@ -282,12 +282,26 @@ def _tell_finding(finding: dict[str, Any]) -> None:
         click.echo(f"{finding['template']}: {stands}: {first}")
         for line in rest:
             click.echo(f"    {line}")
+        if finding["findings"]:
+            click.echo(f"{finding['template']}: {_audit_told(finding['findings'])}")
         return
     verdicts: dict[str, list[str]] = {}
     for one in finding["properties"]:
         verdicts.setdefault(one["verdict"], []).append(one["name"])
     told = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in verdicts.items())
+    if finding["findings"]:
+        told += f"; {_audit_told(finding['findings'])}"
     click.echo(f"{finding['template']}: {told}")
+
+
+def _audit_told(findings: list[dict[str, Any]]) -> str:
+    """ "audit: no-dlq with a witness; advice: 3"."""
+    open_ones = [one for one in findings if not one["suppressed"]]
+    shown = [one["rule"] for one in open_ones if one["witness"]]
+    told = [f"{', '.join(dict.fromkeys(shown))} with a witness"] if shown else []
+    if len(shown) < len(open_ones):
+        told.append(f"advice: {len(open_ones) - len(shown)}")
+    return f"audit: {'; '.join(told) or 'all suppressed'}"
 
 
 def _tell(lines: Iterable[Line]) -> None:

@@ -46,8 +46,10 @@ def _is_template(path: Path) -> bool:
 def survey(folder: Path, *, budget_seconds: float, processes: int = 0) -> Iterator[Finding]:
     """What each template of a folder comes to, in their order.
 
-    A finding is {"template", "stands_up", "refused", "notes", "seconds", "properties"}: `refused`
-    is the reason why nothing was judged, else None. What a parameter lacks is invented, and noted.
+    A finding is {"template", "stands_up", "refused", "notes", "seconds", "properties", "findings"}:
+    `refused` is the reason why nothing was judged, else None; `findings` are those of the audit,
+    each with a `witness`, which is what a replay file holds, or with `advice`. What a parameter
+    lacks is invented, and noted.
     """
     paths = templates_in(folder)
     with ThreadPoolExecutor(processes or len(os.sched_getaffinity(0))) as pool:
@@ -72,7 +74,7 @@ def _surveyed(path: Path, folder: Path, budget_seconds: float) -> Finding:
 
 
 def _nothing(refused: str, *, stands_up: bool = False, **more: Any) -> Finding:
-    return {"stands_up": stands_up, "refused": refused, "notes": [], "properties": [], **more}
+    return {"stands_up": stands_up, "refused": refused, "notes": [], "properties": [], "findings": [], **more}
 
 
 def explored(path: Path, budget_seconds: float) -> Finding:
@@ -87,7 +89,7 @@ def explored(path: Path, budget_seconds: float) -> Finding:
     from pytest_storagefirst.stack.document import read_document
     from pytest_storagefirst.stack.parameters import invented_parameters
 
-    stands_up = False
+    stands_up, settings = False, None
     try:
         settings = load_settings(path, Settings(budget_seconds=budget_seconds))
         invented = invented_parameters(read_document(path), settings.parameters)
@@ -102,7 +104,8 @@ def explored(path: Path, budget_seconds: float) -> Finding:
         stands_up = True
         result = explore(path, settings, prepared=prepared)
     except StorageFirstError as error:
-        return _nothing(str(error), stands_up=stands_up)
+        found = _audited(path, settings, budget_seconds)
+        return _nothing(str(error), stands_up=stands_up, findings=found)
     except Exception as error:
         return _nothing(f"internal error: {type(error).__name__}: {error}", stands_up=stands_up)
     notes = [f"parameter {name} has no value: '{text}' is used" for name, text in invented.items()]
@@ -112,7 +115,20 @@ def explored(path: Path, budget_seconds: float) -> Finding:
         "notes": [*notes, *result.notes],
         "seconds": result.seconds,
         "properties": [property_as_json(one) for one in result.properties],
+        "findings": _audited(path, settings, budget_seconds),
     }
+
+
+def _audited(path: Path, settings: Settings | None, budget_seconds: float) -> list[Finding]:
+    """The findings of a template; none where it can't be read, which is said elsewhere."""
+    from pytest_storagefirst.audit.run import audit_file, with_witness
+
+    if settings is None:
+        return []
+    audited = audit_file(
+        path, path.name, settings, witnesses=True, budget_seconds=max(budget_seconds, 10.0)
+    )
+    return [with_witness(told, path.name) for told in audited.told]
 
 
 if __name__ == "__main__":

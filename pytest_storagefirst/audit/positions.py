@@ -17,15 +17,22 @@ class Positions:
     def of(self, path: Steps) -> tuple[int, int]:
         """Where the longest beginning of a path that is written there stands; (1, 1) for none.
 
-        Of a mapping's entry that is its key. A key is compared as text, as `200:` is a number.
+        Of a mapping's entry that is its key; of a property that is not written, the resource's name
+        and not its Properties. A key is compared as text, as `200:` is a number.
         """
-        node, mark = self._root, None
+        node, marks = self._root, []
         for part in path:
             found = _entry(node, part)
             if found is None:
                 break
             node, mark = found
-        return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+            marks.append((part, mark))
+        if len(marks) > 1 and marks[-1][0] == "Properties":
+            marks.pop()
+        if not marks:
+            return 1, 1
+        mark = marks[-1][1]
+        return mark.line + 1, mark.column + 1
 
 
 def _composed(path: Path) -> Any:

@@ -188,5 +188,11 @@ def as_json(one: Told, file: str) -> dict[str, Any]:
     }
 
 
+def with_witness(one: Told, file: str) -> dict[str, Any]:
+    """A finding with what its replay file would hold, None where no run shows it."""
+    document = one.shown.document if isinstance(one.shown, Shown) else None
+    return {**as_json(one, file), "witness": document}
+
+
 def is_confirmed(one: Told) -> bool:
     return isinstance(one.shown, Shown)
