@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from pytest_storagefirst.audit.run import Audited, audit_file, is_confirmed
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.errors import ReportError
+from pytest_storagefirst.report.audit_counts import audit_counts
 from pytest_storagefirst.report.audit_github import audit_github
 from pytest_storagefirst.report.audit_json import Replays, audit_json
 from pytest_storagefirst.report.audit_sarif import audit_sarif
@@ -30,11 +31,11 @@ from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.survey import PATIENCE_SECONDS, templates_in
 
 DEFAULT_BUDGET_SECONDS = 30.0
-FORMATS = ("text", "json", "sarif", "github")
 _WRITERS: dict[str, Callable[[Sequence[Audited], Replays], str]] = {
     "json": audit_json,
     "sarif": audit_sarif,
     "github": audit_github,
+    "counts": audit_counts,
 }
 
 
@@ -57,8 +58,15 @@ def run_audit(asked: Asked) -> tuple[int, list[Line]]:
     0: no finding beyond advice; 1: one that a run shows, or with `strict` any; 2: a template that
     can't be read. Raises ReportError where a file can't be written.
     """
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        audited = list(pool.map(lambda path: _apart(path, asked), _files(asked.templates)))
+    files = list(_files(asked.templates))
+    if asked.witnesses:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            audited = list(pool.map(lambda path: _apart(path, asked), files))
+    else:  # nothing of the user's is run
+        audited = [
+            audit_file(path, shown_name(path), Settings(), witnesses=False, budget_seconds=0)
+            for path in files
+        ]
     try:
         replays = _write_replays(audited, asked.directory)
         if asked.directory is not None:

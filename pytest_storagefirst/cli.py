@@ -102,7 +102,9 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
 
 @main.command()
 @click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE|DIR…", type=Path)
-@click.option("--format", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
+@click.option(
+    "--format", type=click.Choice(["text", "json", "sarif", "github", "counts"]), default="text"
+)
 @click.option("--output", type=Path, metavar="FILE", help="Write the findings there instead.")
 @click.option("--report", "directory", type=Path, metavar="DIR", help="Write audit.json into DIR.")
 @click.option("--no-witness", is_flag=True, help="Run nothing: all findings are advice.")

@@ -74,7 +74,14 @@ def _surveyed(path: Path, folder: Path, budget_seconds: float) -> Finding:
 
 
 def _nothing(refused: str, *, stands_up: bool = False, **more: Any) -> Finding:
-    return {"stands_up": stands_up, "refused": refused, "notes": [], "properties": [], "findings": [], **more}
+    return {
+        "stands_up": stands_up,
+        "refused": refused,
+        "notes": [],
+        "properties": [],
+        "findings": [],
+        **more,
+    }
 
 
 def explored(path: Path, budget_seconds: float) -> Finding:

@@ -15,7 +15,7 @@ _REFUSALS = ("400", "403", "500", "503")
 
 def default_response(view: View) -> Iterator[Looked]:
     for one in integrations(view):
-        if one.protocol != "REST" or one.kind != "AWS" or not one.stores:
+        if one.protocol != "REST" or one.kind != "AWS" or not one.changes:
             continue
         yield _default_response(one)
 
@@ -76,23 +76,37 @@ def _with_patterns(one: Integration) -> Iterator[tuple[str, Any, Any]]:
     yield one.resource, (*one.steps, "IntegrationResponses"), [*added, *kept]
 
 
-# What a form's field is given straight from the request: "MessageBody=$input.body".
-_RAW = re.compile(r"(?<![\w.])(?P<field>MessageBody|Message)=(?P<value>\$!?\{?input\b[^&\n]*)")
+# A form's field that holds the message, up to the next one; and what stands in it unencoded.
+_FIELD = re.compile(r"(?<![\w.])(?P<field>MessageBody|Message)=(?P<value>[^&\n]*)")
+_ENCODED = re.compile(r"\$!?\{?util\.urlEncode\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\}?")
+_INPUT = re.compile(
+    r"\$!?util\.(?!urlEncode)\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+    r"|\$!?\{input\.(?:body|\w+\([^)]*\))(?:\.\w+)*\}"
+    r"|\$!?input\.(?:body|\w+\([^)]*\))(?:\.\w+)*"
+)
+
+
+def _raw(text: str) -> str:
+    """The first field that is given straight from the request, "" where none is."""
+    for found in _FIELD.finditer(text):
+        if "$input" in _ENCODED.sub("", found["value"]).replace("{", "").replace("!", ""):
+            return found[0].strip()
+    return ""
 
 
 def body_not_encoded(view: View) -> Iterator[Looked]:
     for one in integrations(view):
-        if one.service not in ("sqs", "sns") or not one.stores or one.protocol != "REST":
+        if one.service not in ("sqs", "sns") or not one.stores or one.protocol == "HTTP":
             continue
         for content_type, text, steps in one.templates:
-            if not re.search(r"(?<![\w.])(MessageBody|Message)=", text):
+            if not _FIELD.search(text):
                 continue
-            found = _RAW.search(text)
+            raw = _raw(text)
             problem = ""
-            if found is not None:
+            if raw:
                 problem = (
-                    f"{one.route} puts the body into a form as it is ({found[0].strip()}): &, + "
-                    "and % in it change what is stored"
+                    f"{one.route} puts the body into a form as it is ({raw}): &, + and % in it "
+                    "change what is stored"
                 )
             mended = _encoded(_at(one.given, steps[len(one.steps) :]))
             yield Looked(
@@ -113,14 +127,25 @@ def _at(node: Any, steps: tuple[Any, ...]) -> Any:
 
 
 def _encoded(node: Any) -> Any:
-    """A template's text, or what it is put together from, with the field URL-encoded."""
+    """A template's text, or what it is put together from, with what was sent URL-encoded."""
     if isinstance(node, str):
-        return _RAW.sub(lambda found: f"{found['field']}=$util.urlEncode({found['value']})", node)
+        return _FIELD.sub(lambda found: f"{found['field']}={_wrapped(found['value'])}", node)
     if isinstance(node, list):
         return [_encoded(part) for part in node]
     if isinstance(node, dict):
         return {key: _encoded(part) for key, part in node.items()}
     return node
+
+
+def _wrapped(value: str) -> str:
+    """Each part that is not encoded yet, for itself."""
+    kept = [*(found.span() for found in _ENCODED.finditer(value)), (len(value), len(value))]
+    parts, at = [], 0
+    for start, end in kept:
+        parts.append(_INPUT.sub(lambda one: f"$util.urlEncode({one[0]})", value[at:start]))
+        parts.append(value[start:end])
+        at = end
+    return "".join(parts)
 
 
 _FAILED = {

@@ -16,6 +16,7 @@ EXTENSION = "x-amazon-apigateway-integration"
 _ANY = "x-amazon-apigateway-any-method"
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options", _ANY)
 _ACTION = re.compile(r"(?:^|[&\s])Action=(\w+)")
+_PSEUDO = re.compile(r"\$\{AWS::(\w+)\}")  # as it stands where nobody substitutes it
 _URI = re.compile(r"arn:[^:]*:apigateway:[^:]*:(?P<service>[^:]*):(?P<form>\w+)/(?P<rest>.*)", re.S)
 
 
@@ -60,6 +61,11 @@ class Integration:
             return self.action in ("StartExecution", "StartSyncExecution")
         reads = is_read_only(self.action) or self.action.startswith(("Delete", "Purge"))
         return bool(self.action) and not reads
+
+    @property
+    def changes(self) -> bool:
+        """Whether it stores, or takes away what is stored: a request that can be lost, too."""
+        return self.stores or (self.service == "dynamodb" and self.action == "DeleteItem")
 
     @property
     def templates(self) -> Iterator[tuple[str, str, Steps]]:
@@ -153,7 +159,7 @@ def _integration(
     uri_node = written.get("uri", written.get("integrationuri"))
     kind = joined(written.get("type", written.get("integrationtype"))).upper()
     subtype = joined(written.get("integrationsubtype"))
-    uri = joined(uri_node)
+    uri = _PSEUDO.sub(r"\1", joined(uri_node))
     service, action = "", ""
     if subtype:
         service, _, action = subtype.partition("-")

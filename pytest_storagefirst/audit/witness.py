@@ -95,7 +95,7 @@ def witness(
             if found is None:
                 continue
             judged, kept = found
-            if not kept and _needs_no_fault(known, trial, judged, attempt):
+            if rule.needs_code and _needs_no_fault(known, trial, judged, attempt):
                 stays = "the same is seen without what is tried here: it has another cause"
                 continue
             if _is_cured(finding, known, template, settings, cures, trial, judged, attempt, kept):
@@ -203,7 +203,7 @@ def _suffered(judged: Judged) -> bool:
 
 
 def _needs_no_fault(known: Ground, trial: Trial, judged: Judged, attempt: _Attempt) -> bool:
-    """Whether good messages alone, without any fault, do the same harm: a handler's, mostly."""
+    """Whether good messages alone, without any fault, do the same harm: then a handler does it."""
     if not judged.schedule.plan and not attempt.bad:
         return False  # what is to be seen without
     bodies = {entry.name: entry.body for entry in known.entries}

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_storagefirst.audit import front_door
 from pytest_storagefirst.audit.catalogue import rules
 from pytest_storagefirst.audit.findings import CHECKS, Audit, audit
 from pytest_storagefirst.audit.rule import SEVERITIES
+from pytest_storagefirst.audit.view import View
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.stack.template import load_template
 
@@ -65,3 +67,55 @@ EXPECTED_TOO = {
     "async-no-destination.unsound": {"subscription-no-dlq"},
     "async-no-destination.sound": {"subscription-no-dlq", "no-alarm"},
 }
+
+
+@pytest.mark.parametrize(
+    ("field", "raw", "mended"),
+    [
+        ("MessageBody=$input.body", True, "MessageBody=$util.urlEncode($input.body)"),
+        ("MessageBody=${input.body}", True, "MessageBody=$util.urlEncode(${input.body})"),
+        ("Message=$input.json('$')", True, "Message=$util.urlEncode($input.json('$'))"),
+        (
+            'MessageBody={"data":$input.body}',
+            True,
+            'MessageBody={"data":$util.urlEncode($input.body)}',
+        ),
+        (
+            "Message=$util.parseJson($input.json('$.a'))&TopicArn=x",
+            True,
+            "Message=$util.urlEncode($util.parseJson($input.json('$.a')))&TopicArn=x",
+        ),
+        ("MessageBody=$util.urlEncode($input.body)", False, None),
+        ("MessageBody=$util.urlEncode($util.escapeJavaScript($input.json('$')))", False, None),
+        ("#set($body = $util.urlEncode($input.body))MessageBody=$body", False, None),
+    ],
+)
+def test_what_is_put_into_a_form_as_it_is(field, raw, mended):
+    text = f"Action=SendMessage&{field}"
+
+    assert bool(front_door._raw(text)) is raw
+    assert front_door._encoded(text) == f"Action=SendMessage&{mended or field}"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "fires"),
+    [
+        ({"default": "200"}, True),
+        ({"default": "200", r"4\d{2}": "400"}, True),
+        ({"default": "200", r"4\d{2}": "400", r"5\d{2}": "500"}, False),
+        ({"default": "200", r"[45]\d\d": "500"}, False),
+        ({"default": "200", r"(4|5)\d{2}": "202"}, True),
+        ({"default": "500", r"2\d{2}": "200"}, False),
+        ({r"2\d{2}": "200"}, False),
+        ({"default": "200", "[": "400"}, False),
+    ],
+)
+def test_which_answers_tell_a_refusal_as_success(patterns, fires, tmp_path):
+    body = load_template(TEMPLATES / "default-response-200.unsound.yaml").body["Resources"]
+    operation = body["Api"]["Properties"]["Body"]["paths"]["/orders"]["post"]
+    replies = {pattern: {"statusCode": status} for pattern, status in patterns.items()}
+    operation["x-amazon-apigateway-integration"]["responses"] = replies
+
+    (one,) = front_door.default_response(View(body))
+
+    assert bool(one.problem) is fires
