@@ -362,7 +362,7 @@ _ALL = (
         severity=NOTE,
         page=f"{_API}/api-gateway-api-integration-types.html",
         looks_for="a route that runs a function and waits for it, where the function's environment "
-        "names a queue, topic, stream, bus or table that it may write to",
+        "or policies name a queue, topic, stream, bus or table that it may write to",
         harm="this is not storage-first: while the function can't run, requests are refused",
         remedy=(
             "# let the gateway write by itself: an integration of type AWS with <Store>,",

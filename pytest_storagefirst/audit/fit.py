@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_storagefirst.audit.consumers import FUNCTION, function_of
-from pytest_storagefirst.audit.grants import allows
+from pytest_storagefirst.audit.grants import allows, names
 from pytest_storagefirst.audit.integrations import Integration, integrations
 from pytest_storagefirst.audit.view import Looked, View
 
@@ -48,15 +48,16 @@ def _function(view: View, one: Integration) -> str | None:
 
 
 def _stores_written(view: View, function: str) -> Iterator[str]:
-    """What the function is told of and may write to."""
+    """What the function is told of, or its policies name, and it may write to."""
     properties = view.properties(function)
     environment = properties.get("Environment")
     told = environment.get("Variables") if isinstance(environment, Mapping) else None
     role = view.pointed_at(properties.get("Role"), "AWS::IAM::Role")
-    for store in view.mentioned(told):
-        action = _WRITES.get(view.kind(store))
-        if action is not None and (role is None or allows(view, role, action, store)):
-            yield store
+    named = view.mentioned(told)
+    for kind, action in _WRITES.items():
+        for store, _ in view.of_type(kind):
+            if (store in named and (role is None or allows(view, role, action, store))) or (role is not None and names(view, role, action, store)):
+                yield store
 
 
 def caller_waits(view: View) -> Iterator[Looked]:

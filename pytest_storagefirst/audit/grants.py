@@ -49,6 +49,19 @@ def allows(view: View, role: str, action: str, resource: str) -> bool:
     return any(_grants(view, one, action, resource) for one in statements)
 
 
+def names(view: View, role: str, action: str, resource: str) -> bool:
+    """Whether a role's policies allow something on this very resource; False in doubt."""
+    try:
+        statements = list(_of_role(view, role))
+    except Unknown:
+        return False
+    return any(
+        _grants(view, one, action, resource)
+        and any(resource in view.mentioned(each) for each in listed(one.get("Resource")))
+        for one in statements
+    )
+
+
 def allows_any(view: View, role: str, service: str, resource: str) -> bool:
     """Whether a role may do anything of a service with a resource; True in doubt."""
     try:

@@ -9,6 +9,7 @@ import pytest
 from pytest_storagefirst.audit import front_door
 from pytest_storagefirst.audit.catalogue import rules
 from pytest_storagefirst.audit.findings import CHECKS, Audit, audit
+from pytest_storagefirst.audit.reference import renewed
 from pytest_storagefirst.audit.rule import SEVERITIES
 from pytest_storagefirst.audit.view import View
 from pytest_storagefirst.ledger.properties import registered
@@ -55,7 +56,7 @@ def test_each_rule_has_a_check_and_says_what_it_is():
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_template_of_one_rule_is_accused_of_little_else(path):
-    """What a small template leaves out besides is known, so that no rule comes to fire too often."""
+    """What small templates leave out besides is known: no rule comes to fire more often."""
     rule = path.name.partition(".")[0]
     others = {one.rule.id for one in audit(load_template(path)).findings} - {rule}
 
@@ -119,3 +120,12 @@ def test_which_answers_tell_a_refusal_as_success(patterns, fires, tmp_path):
     (one,) = front_door.default_response(View(body))
 
     assert bool(one.problem) is fires
+
+
+def test_the_page_on_audits_says_what_the_rules_are():
+    """Write it anew with `python -m pytest_storagefirst.audit.reference docs/audits.md`."""
+    page = (Path(__file__).parents[3] / "docs" / "audits.md").read_text(encoding="utf-8")
+
+    assert renewed(page) == page
+    with pytest.raises(ValueError, match="no <!-- rules"):
+        renewed("# Another page")

@@ -71,7 +71,7 @@ def test_a_planted_defect_has_a_witness_that_plays_again(rule, tmp_path):
     assert again.story == found[0].story
 
 
-@pytest.mark.parametrize("animal", sorted(IN_THE_ZOO.values()))
+@pytest.mark.parametrize("animal", sorted(path.parent.name for path in ZOO.glob("*/sound")))
 def test_a_sound_twin_gets_advice_at_most(animal):
     (path,) = (ZOO / animal / "sound").glob("template.*")
 
