@@ -56,7 +56,13 @@ def _stores_written(view: View, function: str) -> Iterator[str]:
     named = view.mentioned(told)
     for kind, action in _WRITES.items():
         for store, _ in view.of_type(kind):
-            if (store in named and (role is None or allows(view, role, action, store))) or (role is not None and names(view, role, action, store)):
+            if role is None:
+                may = store in named
+            elif store in named:
+                may = allows(view, role, action, store)
+            else:
+                may = names(view, role, action, store)
+            if may:
                 yield store
 
 
