@@ -20,6 +20,7 @@ from pytest_storagefirst.settings import Settings
 SUFFIXES = (".yaml", ".yml", ".json", ".template")
 # A template says what it is: one of these words stands in it.
 MARKS = ("AWSTemplateFormatVersion", "AWS::")
+AUDIT_SECONDS = 10.0  # at least, of each template
 PATIENCE_SECONDS = 240.0  # beyond the budget: standing up, single faults, orders
 _SKIPPED = frozenset({"node_modules", "__pycache__", "cdk.out", ".aws-sam"})
 
@@ -96,7 +97,7 @@ def explored(path: Path, budget_seconds: float) -> Finding:
     from pytest_storagefirst.stack.document import read_document
     from pytest_storagefirst.stack.parameters import invented_parameters
 
-    stands_up, settings = False, None
+    stands_up = False
     try:
         settings = load_settings(path, Settings(budget_seconds=budget_seconds))
         invented = invented_parameters(read_document(path), settings.parameters)
@@ -111,7 +112,7 @@ def explored(path: Path, budget_seconds: float) -> Finding:
         stands_up = True
         result = explore(path, settings, prepared=prepared)
     except StorageFirstError as error:
-        found = _audited(path, settings, budget_seconds)
+        found = _audited(path, budget_seconds)
         return _nothing(str(error), stands_up=stands_up, findings=found)
     except Exception as error:
         return _nothing(f"internal error: {type(error).__name__}: {error}", stands_up=stands_up)
@@ -122,19 +123,16 @@ def explored(path: Path, budget_seconds: float) -> Finding:
         "notes": [*notes, *result.notes],
         "seconds": result.seconds,
         "properties": [property_as_json(one) for one in result.properties],
-        "findings": _audited(path, settings, budget_seconds),
+        "findings": _audited(path, budget_seconds),
     }
 
 
-def _audited(path: Path, settings: Settings | None, budget_seconds: float) -> list[Finding]:
+def _audited(path: Path, budget_seconds: float) -> list[Finding]:
     """The findings of a template; none where it can't be read, which is said elsewhere."""
     from pytest_storagefirst.audit.run import audit_file, with_witness
 
-    if settings is None:
-        return []
-    audited = audit_file(
-        path, path.name, settings, witnesses=True, budget_seconds=max(budget_seconds, 10.0)
-    )
+    seconds = max(budget_seconds, AUDIT_SECONDS)
+    audited = audit_file(path, path.name, Settings(), witnesses=True, budget_seconds=seconds)
     return [with_witness(told, path.name) for told in audited.told]
 
 

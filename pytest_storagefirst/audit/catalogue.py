@@ -122,7 +122,7 @@ _ALL = (
         id="dlq-retention",
         title="A dead-letter queue keeps messages no longer than its source",
         severity=WARNING,
-        page=f"{_SQS}/sqs-dead-letter-queues.html",
+        page=f"{_SQS}/setting-up-dead-letter-queue-retention.html",
         looks_for="a standard queue whose dead-letter queue's MessageRetentionPeriod is not above "
         "its own (4 days where none is given)",
         harm="a message's time goes on from when it was sent, so that it expires in the "
