@@ -107,7 +107,8 @@ def read_template(path: Path, settings: Settings, *, ahead: bool = False) -> Tem
 
     Read `ahead`, it is kept for whoever stands this version of it up next.
     """
-    key = repr((str(path.resolve()), settings.parameters, settings.imports))
+    written = path.stat().st_mtime_ns if path.is_file() else 0
+    key = repr((str(path.resolve()), written, settings.parameters, settings.imports))
     found = None if ahead else _READ_AHEAD.pop(key, None)
     if found is None:
         found = load_template(
