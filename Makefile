@@ -4,6 +4,9 @@ ENVIRONMENT := .venv
 INSTALLED := $(ENVIRONMENT)/.installed
 BIN := $(ENVIRONMENT)/bin
 LOCAL := .venv-local
+DOCS := .venv-docs
+DOCS_INSTALLED := $(DOCS)/.installed
+DOCS_BUILT := docs/_build/html
 LOCAL_INSTALLED := $(LOCAL)/.installed
 WORKERS ?= 2
 COVERAGE_MINIMUM ?= 95
@@ -11,28 +14,31 @@ COVERAGE_MINIMUM ?= 95
 QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/report
 # Whole explorations, which take three times as long under coverage; they are not what it measures.
 LONG_TESTS := tests/zoo
-# With the emulator, in its environment, and one at a time: they start processes and wait for them.
-LOCAL_TESTS := tests/target tests/load tests/chaos
+# With the emulator, in its environment; each has processes, folders and free ports of its own.
+LOCAL_TESTS := tests/target tests/load
+# The same, but one at a time.
+DRILL_TESTS := tests/chaos
 DEMO_REPORT := .storagefirst/demo
 
-.PHONY: help demo test lint bench emulators clean
+.PHONY: help demo test lint docs bench emulators clean
 
 help:
 	@echo "make demo    judge a sound stack and its broken twin"
 	@echo "make test    the whole suite with coverage (WORKERS=$(WORKERS), COVERAGE_MINIMUM=$(COVERAGE_MINIMUM))"
 	@echo "make lint    ruff and mypy --strict"
+	@echo "make docs    the documentation as web pages, in $(DOCS_BUILT)"
 	@echo "make bench   the figures of the benchmarks, one JSON line each (FIGURES=\"schedules idle\": these alone)"
 	@echo "make emulators  ask moto and ministack where they differ from AWS; writes docs/emulators.md"
 	@echo "make clean   remove all that the other targets made"
 
 # A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
 # may come without the module that makes environments.
-$(INSTALLED): pyproject.toml
+define make_environment
 	@for candidate in python3.13 python3.12 python3.11 python3 python; do \
 	  if $$candidate -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-	    echo "setting up $(ENVIRONMENT) with $$($$candidate --version)"; \
-	    $$candidate -m venv --clear $(ENVIRONMENT) && \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' && \
+	    echo "setting up $(1) with $$($$candidate --version)"; \
+	    $$candidate -m venv --clear $(1) && \
+	    $(1)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[$(2)]' && \
 	    touch $@ && exit 0; \
 	    exit 1; \
 	  fi; \
@@ -40,6 +46,10 @@ $(INSTALLED): pyproject.toml
 	echo "no Python of 3.11 or later that can make a virtual environment was found" >&2; \
 	echo "(on Debian and Ubuntu: apt install python3 python3-venv)" >&2; \
 	exit 1
+endef
+
+$(INSTALLED): pyproject.toml
+	$(call make_environment,$(ENVIRONMENT),dev)
 
 demo: $(INSTALLED)
 	@echo "== examples/orders: a sound stack. Nothing is lost, whichever single thing fails."
@@ -59,9 +69,10 @@ demo: $(INSTALLED)
 test: $(INSTALLED) $(LOCAL_INSTALLED)
 	@$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(QUICK_TESTS)
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS))
+	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS) $(DRILL_TESTS))
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LONG_TESTS)
-	$(LOCAL)/bin/coverage run -m pytest $(PYTEST_OPTIONS) $(LOCAL_TESTS)
+	$(LOCAL)/bin/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LOCAL_TESTS)
+	$(LOCAL)/bin/coverage run -m pytest $(PYTEST_OPTIONS) $(DRILL_TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(COVERAGE_MINIMUM)
 
@@ -69,6 +80,13 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
+
+$(DOCS_INSTALLED): pyproject.toml
+	$(call make_environment,$(DOCS),docs)
+
+docs: $(DOCS_INSTALLED)
+	@$(DOCS)/bin/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --quiet docs $(DOCS_BUILT)
+	@echo "$(DOCS_BUILT)/index.html"
 
 # ministack pins botocore: it gets an environment of its own.
 $(LOCAL_INSTALLED): pyproject.toml | $(INSTALLED)
@@ -83,5 +101,5 @@ emulators: $(LOCAL_INSTALLED)
 	@PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" $(LOCAL)/bin/python -m emulators
 
 clean:
-	rm -rf $(ENVIRONMENT) $(LOCAL) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
+	rm -rf $(ENVIRONMENT) $(LOCAL) $(DOCS) docs/_build .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,8 @@ from pytest_storagefirst.conclusion import conclude, show
 from pytest_storagefirst.failures import hide_our_frames, place_skip
 from pytest_storagefirst.told_once import note_text, tell_once
 
+_WITHOUT_FAILURE = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.getoption("collectonly"):
@@ -29,7 +31,8 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(trylast=True)  # when xdist's workers have ended: interrupted ones still write
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
-        conclude(session.config)
+        if not conclude(session.config) and session.exitstatus in _WITHOUT_FAILURE:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
         terminal = session.config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
             tell_once(terminal.stats.get("failed", []))

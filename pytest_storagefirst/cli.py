@@ -13,6 +13,7 @@ import click
 from pytest_storagefirst import __version__
 
 if TYPE_CHECKING:
+    from pytest_storagefirst.report.merged import Merged
     from pytest_storagefirst.report.terminal import Line
 
 SET_UP = 5  # the exit code of a target that can't be used, as of load runs and drills
@@ -34,7 +35,7 @@ def main() -> None:
     "directory",
     type=Path,
     metavar="DIR",
-    help="Write report.json and the replay files into DIR.",
+    help="Write report.html, report.json and the replay files into DIR.",
 )
 @click.option("-v", "--verbose", "verbosity", count=True, help="Tell more; -vv site by site.")
 def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> None:
@@ -63,7 +64,8 @@ def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> 
         for name, file in outcome.replays.items():
             click.echo(f"replay of {name}: {file}")
     if directory is not None:
-        click.echo(f"report: {directory / 'report.json'}")
+        click.echo(f"report: {directory / 'report.html'} (report.json beside it)")
+    _summarize(merged)
     sys.exit(0 if merged.passes else 1)
 
 
@@ -71,7 +73,13 @@ def merge(reports: tuple[Path, ...], directory: Path | None, verbosity: int) -> 
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--budget", type=float, default=10.0, metavar="SECONDS", help="For each stack.")
-@click.option("--report", "directory", type=Path, metavar="DIR", help="Write survey.json into DIR.")
+@click.option(
+    "--report",
+    "directory",
+    type=Path,
+    metavar="DIR",
+    help="Write report.html, survey.json and the replay files into DIR.",
+)
 def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -> None:
     """Explore every template in FOLDER and below.
 
@@ -83,7 +91,7 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
     from pytest_storagefirst import survey as surveying
 
     found = []
-    for finding in surveying.survey(folder, budget_seconds=budget):
+    for finding in surveying.survey(folder, budget_seconds=budget, report=directory):
         found.append(finding)
         if not as_json:
             _tell_finding(finding)
@@ -95,8 +103,16 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
         standing = sum(one["stands_up"] for one in found)
         click.echo(f"{len(found)} templates: {standing} stand up, {judged} judged")
     if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "survey.json").write_text(text + "\n", encoding="utf-8")
+        from pytest_storagefirst.report.stack_html import write_html
+
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "survey.json").write_text(text + "\n", encoding="utf-8")
+            page = write_html({"stacks": found}, directory)
+        except OSError as error:
+            _fail(f"--report: {directory} can't be written: {error.strerror or error}")
+        if not as_json:
+            click.echo(f"report: {page} (survey.json beside it)")
     sys.exit(any(str(one["refused"] or "").startswith("internal error") for one in found))
 
 
@@ -275,6 +291,17 @@ def recover(target: str, journals: tuple[str, ...], keep_changes: bool) -> None:
         sys.exit(command.recovery(target, Path.cwd(), journals, keep_changes, click.echo))
     except StorageFirstError as error:
         _fail(f"storagefirst recover: {error.line}", SET_UP)
+
+
+def _summarize(merged: Merged) -> None:
+    """On GitHub Actions, for the job's page too."""
+    from pytest_storagefirst.report.json import report
+    from pytest_storagefirst.report.markdown import append_summary, summary_of_tests
+
+    told = report(merged.outcomes, merged.expected, Path.cwd())
+    problem = append_summary(summary_of_tests(told))
+    if problem:
+        click.echo(problem, err=True)
 
 
 def _tell_finding(finding: dict[str, Any]) -> None:

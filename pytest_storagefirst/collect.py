@@ -118,6 +118,7 @@ class PropertyItem(StorageFirstItem):
     def runtest(self) -> None:
         outcome = self.outcome()
         self.show_trace(outcome)
+        self.user_properties += recorded(outcome, self.name, self.config)
         result = outcome.of(self.name)
         if result.verdict == NOT_APPLICABLE:
             pytest.skip(result.why or "does not apply to this stack")
@@ -135,6 +136,19 @@ class AuditItem(PropertyItem):
 
     def outcome(self) -> Outcome:
         return session_of(self.config).audit(self.path, self.template)
+
+
+def recorded(outcome: Outcome, name: str, config: pytest.Config) -> list[tuple[str, object]]:
+    """What JUnit XML holds of a property beside its failure, as `record_property` would."""
+    result = next(one for one in outcome.judged([name]) if one.name == name)
+    replay = outcome.replays.get(name)
+    told: dict[str, object] = {
+        "verdict": result.verdict,
+        "runs": result.runs,
+        "faults_tried": result.faults_tried,
+        "witness": shown_path(config, Path(replay)) if replay else "",
+    }
+    return [(f"storagefirst.{key}", value) for key, value in told.items() if value != ""]
 
 
 class ReplayItem(StorageFirstItem):

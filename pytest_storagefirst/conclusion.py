@@ -1,7 +1,8 @@
-"""The end of a run: report.json is written, and the terminal told what became of each stack."""
+"""The end of a run: reports are written, and the terminal told what became of each stack."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,24 +11,49 @@ from pytest_storagefirst.options import report_directory, settings_from, shown_p
 from pytest_storagefirst.session import Session, session_of
 
 
-def conclude(config: pytest.Config) -> None:
-    """Gather what all processes found, and write the report that was asked for."""
+def conclude(config: pytest.Config) -> bool:
+    """Gather what all processes found, and write the reports that are asked for.
+
+    False where the report could not be written; the terminal is told why.
+    """
     session = session_of(config)
     session.gather()
+    if config.getoption("collectonly"):
+        return True
     directory = report_directory(config)
-    if directory is not None and not config.getoption("collectonly"):
-        from pytest_storagefirst.report.json import write_report
+    outcomes, expected = session.outcomes(), session.expected()
+    shard = settings_from(config).shard
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        from pytest_storagefirst.report.json import report
+        from pytest_storagefirst.report.markdown import append_summary, summary_of_tests
 
-        shard = settings_from(config).shard
-        write_report(session.outcomes(), session.expected(), directory, shard)
+        told = report(outcomes, expected, config.invocation_params.dir, shard)
+        session.problems += filter(None, [append_summary(summary_of_tests(told))])
+    if directory is None:
+        return True
+    from pytest_storagefirst.report.json import write_report
+
+    try:
+        write_report(outcomes, expected, directory, shard)
+    except OSError as error:
+        name = shown_path(config, directory)
+        why = error.strerror or error
+        session.problems.append(f"--storagefirst-report: {name} can't be written: {why}")
+        return False
+    return True
 
 
 def show(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Add the section `storagefirst` to the terminal's summary, if there was anything to judge."""
     session = session_of(config)
-    if not (session.outcomes() or session.replayed()):
+    if not (session.outcomes() or session.replayed() or session.problems):
         return
-    from pytest_storagefirst.report.terminal import replay_lines, stack_lines, story_lines
+    from pytest_storagefirst.report.terminal import (
+        replay_lines,
+        stack_lines,
+        story_lines,
+        total_lines,
+    )
 
     terminalreporter.ensure_newline()
     terminalreporter.section("storagefirst")
@@ -39,6 +65,8 @@ def show(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> No
             lines += story_lines(outcome)  # no item came to fail with them
         for line in lines:
             terminalreporter.write_line(line.text, **line.markup)
+    for line in total_lines(session.outcomes(), expected):
+        terminalreporter.write_line(line.text, **line.markup)
     for file, outcome in session.replayed().items():
         for line in replay_lines(shown_path(config, Path(file)), outcome):
             terminalreporter.write_line(line.text, **line.markup)
@@ -51,6 +79,9 @@ def _say_where(
     for outcome in session.outcomes().values():
         for name, file in outcome.replays.items():
             terminalreporter.write_line(f"replay of {name}: {shown_path(config, Path(file))}")
+    for problem in session.problems:
+        terminalreporter.write_line(problem, yellow=True)
     directory = report_directory(config)
-    if directory is not None:
-        terminalreporter.write_line(f"report: {shown_path(config, directory / 'report.json')}")
+    if directory is not None and (directory / "report.html").is_file():
+        page = shown_path(config, directory / "report.html")
+        terminalreporter.write_line(f"report: {page} (report.json beside it)")

@@ -44,6 +44,7 @@ class Session:
         self._settings = settings_from(config)
         self._replays = replays_directory(config)
         self.progress: Progress = silence  # called after each run of an exploration
+        self.problems: list[str] = []  # of reports that could not be written
         self.directory = directory
         self.report_directory = report_directory(config)
 

@@ -103,7 +103,7 @@ class Settings:
     circuit: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[Mapping[str, Any], ...] = ()
     targets: tuple[AllowedTarget, ...] = ()
-    drills: Mapping[str, Any] = field(default_factory=dict)  # alarms, window, maximum_s
+    drills: Mapping[str, Any] = field(default_factory=dict)  # alarms, window, maximum_s, fis_role
     bookkeeping: tuple[str, ...] = ()
     permissions: bool = True
     seed: int = 0

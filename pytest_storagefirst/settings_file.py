@@ -104,7 +104,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
     for key in ("properties", "circuit", "bookkeeping"):
         if key in top:
             sources[key] = document.where(key)
-    for number in range(len(top.get("flag", []))):
+    for number in range(len(read.tables(("flag",), top.get("flag", [])))):
         sources[f"flag.{number}"] = document.where("flag", number)
     chosen = _properties(read, top["properties"]) if "properties" in top else None
     return replace(
@@ -136,7 +136,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             top.get("circuit", {}),
             (
                 *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes", "url"),
+                *("threshold", "recovery_seconds", "successes", "url", "opened"),
             ),
         ),
         flags=tuple(
@@ -247,7 +247,7 @@ def _target(read: Reader, path: tuple[str | int, ...], value: Any) -> AllowedTar
 def _drills(read: Reader, value: Any) -> dict[str, Any]:
     """When drills may act; the window's text is read when a drill is."""
     path = ("drills",)
-    table = read.table(path, value, ("alarms", "window", "maximum_seconds"))
+    table = read.table(path, value, ("alarms", "window", "maximum_seconds", "fis_role"))
     found: dict[str, Any] = {}
     if "alarms" in table:
         names = table["alarms"]
@@ -258,6 +258,8 @@ def _drills(read: Reader, value: Any) -> dict[str, Any]:
         found["window"] = read.text((*path, "window"), table["window"])
     if "maximum_seconds" in table:
         found["maximum_s"] = read.count((*path, "maximum_seconds"), table["maximum_seconds"])
+    if "fis_role" in table:
+        found["fis_role"] = read.text((*path, "fis_role"), table["fis_role"])
     return found
 
 

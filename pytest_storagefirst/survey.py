@@ -1,7 +1,8 @@
 """`storagefirst survey DIR`: every template in a folder, each explored in a process of its own.
 
 So one that ends its process, or never ends, says nothing about the others. Run as a module it is
-that process: the template's path as argument, the finding as JSON on standard output.
+that process: path, name, budget and the report's folder as arguments, the finding as JSON on
+standard output.
 """
 
 from __future__ import annotations
@@ -44,22 +45,26 @@ def _is_template(path: Path) -> bool:
     return "Resources" in text and any(mark in text for mark in MARKS)
 
 
-def survey(folder: Path, *, budget_seconds: float, processes: int = 0) -> Iterator[Finding]:
+def survey(
+    folder: Path, *, budget_seconds: float, report: Path | None = None, processes: int = 0
+) -> Iterator[Finding]:
     """What each template of a folder comes to, in their order.
 
-    A finding is {"template", "stands_up", "refused", "notes", "seconds", "properties", "findings"}:
-    `refused` is the reason why nothing was judged, else None; `findings` are those of the audit,
-    each with a `witness`, which is what a replay file holds, or with `advice`. What a parameter
-    lacks is invented, and noted.
+    A finding is a stack of report.json with "stands_up" and "findings" beside: `refused` is the
+    reason why nothing was judged, else None; `findings` are those of the audit, each with a
+    `witness`, which is what a replay file holds, or with `advice`. What a parameter lacks is
+    invented, and noted. Replay files are written into `report`, if given.
     """
     paths = templates_in(folder)
     with ThreadPoolExecutor(processes or len(os.sched_getaffinity(0))) as pool:
-        yield from pool.map(lambda path: _surveyed(path, folder, budget_seconds), paths)
+        yield from pool.map(lambda path: _surveyed(path, folder, budget_seconds, report), paths)
 
 
-def _surveyed(path: Path, folder: Path, budget_seconds: float) -> Finding:
+def _surveyed(path: Path, folder: Path, budget_seconds: float, report: Path | None) -> Finding:
     name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
-    command = [sys.executable, "-m", __name__, str(path.resolve()), str(budget_seconds)]
+    command = [sys.executable, "-m", __name__, str(path.resolve()), name, str(budget_seconds)]
+    if report is not None:
+        command.append(str(report.resolve()))
     patience = budget_seconds + PATIENCE_SECONDS
     try:
         done = subprocess.run(
@@ -85,14 +90,15 @@ def _nothing(refused: str, *, stands_up: bool = False, **more: Any) -> Finding:
     }
 
 
-def explored(path: Path, budget_seconds: float) -> Finding:
+def explored(path: Path, name: str, budget_seconds: float, report: Path | None) -> Finding:
     """What one template comes to, in this process."""
     from dataclasses import replace
 
     from pytest_storagefirst.errors import StorageFirstError, TemplateError
     from pytest_storagefirst.explore.exploration import explore
+    from pytest_storagefirst.explore.outcome import Outcome, write_replays
     from pytest_storagefirst.explore.prepare import prepare
-    from pytest_storagefirst.report.json import property_as_json
+    from pytest_storagefirst.report.json import stack_as_json
     from pytest_storagefirst.settings_file import load_settings
     from pytest_storagefirst.stack.document import read_document
     from pytest_storagefirst.stack.parameters import invented_parameters
@@ -117,14 +123,11 @@ def explored(path: Path, budget_seconds: float) -> Finding:
     except Exception as error:
         return _nothing(f"internal error: {type(error).__name__}: {error}", stands_up=stands_up)
     notes = [f"parameter {name} has no value: '{text}' is used" for name, text in invented.items()]
-    return {
-        "stands_up": True,
-        "refused": None,
-        "notes": [*notes, *result.notes],
-        "seconds": result.seconds,
-        "properties": [property_as_json(one) for one in result.properties],
-        "findings": _audited(path, budget_seconds),
-    }
+    result = replace(result, template=name, notes=(*notes, *result.notes))
+    replays = write_replays(result, report / "replays") if report is not None else {}
+    outcome = Outcome(result=result, replays=replays)
+    stack = stack_as_json(name, outcome, (), report or Path.cwd())
+    return {"stands_up": True, **stack, "findings": _audited(path, budget_seconds)}
 
 
 def _audited(path: Path, budget_seconds: float) -> list[Finding]:
@@ -137,4 +140,5 @@ def _audited(path: Path, budget_seconds: float) -> list[Finding]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(explored(Path(sys.argv[1]), float(sys.argv[2]))))
+    into = Path(sys.argv[4]) if len(sys.argv) > 4 else None
+    print(json.dumps(explored(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), into)))

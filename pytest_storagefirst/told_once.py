@@ -1,4 +1,7 @@
-"""What several properties of a template have in common is printed once; the others refer to it."""
+"""How our failures look in the terminal: coloured where it has colours, and each told once.
+
+What several properties of a template have in common is printed with the first; others refer to it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def note_text(
 
 
 def tell_once(reports: list[Any]) -> None:
-    """Let a failure whose text another of its template has already told say no more than that."""
+    """Colour our failures, and let one whose text another of its template has told say just that.
+
+    Called when all is over: by then the text has gone wherever else it goes, uncoloured.
+    """
     first: dict[tuple[str, str], str] = {}
     for report in reports:
         told = getattr(report, _ATTRIBUTE, None)
@@ -43,10 +49,22 @@ def tell_once(reports: list[Any]) -> None:
             lines = [f"{told['name']}: as told above, of {known}"]
             if told["again"]:
                 lines.append(f"again: {told['again']}")
-            report.longrepr = _Reference(report.longrepr.reprcrash, "\n".join(lines))
+            report.longrepr = _Text(report.longrepr.reprcrash, "\n".join(lines))
+        else:
+            report.longrepr = _Text(report.longrepr.reprcrash, str(report.longrepr))
 
 
-class _Reference:
+def _look(line: str) -> dict[str, bool]:
+    """pytest's names for how a line of a failure looks: the fault and the ledger stand out."""
+    story = line.lstrip().partition("  ")
+    if story[2].startswith("FAULT  "):
+        return {"red": True, "bold": True}
+    if story[2].startswith("CIRCUIT  "):
+        return {"yellow": True}
+    return {"bold": True} if line.startswith("  acknowledged ") else {}
+
+
+class _Text:
     """A failure's text in place of pytest's own representation, whose crash line it keeps."""
 
     def __init__(self, reprcrash: Any, text: str) -> None:
@@ -57,4 +75,7 @@ class _Reference:
         return self._text
 
     def toterminal(self, terminal: Any) -> None:
-        terminal.line(self._text)
+        first, *rest = self._text.splitlines() or [""]
+        terminal.line(first, red=True)
+        for line in rest:
+            terminal.line(line, **_look(line))

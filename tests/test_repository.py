@@ -187,7 +187,8 @@ def tracked_texts() -> list[Path]:
         for path in ROOT.rglob("*")
         if path.is_file()
         and not any(
-            part == "__pycache__" or (part[0] == "." and part not in (".ci", ".gitignore"))
+            part in ("__pycache__", "_build")
+            or (part[0] == "." and part not in (".ci", ".gitignore"))
             for part in path.relative_to(ROOT).parts
         )
     ]

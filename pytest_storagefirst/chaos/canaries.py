@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 from pytest_storagefirst.chaos.drill import Drill, SteadyState
 from pytest_storagefirst.chaos.front_door import FrontDoor
+from pytest_storagefirst.chaos.patience import Patience, patience_with
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.ledger.accounting import Account, balance
+from pytest_storagefirst.ledger.circuit import OPEN
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
 from pytest_storagefirst.target.observe import Observer, Sample
+from pytest_storagefirst.target.queues import queues_of
+from pytest_storagefirst.target.target import Target
 
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
@@ -30,12 +34,13 @@ class Canaries:
     """
 
     drill: Drill
-    door: FrontDoor
+    doors: tuple[FrontDoor, ...]  # which take turns
     observer: Observer
     name: str
     say: Callable[[str], None]
     wait: Callable[[float], None] = time.sleep  # raises Stopped
     outcomes: dict[str, bytes] = field(default_factory=dict)
+    sent_through: dict[str, str] = field(default_factory=dict)
     sent_at: dict[str, float] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     effects: dict[str, int] = field(default_factory=dict)
@@ -85,8 +90,7 @@ class Canaries:
     def mended(self) -> None:
         """Wait until all is well again, or time is up; then look at everything once more."""
         began = time.time()
-        within_s = self.drill.expected.recovers_within_s
-        until = began + within_s
+        until = began + self.patience.within_s
         at_rest_since: float | None = None
         while time.time() < until:
             self._look()
@@ -100,11 +104,19 @@ class Canaries:
             self._pause()
         self.say(self._told_recovery(began))
         self.steady_after = self._steady("after", self._state.within_s)
-        while not self._rests() and time.time() < until:
+        while not self._rests() and time.time() < until and not self._is_in_vain():
             self._pause()
         self._look(finally_=True)
 
     # --- the parts ----------------------------------------------------------------------------
+
+    @cached_property
+    def patience(self) -> Patience:
+        return patience_with(self.drill, self._target.topology())
+
+    @property
+    def _target(self) -> Target:
+        return self.doors[0].target
 
     @property
     def _state(self) -> SteadyState:
@@ -122,6 +134,11 @@ class Canaries:
         last = self._ending_at - EVERY_S * 0.75
         sent = {one for one in self.accepted if "-during-" in one and self.sent_at[one] < last}
         return bool(sent) and sent <= (self.processed_while_broken or set())
+
+    def has_recovered_by_itself(self) -> bool:
+        """Whether an open circuit was seen to go on."""
+        changes = self.observer.circuit_changes
+        return any(before == OPEN for at_s, before, _ in changes if at_s < self._ending_at)
 
     def account(self) -> Account:
         """The ledger of all messages of the drill but the bad ones."""
@@ -144,9 +161,13 @@ class Canaries:
 
     def _steady(self, when: str, within_s: float) -> bool:
         """Whether messages that are sent now are all processed in time."""
-        mine = [self._send(when, number) for number in range(1, self._state.canaries + 1)]
-        if not all(self.outcomes[message] == ACCEPTED for message in mine):
-            self.say(f"steady state {when}: the front door does not accept every message")
+        count = max(self._state.canaries, len(self.doors))
+        mine = [self._send(when, number) for number in range(1, count + 1)]
+        refused = [message for message in mine if self.outcomes[message] != ACCEPTED]
+        if refused:
+            self.say(
+                f"steady state {when}: {self._doors_of(refused)} does not accept every message"
+            )
             return False
         until = time.time() + within_s
         while True:
@@ -158,16 +179,21 @@ class Canaries:
             if time.time() > until:
                 self.say(
                     f"steady state {when}: {len(late)} of {len(mine)} messages were not processed "
-                    f"within {within_s:g} s"
+                    f"within {within_s:g} s, sent through {self._doors_of(late)}"
                 )
                 return False
             self._pause()
 
     def _send(self, word: str, number: int) -> str:
         message = f"{self.name}-{word}-{number}"
+        door = self.doors[(number - 1) % len(self.doors)]
+        self.sent_through[message] = door.way.name
         self.sent_at[message] = time.time()
-        self.outcomes[message] = self.door.send(message)
+        self.outcomes[message] = door.send(message)
         return message
+
+    def _doors_of(self, messages: Iterable[str]) -> str:
+        return ", ".join(dict.fromkeys(self.sent_through[message] for message in messages))
 
     def _look(self, *, finally_: bool = False) -> None:
         self.effects = dict(self.observer.processed())
@@ -179,22 +205,27 @@ class Canaries:
         return self.accepted - set(self.effects)
 
     def _waiting(self) -> set[str]:
-        """What is neither processed nor set aside for good."""
-        dead = {queue.logical_id for queue in self._dead()}
-        aside = {message for message, place in self.held.items() if place in dead}
-        return self._late() - aside
+        """What is neither processed nor set aside for good, and may be in time."""
+        waiting = self._late() - self.dead
+        return waiting if self.patience.sees_bad_set_aside else waiting - self.bad
 
-    def _dead(self) -> Any:
-        from pytest_storagefirst.target.queues import queues_of
+    @property
+    def dead(self) -> set[str]:
+        """The messages that were last seen set aside: held, and not where work waits."""
+        waiting = {queue.logical_id for queue in queues_of(self._target.topology()).work}
+        return {message for message, place in self.held.items() if place not in waiting}
 
-        return queues_of(self.door.target.topology()).dead
+    def _is_in_vain(self) -> bool:
+        """Whether bad messages will keep the stack from rest for longer than is waited."""
+        return bool(self.bad) and not self.patience.sees_bad_set_aside
 
     def _pause(self) -> None:
-        is_local = self.door.target.endpoint_url is not None
+        is_local = self._target.endpoint_url is not None
         self.wait(_LOOK_EVERY_S if is_local else AWS_LOOK_EVERY_S)
 
     def _told_recovery(self, began: float) -> str:
         if self.recovered_after_s is not None:
-            return f"all is processed or set aside {self.recovered_after_s:g} s after the undo"
+            but = " but the bad messages" if self._is_in_vain() else ""
+            return f"all{but} is processed or set aside {self.recovered_after_s:g} s after the undo"
         waiting = len(self._waiting())
         return f"{waiting} messages are still missing {time.time() - began:.0f} s after the undo"

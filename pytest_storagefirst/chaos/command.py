@@ -15,17 +15,19 @@ from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.copies import copies_of
 from pytest_storagefirst.chaos.counterparts import written_replay
 from pytest_storagefirst.chaos.drill import Drill, find_drill
-from pytest_storagefirst.chaos.front_door import front_door
+from pytest_storagefirst.chaos.driving import Drilling, say_if_heard
+from pytest_storagefirst.chaos.front_door import FrontDoor, front_doors
 from pytest_storagefirst.chaos.guards import guards_of
 from pytest_storagefirst.chaos.interruptions import Interruptions
 from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.recover import recover
-from pytest_storagefirst.chaos.run import Drilling, new_id, run, say_if_heard
+from pytest_storagefirst.chaos.run import new_id, run
 from pytest_storagefirst.chaos.verdict import document
 from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_html import write_html
+from pytest_storagefirst.report.markdown import summarized
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import LOCAL, Target, find_target
 
@@ -53,22 +55,21 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
     guards = guards_of(target, asked.alarms)
     copies_of(asked.journals, target)
     if asked.live is None:
-        planned = make_plan(wanted, Aim(target, new_id(wanted)))
+        planned = make_plan(wanted, Aim(target, new_id(), guards.alarms))
         command = f"storagefirst drill {shlex.quote(asked.name)} --target {asked.target}"
         for line in plan_lines(planned, target, guards, command):
             say(line)
         return 0
     judging: list[Canaries] = []
-    door = None
+    doors: tuple[FrontDoor, ...] = ()
     if wanted.steady_state is not None and not asked.faults_only:
-        door = front_door(target)
+        doors = front_doors(target)
 
     say = partial(say_if_heard, say)
 
     def watcher(name: str, interruptions: Interruptions) -> Canaries:
-        assert door is not None
         observer = Observer(target, name)
-        judging.append(Canaries(wanted, door, observer, name, say, interruptions.wait))
+        judging.append(Canaries(wanted, doors, observer, name, say, interruptions.wait))
         return judging[0]
 
     how = Drilling(
@@ -78,16 +79,18 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
         asked.live,
         asked.journals,
         say,
-        None if door is None else watcher,
+        watcher if doors else None,
     )
     outcome = run(wanted, how)
     told = document(outcome, judging[0] if judging else None, target)
+    if problem := summarized(told):
+        say(problem)
     if asked.report is not None:
         _write(told, asked.report, say)
         violated = [one["name"] for one in told["properties"] if one["verdict"] == VIOLATED]
-        if violated and door is not None:
+        if violated and doors:
             template = template_of(target, folder)
-            say(written_replay(wanted, door, template, violated[0], asked.report))
+            say(written_replay(wanted, doors, template, violated[0], asked.report))
     if not outcome.is_undone:
         say(f"not everything is undone: storagefirst recover --target {target.name}")
     say(f"{told['verdict']}: {wanted.name} on {target.name}")

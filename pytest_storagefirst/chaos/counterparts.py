@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,31 @@ from pytest_storagefirst.errors import DrillError, FaultError, StorageFirstError
 from pytest_storagefirst.explore.witness import FORMAT, VERSION, read_witness
 from pytest_storagefirst.faults import plan as testing
 from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
+from pytest_storagefirst.scripts import HEALTHY, parse_script
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.topology import Topology
 
 LASTS_S = 60.0  # of a fault that a test strikes once
+REDRIVE_S = 10.0  # of a fault that is over at once
 MESSAGES = 3
 _INSIDE = "it strikes within one invocation, where nothing outside can aim"
+Doors = tuple[FrontDoor, ...]
 _THIRD_PARTY = ("refused", "http-500", "http-429", "brownout", "flapping", "slow-start")
 
 
 def drill_of_replay(path: Path) -> Drill:
-    """The drill that a replay file's faults come to. Raises ReplayError, and DrillError where none
-    of them has a counterpart.
+    """The drill that the faults of a replay file come to, or those of a load run's report.json.
+
+    Raises ReplayError, and DrillError where none of them has a counterpart.
     """
+    report = _load_report(path)
+    if report is not None:
+        return _drill_of_load(path, report)
     witness = read_witness(path)
     faults: list[Fault] = []
     unmatched: list[str] = []
+    if witness.bad:
+        faults.append(Fault("poison", options={"messages": len(witness.bad)}))
     for fault in witness.schedule.plan:
         found = counterpart(fault)
         if isinstance(found, str):
@@ -53,6 +63,49 @@ def drill_of_replay(path: Path) -> Drill:
         summary=f"The faults of {path.name}, which violated {witness.property_name} in a test.",
         faults=tuple(faults),
         expected=Expected(judged),
+        unmatched=tuple(unmatched),
+    )
+
+
+def _load_report(path: Path) -> dict[str, Any] | None:
+    """The report of a load run; None for any other file, which is read as a replay file is."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("kind") == "load" else None
+
+
+def _drill_of_load(path: Path, report: Mapping[str, Any]) -> Drill:
+    """What the load run did to its target beside the load, at the same moments."""
+    faults: list[Fault] = []
+    unmatched: list[str] = []
+    try:
+        for one in report.get("actions", ()):
+            at_s = float(one["at_s"])
+            if one["kind"] != "downstream":
+                faults.append(Fault(one["kind"], at_s=at_s, for_s=REDRIVE_S))
+                continue
+            for step in parse_script(one["script"]):
+                if step.kind in _THIRD_PARTY:
+                    faults.append(Fault("outage", at_s=at_s, for_s=step.for_ms / 1000))
+                elif step.state != HEALTHY:
+                    unmatched.append(f"“{step.state}”: {_INSIDE}")
+                at_s += step.for_ms / 1000
+    except (KeyError, TypeError, ValueError, FaultError) as error:
+        raise DrillError(
+            "the load run's actions can't be read", where=str(path), found=str(error)
+        ) from None
+    if not faults:
+        raise DrillError(
+            "this load run did nothing to its target that has a counterpart in a drill",
+            where=str(path),
+            found="; ".join(unmatched) or "load alone",
+        )
+    return Drill(
+        name=path.stem,
+        summary=f"What the load run {report.get('run')} did to its target, without the load.",
+        faults=tuple(faults),
         unmatched=tuple(unmatched),
     )
 
@@ -99,7 +152,7 @@ def _refused(fault: testing.Fault, for_s: float) -> Fault | str:
 
 
 def replay_of(
-    drill: Drill, topology: Topology, door: FrontDoor, template: Path, violated: str
+    drill: Drill, topology: Topology, doors: Doors, template: Path, violated: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A replay file's document of a failed drill, and which of its faults are not in it.
 
@@ -109,7 +162,7 @@ def replay_of(
     texts: list[str] = []
     left_out: list[str] = []
     for fault in drill.faults:
-        found = list(_texts(fault, topology, door))
+        found = list(_texts(fault, topology, doors))
         texts += [text for text in found if text not in texts]
         left_out += [] if found else [fault.kind]
     if not texts:
@@ -119,7 +172,11 @@ def replay_of(
     except FaultError as error:
         raise DrillError("the drill's faults can't be written down", found=error.problem) from None
     sends = tuple(
-        Send(f"m{number}", door.way.name, _body(door)) for number in range(1, MESSAGES + 1)
+        Send(f"m{number}", door.way.name, _body(door))
+        for number, door in enumerate(
+            islice(cycle(doors), max(MESSAGES, len(doors))),
+            1,
+        )
     )
     document = {
         "format": FORMAT,
@@ -145,7 +202,7 @@ def _body(door: FrontDoor) -> Any:
         raise DrillError(f"the body of {way.name} can't be written down", found=text[:80]) from None
 
 
-def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
+def _texts(fault: Fault, topology: Topology, doors: Doors) -> Iterator[str]:
     """A drill's fault in the words of tests, once for each place that it strikes."""
     from pytest_storagefirst.chaos.breaking.kind import consumers_of, work_queues
 
@@ -169,8 +226,10 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
         lasts = "" if kind == "circuit-lost" else extent
         for name in functions:
             yield f"{name}: invocation #1: {kind}{lasts}"
-    elif fault.kind == "send-denied" and not door.way.service:
-        yield f"{door.way.name}: request #1: storage-refused(access-denied){extent}"
+    elif fault.kind == "send-denied":
+        for door in doors:
+            if not door.way.service:
+                yield f"{door.way.name}: request #1: storage-refused(access-denied){extent}"
     elif fault.kind in ("visibility-expired", "delete-denied", "duplicate"):
         words = {"visibility-expired": "visibility-expired", "duplicate": "duplicate"}
         word = words.get(fault.kind, f"ack-lost{extent}")
@@ -178,7 +237,7 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
             yield f"{name}: delivery #1: {word}"
     elif fault.kind == "outage":
         # A port that nobody listens on fails at once, as a 500 does and a connect timeout doesn't.
-        settings = door.target.settings
+        settings = doors[0].target.settings
         for name in functions:
             for one in settings.downstreams:
                 method = "POST" if one.method == "ANY" else one.method
@@ -186,13 +245,13 @@ def _texts(fault: Fault, topology: Topology, door: FrontDoor) -> Iterator[str]:
 
 
 def written_replay(
-    drill: Drill, door: FrontDoor, template: Path | None, violated: str, folder: Path
+    drill: Drill, doors: Doors, template: Path | None, violated: str, folder: Path
 ) -> str:
     """Write the replay file beside the report; a line that says so, or why there is none."""
     if template is None or not template.is_file():
         return "no replay file: the stack's template is not here"
     try:
-        document, left_out = replay_of(drill, door.target.topology(), door, template, violated)
+        document, left_out = replay_of(drill, doors[0].target.topology(), doors, template, violated)
     except StorageFirstError as error:
         return f"no replay file: {error.line}"
     file = folder / "replay.json"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import DrillError, StorageFirstError
 from pytest_storagefirst.load.arrivals import GOOD, POISON
-from pytest_storagefirst.load.entry import way_into
+from pytest_storagefirst.load.entry import ways_into
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED, UNKNOWN
 from pytest_storagefirst.load.plan import UNIQUE, Way
 from pytest_storagefirst.load.profiles import Profile
@@ -84,8 +84,13 @@ class FrontDoor:
 
 def front_door(target: Target) -> FrontDoor:
     """The first way into a stack. Raises DrillError where no canary can be sent through it."""
+    return front_doors(target)[0]
+
+
+def front_doors(target: Target) -> tuple[FrontDoor, ...]:
+    """All ways into a stack. Raises DrillError where no canary can be sent through one of them."""
     try:
-        return FrontDoor(target, way_into(target, _PROFILE))
+        return tuple(FrontDoor(target, way) for way in ways_into(target, _PROFILE))
     except StorageFirstError as error:
         raise DrillError(**{**vars(error), "problem": f"no canary: {error.problem}"}) from None
 

@@ -29,7 +29,7 @@ from pytest_storagefirst.errors import JournalError
 VERSION = 1
 FOLDER = Path(".storagefirst") / "drills"
 ENDING = ".jsonl"
-BEGIN, LOCK, CHANGE, UNDONE, NOTE, CLOSED = "begin", "lock", "change", "undone", "note", "closed"
+BEGIN, LOCK, CHANGE, UNDONE, CLOSED = "begin", "lock", "change", "undone", "closed"
 
 
 class Copy(Protocol):
@@ -65,10 +65,6 @@ class Story:
     @property
     def is_closed(self) -> bool:
         return any(step["step"] == CLOSED for step in self.steps)
-
-    @property
-    def has_lock(self) -> bool:
-        return any(step["step"] == LOCK for step in self.steps)
 
     def open_changes(self) -> list[Mapping[str, Any]]:
         """Those that were announced and not undone, the last first."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import socket
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.chaos.drill import Drill
+from pytest_storagefirst.chaos.journal import stories_of
 from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.target.target import Target
 
@@ -61,3 +67,40 @@ def release(target: Target, name: str) -> bool:
         return False
     target.session().client("ssm").delete_parameter(Name=lock_name(target.stack_name))
     return True
+
+
+def refuse_open_journals(target: Target, folder: Path) -> None:
+    """Raises DrillError where an earlier drill of this stack was never undone, JournalError where
+    that can't be known.
+    """
+    for story in stories_of(folder, target.account, target.region, target.stack_name):
+        if not story.is_closed:
+            raise DrillError(
+                "an earlier drill on this stack is under way, or was never undone",
+                where=str(story.path),
+                found=f"{story.begin.get('drill')}, begun {story.begin.get('began')}",
+                remedy=f"storagefirst recover --target {target.name}",
+            )
+
+
+def signature(
+    drill: Drill, name: str, target: Target, path: Path, copies: tuple[str, ...]
+) -> dict[str, Any]:
+    """Who does what, and where its journal is: the journal's first line, and the lock."""
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        who = "unknown"
+    return {
+        "id": name,
+        "drill": drill.name,
+        "account": target.account,
+        "region": target.region,
+        "stack": target.stack_name,
+        "target": target.name,
+        "who": who,
+        "host": socket.gethostname(),
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "journal": " and ".join((str(path.resolve()), *copies)),
+        "copies": list(copies),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_storagefirst.chaos.breaking.circuits import breaker_of
-from pytest_storagefirst.chaos.breaking.consumers import AGENT_VARIABLE
+from pytest_storagefirst.chaos.breaking.functions import CARRIED, carrying
 from pytest_storagefirst.chaos.breaking.kind import Aim, mappings_of
 from pytest_storagefirst.chaos.breaking.outside import third_parties_of
 from pytest_storagefirst.chaos.drill import Drill
@@ -32,8 +32,8 @@ NEEDS: dict[str, tuple[Callable[[Aim], object], str]] = {
         "a feature flag: name it by [[flag]] in storagefirst.toml",
     ),
     "agent": (
-        lambda aim: [one for one in aim.topology.functions if AGENT_VARIABLE in one.environment],
-        f"a function that carries the agent, with the variable {AGENT_VARIABLE}: docs/drills.md",
+        lambda aim: carrying(aim.topology),
+        CARRIED,
     ),
 }
 

@@ -11,6 +11,7 @@ from pytest_storagefirst.chaos.breaking import KINDS, Aim
 from pytest_storagefirst.chaos.drill import Drill, Fault
 from pytest_storagefirst.chaos.guards import Guards, live_name
 from pytest_storagefirst.chaos.needs import check_needs
+from pytest_storagefirst.chaos.patience import patience_with
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.undo import shown, told_error
@@ -97,8 +98,14 @@ def plan_lines(planned: Planned, target: Target, guards: Guards, command: str) -
         state = drill.steady_state
         yield f"  {state.canaries} canary messages through the front door are processed within"
         yield f"  {state.within_s:g} s, before and after; their effects stay where messages end"
-        yield f"  expected: {', '.join(drill.expected.properties)}; all is well again within "
-        yield f"  {drill.expected.recovers_within_s:g} s after the undo"
+        patience = patience_with(drill, target.topology())
+        yield f"  expected: {', '.join(drill.expected.properties)}; all is well again"
+        yield f"  within {patience.within_s:g} s after the undo"
+        if patience.hidden_s:
+            yield f"  {patience.told_hidden}"
+        if not patience.sees_bad_set_aside and any(one.kind == "poison" for one in drill.faults):
+            yield f"  {patience.told_tried}, which the drill does not wait for: what becomes of"
+            yield "  the bad messages will be unknown"
     yield "guards"
     yield from (f"  {line}" for line in guards.lines(target, drill))
     yield "undo"

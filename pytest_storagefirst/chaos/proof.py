@@ -10,7 +10,6 @@ from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.undo import AS_IT_WAS, PUT_BACK, Undone, told_error
 from pytest_storagefirst.target.target import Target
 
-SHOWS_WITHIN_S = 90.0  # on AWS: a queue's attributes take a minute
 SHOWS_WITHIN_LOCALLY_S = 3.0
 _POLL_S = 0.2
 
@@ -23,8 +22,9 @@ def shows(
     target: Target, step: Mapping[str, Any], value: Any, wait: Callable[[float], None]
 ) -> bool:
     """Whether a value comes into effect in time."""
-    until = time.monotonic() + (SHOWS_WITHIN_LOCALLY_S if target.endpoint_url else SHOWS_WITHIN_S)
     setting = SETTINGS[step["setting"]]
+    within_s = SHOWS_WITHIN_LOCALLY_S if target.endpoint_url else setting.shows_within_s
+    until = time.monotonic() + within_s
     while not setting.in_effect(target, step["address"], value):
         if time.monotonic() > until:
             return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.driving import say_if_heard
 from pytest_storagefirst.chaos.journal import (
     CLOSED,
     ENDING,
@@ -19,7 +20,7 @@ from pytest_storagefirst.chaos.journal import (
     told,
 )
 from pytest_storagefirst.chaos.proof import still_there
-from pytest_storagefirst.chaos.run import say_if_heard
+from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -87,6 +88,15 @@ def _finish(
     problems = [one.told for one in left] + still_there(target, changes, results)
     if left:
         return problems
+    try:
+        taken_away = dead_letters_taken_away(target, story.name)
+    except Exception as error:
+        taken_away = []
+        problems.append(
+            f"whether messages of the drill lie in dead-letter queues: {told_error(error)}"
+        )
+    if taken_away:
+        say(f"  deleted dead letters: {', '.join(taken_away)}")
     try:
         if lock.release(target, story.name):
             say("  the stack's lock is let go")

@@ -2,101 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import secrets
-import socket
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.copies import copies_of
-from pytest_storagefirst.chaos.drill import Drill, Fault
-from pytest_storagefirst.chaos.guards import Guards
+from pytest_storagefirst.chaos.drill import Drill
+from pytest_storagefirst.chaos.driving import Drilling, Driven, Outcome, Watcher
 from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
 from pytest_storagefirst.chaos.journal import (
-    CLOSED,
     ENDING,
     FOLDER,
-    LOCK,
     Journal,
-    stories_of,
 )
-from pytest_storagefirst.chaos.plan import changes_of, make_plan
-from pytest_storagefirst.chaos.proof import Unshown, shows, still_there
-from pytest_storagefirst.chaos.setting import Change
-from pytest_storagefirst.chaos.settings import SETTINGS
-from pytest_storagefirst.chaos.undo import Undone, told_error, undo_all
-from pytest_storagefirst.errors import DrillError, StorageFirstError
-from pytest_storagefirst.target.target import Target
-
-GUARD_EVERY_S = 10.0
+from pytest_storagefirst.chaos.plan import make_plan
+from pytest_storagefirst.chaos.undo import told_error
+from pytest_storagefirst.errors import StorageFirstError
 
 
-class Watcher(Protocol):
-    """Who judges: sends messages and looks at what becomes of them. What it raises ends the drill.
-
-    `before` says whether the steady state is there. `made` is told each change, `broken` when the
-    clock begins, `ending` before the first fault is undone; `during` is called again and again, and
-    `mended` when all is undone.
-    """
-
-    def before(self) -> bool: ...
-    def made(self, change: Change) -> None: ...
-    def broken(self) -> None: ...
-    def during(self) -> None: ...
-    def ending(self) -> None: ...
-    def mended(self) -> None: ...
-
-
-@dataclass
-class Outcome:
-    """What a drill came to. `problems` are why it shows nothing, `doubts` why undo is not whole."""
-
-    name: str
-    drill: Drill
-    changes: list[Change] = field(default_factory=list)
-    shown: bool = False
-    stopped: str = ""
-    problems: list[str] = field(default_factory=list)
-    undone: list[Undone] = field(default_factory=list)
-    undo_problems: list[str] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)  # seconds of the epoch
-    journal: Path | None = None
-
-    @property
-    def is_undone(self) -> bool:
-        return not self.undo_problems and all(one.is_done for one in self.undone)
-
-
-@dataclass
-class Drilling:
-    """What a drill is run with."""
-
-    target: Target
-    guards: Guards
-    folder: Path
-    live: str
-    copies: tuple[str, ...] = ()
-    tell: Callable[[str], None] = lambda _: None
-    watcher: Callable[[str, Interruptions], Watcher] | None = None
-
-    def say(self, line: str) -> None:
-        say_if_heard(self.tell, line)
-
-
-def say_if_heard(tell: Callable[[str], None], line: str) -> None:
-    """Tell a line, if anyone still listens: a closed terminal or pipe ends no undo."""
-    with contextlib.suppress(Exception):
-        tell(line)
-
-
-def new_id(drill: Drill) -> str:
+def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -111,10 +36,10 @@ def run(drill: Drill, how: Drilling) -> Outcome:
 
 
 def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
-    target, name = how.target, new_id(drill)
+    target, name = how.target, new_id()
     how.guards.check(target, drill, how.live)
-    refuse_open_journals(target, how.folder)
-    aim = Aim(target, name)
+    lock.refuse_open_journals(target, how.folder)
+    aim = Aim(target, name, how.guards.alarms)
     make_plan(drill, aim)
     outcome = Outcome(name, drill)
     watcher = how.watcher(name, interruptions) if how.watcher is not None else None
@@ -122,9 +47,9 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
         return outcome
     path = how.folder / FOLDER / f"{name}{ENDING}"
     outcome.journal = path
-    mine = _signature(drill, name, target, path, how.copies)
+    mine = lock.signature(drill, name, target, path, how.copies)
     journal = Journal.begun(path, mine, copies_of(how.copies, target))
-    driven = _Driven(drill, how, aim, journal, outcome, interruptions, watcher)
+    driven = Driven(drill, how, aim, journal, outcome, interruptions, watcher)
     try:
         driven.take_lock(mine)
         driven.drive()
@@ -160,202 +85,3 @@ def _steady(watcher: Watcher, outcome: Outcome, interruptions: Interruptions) ->
         told = f"the steady state can't be seen ({told_error(error)}): nothing was broken"
         outcome.problems.append(told)
     return False
-
-
-class _Driven:
-    """A drill under way."""
-
-    def __init__(
-        self,
-        drill: Drill,
-        how: Drilling,
-        aim: Aim,
-        journal: Journal,
-        outcome: Outcome,
-        interruptions: Interruptions,
-        watcher: Watcher | None,
-    ) -> None:
-        self.drill, self.how, self.aim, self.watcher = drill, how, aim, watcher
-        self.journal, self.outcome, self.interruptions = journal, outcome, interruptions
-        self.target = how.target
-        # What is changed now: each with the fault that it belongs to, and the journal's step.
-        self.open: list[tuple[Fault, dict[str, Any]]] = []
-        self._guarded_at = time.monotonic()
-        self._is_ending = False
-        self.made: list[dict[str, Any]] = []  # all steps, those that are undone too
-
-    def take_lock(self, mine: Mapping[str, Any]) -> None:
-        self.interruptions.check()
-        self.journal.write({"step": LOCK, "name": lock.lock_name(self.target.stack_name)})
-        try:
-            lock.take(self.target, mine)
-        except StorageFirstError:
-            raise
-        except Exception as error:
-            raise DrillError(
-                "the stack's lock can't be taken, and so the drill is not begun",
-                where=lock.lock_name(self.target.stack_name),
-                found=told_error(error),
-            ) from None
-
-    def drive(self) -> None:
-        """All faults at their times. The clock begins when the first are shown to be in effect."""
-        moments = sorted(
-            [(fault.at_s, 1, number) for number, fault in enumerate(self.drill.faults)]
-            + [(fault.end_s, 0, number) for number, fault in enumerate(self.drill.faults)]
-        )
-        first = [number for at_s, begins, number in moments if begins and at_s == 0]
-        for number in first:
-            self.make(self.drill.faults[number])
-        self.prove()
-        self.outcome.shown = True
-        self.outcome.times["began"] = time.time()
-        clock = time.monotonic()
-        if self.watcher is not None:
-            self.watcher.broken()
-        for at_s, begins, number in moments:
-            if begins and number in first:
-                continue
-            self.wait_until(clock + at_s)
-            if begins:
-                self.make(self.drill.faults[number])
-                self.prove()
-            else:
-                self.unmake(self.drill.faults[number])
-
-    def make(self, fault: Fault) -> None:
-        for change in changes_of(fault, self.aim):
-            self.interruptions.check()
-            setting = SETTINGS[change.setting]
-            step = {
-                "setting": change.setting,
-                "place": change.place,
-                "address": dict(change.address),
-                "before": change.before,
-                "value": change.value,
-            }
-            number = self.journal.change(step)
-            self.made.append({**step, "number": number})
-            self.open.append((fault, self.made[-1]))
-            self.outcome.changes.append(change)
-            setting.write(self.target, change.address, change.value, change.before)
-            if self.watcher is not None:
-                self.watcher.made(change)
-            self.how.say(f"{change.place}: {setting.told} changed")
-
-    def prove(self) -> None:
-        """Wait until all that is changed is in effect. Raises Unshown."""
-        for _, step in self.open:
-            if not self.shows(step, step["value"]):
-                raise Unshown(
-                    f"{step['place']}: {SETTINGS[step['setting']].told}: the fault was never in "
-                    "effect, though it was set"
-                )
-        self.how.say("every fault is shown to be in effect")
-
-    def shows(self, step: Mapping[str, Any], value: Any) -> bool:
-        return shows(self.target, step, value, self.interruptions.wait)
-
-    def wait_until(self, moment: float) -> None:
-        """Let the drill's clock go on; raises Stopped when it has to end."""
-        while True:
-            left = moment - time.monotonic()
-            if self.watcher is not None:
-                self.watcher.during()
-            self.interruptions.wait(min(max(left, 0.0), 1.0))
-            if time.monotonic() - self._guarded_at >= GUARD_EVERY_S:
-                self._guarded_at = time.monotonic()
-                try:
-                    self.how.guards.check_alarms(self.target)
-                except StorageFirstError as error:
-                    raise Stopped(error.problem) from None
-            if left <= 0:
-                return
-
-    def unmake(self, fault: Fault) -> None:
-        """Undo one fault; what can't be undone now is tried again at the end."""
-        if self.watcher is not None and not self._is_ending:
-            self._is_ending = True
-            self.watcher.ending()
-        mine = [step for whose, step in reversed(self.open) if whose is fault]
-        self._undo([step for step in mine if not SETTINGS[step["setting"]].after_judging])
-
-    def mend(self) -> None:
-        """Undo all that is still changed, but what is evidence; show that it is gone."""
-        left = [step for _, step in reversed(self.open)]
-        self._undo([step for step in left if not SETTINGS[step["setting"]].after_judging])
-        self.outcome.undo_problems += still_there(self.target, self.made, self.outcome.undone)
-        self.outcome.times["undone"] = time.time()
-
-    def judge(self) -> None:
-        """What became of the messages. What the watcher raises shows nothing, and ends nothing."""
-        if self.watcher is None or not self.outcome.shown:
-            return
-        try:
-            self.watcher.mended()
-        except Stopped as stopped:
-            self.outcome.stopped = str(stopped)
-            self.outcome.problems.append(f"it was ended early: {stopped}")
-        except Exception as error:
-            self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")
-
-    def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
-        results = undo_all(self.target, steps, self.journal, self.how.say)
-        done = {one.number for one in results if one.is_done}
-        self.outcome.undone += [one for one in results if one.is_done]
-        self.open = [(whose, step) for whose, step in self.open if step["number"] not in done]
-        return results
-
-    def end(self) -> None:
-        """Undo what is left, let go of the lock. What can't be undone stays in the journal."""
-        left = [step for _, step in reversed(self.open)]
-        results = self._undo(left)
-        self.outcome.undone += [one for one in results if not one.is_done]
-        self.outcome.undo_problems += still_there(self.target, left, results)
-        try:
-            if not self.open:
-                lock.release(self.target, self.aim.drill)
-                self.journal.write({"step": CLOSED}, must_copy=False)
-        except Exception as error:
-            self.outcome.undo_problems.append(
-                f"{lock.lock_name(self.target.stack_name)} is not released: {told_error(error)}"
-            )
-        finally:
-            self.journal.close()
-
-
-def refuse_open_journals(target: Target, folder: Path) -> None:
-    """Raises DrillError where an earlier drill of this stack was never undone, JournalError where
-    that can't be known.
-    """
-    for story in stories_of(folder, target.account, target.region, target.stack_name):
-        if not story.is_closed:
-            raise DrillError(
-                "an earlier drill on this stack is under way, or was never undone",
-                where=str(story.path),
-                found=f"{story.begin.get('drill')}, begun {story.begin.get('began')}",
-                remedy=f"storagefirst recover --target {target.name}",
-            )
-
-
-def _signature(
-    drill: Drill, name: str, target: Target, path: Path, copies: tuple[str, ...]
-) -> dict[str, Any]:
-    """Who does what, and where its journal is: the journal's first line, and the lock."""
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        who = "unknown"
-    return {
-        "id": name,
-        "drill": drill.name,
-        "account": target.account,
-        "region": target.region,
-        "stack": target.stack_name,
-        "target": target.name,
-        "who": who,
-        "host": socket.gethostname(),
-        "began": datetime.now(UTC).isoformat(timespec="seconds"),
-        "journal": " and ".join((str(path.resolve()), *copies)),
-        "copies": list(copies),
-    }

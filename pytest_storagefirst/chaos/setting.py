@@ -14,6 +14,7 @@ from pytest_storagefirst.target.target import Target
 
 Value = Any  # what JSON can hold; None where the setting is absent
 Address = Mapping[str, Any]  # which one, as the service names it: {"uuid": "…"}
+SHOWS_WITHIN_S = 90.0  # on AWS: a queue's attributes take a minute
 
 
 class Moved(Exception):
@@ -31,6 +32,11 @@ def plainly(current: Value, before: Value, value: Value) -> Value:
     raise Moved(current)
 
 
+def whatever_is_left(current: Value, before: Value, value: Value) -> Value:
+    """What undo has to write where only the drill can have put there what stands there."""
+    return before
+
+
 @dataclass(frozen=True)
 class Setting:
     """A kind of setting.
@@ -40,7 +46,8 @@ class Setting:
     `shows` says whether a value is in effect: by default whether it can be read. `undone` says what
     to write instead of the current value, of (current, before, value). One that `moves_itself` is
     also changed by the stack's own code, which is no one's mistake. One that is put back only
-    `after_judging` is evidence until then.
+    `after_judging` is evidence until then. `felt` says why a value that was in effect since a
+    moment, in seconds of the epoch, was felt by nobody; "" where it was felt.
     """
 
     name: str
@@ -51,6 +58,8 @@ class Setting:
     undone: Callable[[Value, Value, Value], Value] = plainly
     moves_itself: bool = False
     after_judging: bool = False
+    shows_within_s: float = SHOWS_WITHIN_S
+    felt: Callable[[Target, Address, Value, float], str] | None = None
 
     def in_effect(self, target: Target, address: Address, value: Value) -> bool:
         if self.shows is not None:

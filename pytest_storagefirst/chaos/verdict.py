@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_storagefirst.chaos.breaking import KINDS
 from pytest_storagefirst.chaos.canaries import Canaries
-from pytest_storagefirst.chaos.run import Outcome
+from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
@@ -40,8 +40,8 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
         if not account.acknowledged:
             doubts.append("no message was accepted")
         doubts += canaries.observer.doubts()
-        stopping = [one.kind for one in outcome.drill.faults if KINDS[one.kind].stops]
-        if stopping and canaries.unfelt():
+        stopping = [one.kind for one in outcome.drill.faults if KINDS[one.kind].stops(one)]
+        if stopping and canaries.unfelt() and not canaries.has_recovered_by_itself():
             doubts.append(
                 f"{stopping[0]} was set and not felt: every message was processed all the same"
             )
@@ -49,7 +49,7 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
             verdict, why = _PROPERTIES.get(name, _not_here)(account, canaries, outcome)
             properties.append({"name": name, "verdict": verdict, "why": why})
     against = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == VIOLATED]
-    if canaries.steady_after is False:
+    if canaries.steady_after is False and outcome.is_undone:
         against.append("the steady state did not come back after the undo")
     unclear = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == UNKNOWN]
     if against and not canaries.observer.doubts():
@@ -65,7 +65,8 @@ def _no_loss(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
     if not account.lost:
         return OK, f"{len(account.acknowledged)} accepted, none lost"
     if not canaries.is_quiet:
-        return UNKNOWN, f"not found yet, and the stack is not at rest: {_some(account.lost)}"
+        why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
+        return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
     return VIOLATED, f"{len(account.lost)} lost: {_some(account.lost)}"
 
 
@@ -76,7 +77,7 @@ def _no_duplicates(account: Account, canaries: Canaries, outcome: Outcome) -> Ju
 
 
 def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
-    within = f"{outcome.drill.expected.recovers_within_s:g} s"
+    within = f"{canaries.patience.within_s:g} s"
     if canaries.recovered_after_s is None and outcome.stopped:
         return UNKNOWN, "it was ended before all was processed"
     if canaries.recovered_after_s is None and canaries.is_quiet:
@@ -87,17 +88,21 @@ def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
 
 
 def _isolated(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
-    dragged = account.stranded
+    dragged = account.stranded & canaries.dead
     if dragged:
         return VIOLATED, f"good messages were set aside with the bad ones: {_some(dragged)}"
-    dropped = canaries.bad - set(canaries.held) - set(canaries.effects)
     if not canaries.bad:
         return UNKNOWN, "no bad message was sent"
-    if dropped and canaries.is_quiet:
-        return VIOLATED, f"bad messages are nowhere, without a trace: {_some(frozenset(dropped))}"
-    if dropped:
-        return UNKNOWN, "bad messages are still being tried"
-    return OK, f"{len(canaries.bad)} bad messages were set aside"
+    left = frozenset(canaries.bad - canaries.dead - set(canaries.effects))
+    if not left:
+        return OK, f"{len(canaries.bad)} bad messages were set aside"
+    if canaries.is_quiet and not left & set(canaries.held):
+        return VIOLATED, f"bad messages are nowhere, without a trace: {_some(left)}"
+    patience, why = canaries.patience, "bad messages are still being tried"
+    if not patience.sees_bad_set_aside:
+        enough = f'recovers_within = "{patience.tried_s + 60} s"'
+        why += f": {patience.told_tried}; a drill of your own with {enough} waits as long"
+    return UNKNOWN, why
 
 
 def _not_here(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
@@ -190,20 +195,23 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
             "processed": len(account.processed),
             "stranded": len(account.stranded),
             "recovered": len(account.recovered),
-            "dead": len(account.stranded),
+            "dead": len(account.stranded & canaries.dead) if canaries else 0,
             "lost": sorted(account.lost),
             "duplicated": sorted(account.duplicated),
             "phantom": sorted(account.phantom),
         },
         "changes": [vars(one) for one in outcome.changes],
         "undone": [vars(one) for one in outcome.undone],
+        "taken_away": outcome.taken_away,
         "shown": outcome.shown,
         "recovered_after_s": canaries.recovered_after_s if canaries else None,
         "circuit": {
             "transitions": [
-                {"at_s": at_s, "from": one, "to": other}
-                for at_s, one, other in (canaries.observer.circuit_changes if canaries else ())
+                {"at_s": round(at_s - canaries.began_at, 1), "from": one, "to": other}
+                for at_s, one, other in canaries.observer.circuit_changes
             ]
+            if canaries
+            else []
         },
         "journal": str(outcome.journal) if outcome.journal else None,
     }

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_storagefirst.explore.coverage import NOT_TRIED, Cell, Coverage
+from pytest_storagefirst.explore.graph import Graph
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.pairs import Pairs
 from pytest_storagefirst.explore.prepare import Prepared
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
-from pytest_storagefirst.explore.shrink import shrink
+from pytest_storagefirst.explore.shrink import Shown, shrink
 from pytest_storagefirst.explore.stages import site_of
 from pytest_storagefirst.explore.tally import with_story
 from pytest_storagefirst.ledger.breaking import STAYED_CLOSED
@@ -37,9 +38,11 @@ class Conclusion:
         self.unseen = ""
         self.singles: tuple[str, ...] = ()
         self.pairs = Pairs((), ())
+        self.graph: Graph | None = None
         self._judge = judge
         self._template = prepared.template
         self._shard = settings.shard
+        self._shown: dict[frozenset[str], Shown] = {}
 
     def of(self, found: StackResult) -> StackResult:
         """The result of all parts together, with each violation shrunk and told."""
@@ -49,6 +52,7 @@ class Conclusion:
             notes=tuple(dict.fromkeys((*self.notes, *found.notes))),
             inert=tuple(self._template.inert),
             coverage=self._coverage(found.coverage),
+            graph=self.graph,
         )
 
     def _coverage(self, found: Coverage) -> Coverage:
@@ -90,7 +94,7 @@ class Conclusion:
         judged = self._judge.judge(Schedule.from_json(witness["schedule"]), bad)
         if judged.account is None or judged.verdicts[one.name].value != VIOLATED:
             return one
-        smallest = shrink(self._judge, judged, one.name, bad)
+        smallest = shrink(self._judge, judged, one.name, bad, self._shown.setdefault(bad, {}))
         return with_story(one, smallest, bad, {}, self._template.path)
 
 

@@ -10,6 +10,7 @@ HELD = "held"
 BROKE = "violated"
 NEVER_FIRED = "never fired"
 NOT_TRIED = "not tried"
+OUTCOMES = (NOT_TRIED, NEVER_FIRED, HELD, BROKE)
 
 
 @dataclass(frozen=True)

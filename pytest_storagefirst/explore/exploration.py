@@ -15,6 +15,7 @@ from pytest_storagefirst.explore.bodies import describe_entries, notes_on
 from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
+from pytest_storagefirst.explore.graph import graph_of
 from pytest_storagefirst.explore.interrupt import Progress, silence
 from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
 from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen
@@ -210,6 +211,7 @@ class Course:
         baseline = exploration.judge.judge(Schedule(messages))
         counts = dict(baseline.played.counts)
         self._note_unlisted(counts)
+        self.conclusion.graph = graph_of(exploration.judge.deployed, [baseline.played])
         self._look_for_breaker(messages, counts)
         self._note_filters(baseline)
         if self._draws and settings.max_faults > 0 and settings.budget_seconds > 0:

@@ -7,20 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_storagefirst.explore.coverage import (
-    BROKE,
-    HELD,
-    NEVER_FIRED,
-    NOT_TRIED,
-    Cell,
-    Coverage,
-)
+from pytest_storagefirst.explore.coverage import OUTCOMES, Cell, Coverage
 from pytest_storagefirst.explore.result import PropertyResult, StackResult, busiest
 from pytest_storagefirst.explore.tally import rank
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.simulation.schedule import Schedule
-
-_OUTCOMES = (NOT_TRIED, NEVER_FIRED, HELD, BROKE)
 
 
 def merge_results(shards: Sequence[StackResult]) -> StackResult:
@@ -74,6 +65,7 @@ def combine(parts: Sequence[StackResult]) -> StackResult:
         coverage=combine_coverage([part.coverage for part in parts]),
         shard=parts[0].shard,
         interrupted=interrupted,
+        graph=next((part.graph for part in parts if part.graph is not None), None),
     )
 
 
@@ -130,7 +122,7 @@ def combine_coverage(parts: Sequence[Coverage]) -> Coverage:
         sometimes.update(part.sometimes)
         for cell in part.cells:
             known = cells.setdefault((cell.site, cell.fault), cell)
-            if _OUTCOMES.index(cell.outcome) > _OUTCOMES.index(known.outcome):
+            if OUTCOMES.index(cell.outcome) > OUTCOMES.index(known.outcome):
                 cells[cell.site, cell.fault] = cell
     return Coverage(
         cells=tuple(cells.values()),

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_storagefirst.explore.coverage import Coverage
+from pytest_storagefirst.explore.graph import Graph
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, VIOLATED
+from pytest_storagefirst.report.narrative import Step
 
 Transition = tuple[float, str, str]
 Calls = tuple[str, int, int]  # to a third party, in a second of virtual time: how many
@@ -27,8 +29,9 @@ class PropertyResult:
     run, a line each. `witness` is the replay document of that run, made of what JSON can hold.
     `transitions` are the changes of a breaker's state in that run, or in one that shows that it
     does what it should: seconds of virtual time, from which state, to which. `calls` are those to
-    third parties in that run, or in the busiest that shows a load levelled. `about` says of an
-    audit what its rule found and where, as report.json holds it beside the rest.
+    third parties in that run, or in the busiest that shows a load levelled. `steps` are
+    those of the story, for whoever draws it. `about` says of an audit what its rule found and
+    where, as report.json holds it beside the rest.
     """
 
     name: str
@@ -41,6 +44,7 @@ class PropertyResult:
     witness: dict[str, Any] | None = None
     transitions: tuple[Transition, ...] = ()
     calls: tuple[Calls, ...] = ()
+    steps: tuple[Step, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -48,7 +52,12 @@ class PropertyResult:
         transitions = tuple((at, before, after) for at, before, after in value["transitions"])
         texts = {"lost": tuple(value["lost"]), "story": tuple(value["story"])}
         calls = tuple((url, second, count) for url, second, count in value["calls"])
-        return cls(**{**value, **texts, "transitions": transitions, "calls": calls})
+        steps = tuple(
+            Step(at_ms, kind, text, tuple(messages), *rest)
+            for at_ms, kind, text, messages, *rest in value["steps"]
+        )
+        known = {"transitions": transitions, "calls": calls, "steps": steps}
+        return cls(**{**value, **texts, **known})
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ class StackResult:
     """One exploration of one template, judged by all its properties.
 
     `notes` qualify the verdicts and are always told; `inert` names the resources that play no part,
-    "LogicalId (AWS::Type)". `seconds` is real time. `shard` is (K, N): which part of the whole this
-    is. `interrupted` says that the user ended it early.
+    "LogicalId (AWS::Type)"; `graph` is what hands on to what. `seconds` is real time. `shard` is
+    (K, N): which part of the whole this is. `interrupted` says that the user ended it early.
     """
 
     template: str
@@ -68,12 +77,14 @@ class StackResult:
     coverage: Coverage = field(default_factory=Coverage)
     shard: tuple[int, int] = (1, 1)
     interrupted: bool = False
+    graph: Graph | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Builtin types only; `from_json` gives an equal result back."""
         value = asdict(self)
         value["properties"] = [_listed(one) for one in value["properties"]]
         value["coverage"] = self.coverage.to_json()
+        value["graph"] = self.graph.to_json() if self.graph else None
         return _listed(value)
 
     @classmethod
@@ -87,6 +98,7 @@ class StackResult:
             coverage=Coverage.from_json(value["coverage"]),
             shard=(value["shard"][0], value["shard"][1]),
             interrupted=value["interrupted"],
+            graph=Graph.from_json(value["graph"]) if value["graph"] else None,
         )
 
 
@@ -133,7 +145,9 @@ def require(result: PropertyResult | ReplayResult, *, hint: str = "") -> None:
     why = result.why or "the run gave no reason"
     lines = [f"{name}: {why}"]
     if result.story:
-        lines += ["", *(f"  {line}" for line in result.story)]
+        # Its last line is the verdict, which the first one here has told.
+        again = f"{result.verdict}: {result.why}"
+        lines += ["", *(f"  {line}" for line in result.story if line != again)]
     if hint:
         lines += ["", hint]
     raise kind("\n".join(lines))

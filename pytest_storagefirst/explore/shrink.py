@@ -14,7 +14,9 @@ from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.simulation.schedule import SEND_GAP_MS, Schedule
 
 MOST_TRIES = 200
-MOST_EVENTS = 500_000  # of all these runs together: some go round a thousand times
+MOST_EVENTS = 250_000  # of all these runs together: some go round a thousand times
+
+Shown = dict[Schedule, frozenset[str]]  # the properties that a schedule was seen to violate
 
 # By what a fault strikes: what is easiest to tell and to believe, first.
 _PLAINEST = {
@@ -26,27 +28,44 @@ _PLAINEST = {
 }
 
 
-def shrink(judge: Judge, judged: Judged, name: str, bad: frozenset[str]) -> Judged:
-    """The smallest run found that violates `name`, by one simplification after the other."""
-    tried, events = {judged.schedule}, 0
+def shrink(
+    judge: Judge, judged: Judged, name: str, bad: frozenset[str], shown: Shown | None = None
+) -> Judged:
+    """The smallest run found that violates `name`, by one simplification after the other.
+
+    `shown` keeps what each run showed, for the next property that the same run violates.
+    """
+    shown = {} if shown is None else shown
+    smallest, tried, events = judged.schedule, {judged.schedule}, 0
     simpler = True
-    while simpler:
+    while simpler and len(tried) <= MOST_TRIES and events <= MOST_EVENTS:
         simpler = False
-        for schedule in _simplified(judge, judged.schedule, bad):
+        for schedule in _simplified(judge, smallest, bad):
             if schedule in tried:
                 continue
             if len(tried) > MOST_TRIES or events > MOST_EVENTS:
-                return judged
-            tried.add(schedule)
-            try:
-                again = judge.judge(schedule, bad & frozenset(schedule.messages))
-            except StorageFirstError:
-                continue  # a run that can't be followed is no simpler one
-            events += len(again.played.observation.history)
-            if again.verdicts[name].value == VIOLATED and _all_fired(again):
-                judged, simpler = again, True
                 break
-    return judged
+            tried.add(schedule)
+            if schedule not in shown:
+                shown[schedule], more = _shown_by(judge, schedule, bad)
+                events += more
+            if name in shown[schedule]:
+                smallest, simpler = schedule, True
+                break
+    if smallest == judged.schedule:
+        return judged
+    return judge.judge(smallest, bad & frozenset(smallest.messages))
+
+
+def _shown_by(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> tuple[frozenset[str], int]:
+    """(the properties seen violated by a run whose faults all fired, how many events it took)."""
+    try:
+        judged = judge.judge(schedule, bad & frozenset(schedule.messages))
+    except StorageFirstError:
+        return frozenset(), 0  # a run that can't be followed is no simpler one
+    violated = (name for name, verdict in judged.verdicts.items() if verdict.value == VIOLATED)
+    seen = frozenset(violated) if _all_fired(judged) else frozenset()
+    return seen, len(judged.played.observation.history)
 
 
 def _all_fired(judged: Judged) -> bool:

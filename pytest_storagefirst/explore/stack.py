@@ -49,6 +49,7 @@ class Table:
 
     @property
     def items(self) -> list[dict[str, Any]]:
+        """All of them, with numbers as Decimal."""
         read = TypeDeserializer().deserialize
         return [
             {attribute: read(value) for attribute, value in effect.value.items()}
@@ -92,6 +93,7 @@ class Stack:
 
     @property
     def entries(self) -> tuple[str, ...]:
+        """The names of its ways in, in the order in which they are taken."""
         return tuple(entry.name for entry in self._judge.deployed.entries)
 
     @property

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pytest_storagefirst.explore.judge import Judged, shows_nothing
 from pytest_storagefirst.explore.result import Calls, PropertyResult, Transition, busiest
-from pytest_storagefirst.explore.witness import named, told, witness_document
+from pytest_storagefirst.explore.witness import named, told_in_steps, witness_document
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
+from pytest_storagefirst.report.narrative import in_lines
 from pytest_storagefirst.simulation.schedule import Schedule
 
 POISON = "poison-isolated"
@@ -130,7 +131,8 @@ def with_story(
 ) -> PropertyResult:
     """The result with this run told, and as the witness that a replay file holds."""
     verdict = judged.verdicts[counted.name]
-    story = told(judged, verdict, bad)
+    steps = told_in_steps(judged, verdict, bad)
+    story = in_lines(steps)
     return PropertyResult(
         counted.name,
         counted.verdict,
@@ -142,6 +144,7 @@ def with_story(
         witness=witness_document(template, counted.name, judged, bad, story, kept),
         transitions=transitions_of(judged),
         calls=calls_of(judged) if counted.name == LOAD else (),
+        steps=steps,
     )
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import FaultError, ReplayError
+from pytest_storagefirst.explore.callees import callees
 from pytest_storagefirst.explore.judge import Judged
 from pytest_storagefirst.explore.workload import as_sent
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import Verdict
-from pytest_storagefirst.report.narrative import renamed, story
+from pytest_storagefirst.report.narrative import Step, in_lines, renamed, steps
 from pytest_storagefirst.simulation.schedule import Schedule
 
 FORMAT = "storagefirst-replay"
@@ -27,6 +28,13 @@ MOST_SHOWN = 120  # characters of a bad message's body
 
 def told(judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The story of a judged run; what its bad messages are comes first."""
+    return in_lines(told_in_steps(judged, verdict, bad))
+
+
+def told_in_steps(
+    judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()
+) -> tuple[Step, ...]:
+    """The same story for whoever draws it."""
     observation = judged.played.observation
     # The end of faults is news only where one would have gone on.
     lasting = any(fault.lasts for fault in judged.schedule.plan)
@@ -34,12 +42,14 @@ def told(judged: Judged, verdict: Verdict, bad: frozenset[str] = frozenset()) ->
     names = observation.names
     if len(history) > MOST_TOLD:
         history, names = _concerning(verdict.messages[:MOST_MESSAGES_TOLD], history, names)
-    return _about(judged.schedule, bad) + story(
+    about = tuple(Step(None, "about", line) for line in _about(judged.schedule, bad))
+    return about + steps(
         history,
         names,
         verdict,
         [str(fault) for fault in judged.schedule.plan],
         judged.account,
+        callees(judged.played),
     )
 
 

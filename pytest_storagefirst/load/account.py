@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, quantile
 from pytest_storagefirst.load.standing import Standing
 from pytest_storagefirst.load.values import Facts, bounds, calls_while_open, values
+from pytest_storagefirst.report.load_story import counted, measured, was
 
 PASSED, MISSED, INCONCLUSIVE, SET_UP = 0, 3, 4, 5
 _EXITS = {OK: PASSED, VIOLATED: MISSED, UNKNOWN: INCONCLUSIVE}
@@ -82,15 +83,16 @@ def verdict(
     elif facts.drain.how == DEADLINE:
         if facts.drain.amiss:
             unclear.append(
-                f"{facts.drain.amiss} accepted messages were still amiss when time was up: "
+                f"{counted(facts.drain.amiss, 'accepted message')} "
+                f"{was(facts.drain.amiss)} still amiss when time was up: "
                 "raise drain_seconds"
             )
         else:
             unclear.append("the stack had not come to rest when time was up")
     elif facts.nothing_was_found:
         unclear.append(
-            f"none of {len(account.acknowledged)} accepted messages was found anywhere: all "
-            "are lost, or what they leave does not carry their id"
+            f"none of {counted(len(account.acknowledged), 'accepted message')} was found "
+            "anywhere: all are lost, or what they leave does not carry their id"
         )
     elif facts.lost:
         against.append(_some("lost", facts.lost))
@@ -99,7 +101,7 @@ def verdict(
     if account.phantom:
         against.append(_some("rejected and processed all the same", account.phantom))
     for one in judged:
-        told = f"{one.objective.text}: {_number(one.value)}{one.objective.unit}"
+        told = f"{one.objective.text}: {measured(one.value, one.objective.unit)}"
         if one.met is None:
             unclear.append(f"{one.objective.text} can't be told: {one.why}")
         elif not one.met and one.objective.metric in OF_THE_GENERATOR:
@@ -130,10 +132,6 @@ def in_order(messages: frozenset[str]) -> list[str]:
     return sorted(messages, key=key)
 
 
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:g}"
-
-
 def document(
     plan: Plan,
     facts: Facts,
@@ -148,16 +146,17 @@ def document(
     """The report document, with verdict and exit code."""
     profile = plan.profile
     objectives = map(parse_objective, profile.objectives)
-    judged = judge(objectives, values(facts), bounds(facts), facts.trouble)
+    judged = judge(objectives, values(facts), bounds(facts), facts.trouble, facts.in_the_way)
     found, why = verdict(facts, judged, doubts)
-    if found != OK and facts.left_over:
-        why = (*why, facts.left_over)
+    if found != OK and facts.found_before:
+        why = (*why, facts.found_before)
     account = facts.account
     return {
         "version": 1,
         "kind": "load",
         "run": plan.run,
         "profile": profile.name,
+        "actions": [asdict(one) for one in profile.actions],
         "target": target,
         "stack": stack,
         "started": datetime.fromtimestamp(began_at, UTC).isoformat(timespec="seconds")[:-6] + "Z",

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from pytest_storagefirst.errors import LoadError
 from pytest_storagefirst.load.files import profiles_for, shipped
+from pytest_storagefirst.load.fitting import check_fits
 from pytest_storagefirst.load.objectives import parse_objective
 from pytest_storagefirst.load.presses import HANDED_ON, INTERRUPTS
 from pytest_storagefirst.load.profiles import chosen, for_run
+from pytest_storagefirst.target.target import find_target
 
 EXITS = (0, 3, 4, 5)
 INCONCLUSIVE = 4
@@ -51,7 +53,9 @@ def run_load(asked: Asked) -> int:
     for text in asked.objectives:
         parse_objective(text)
     profile = chosen(profiles_for(file.parent, Path.cwd()), asked.profile)
-    for_run(profile, objectives=asked.objectives, seconds=asked.seconds)
+    profile = for_run(profile, objectives=asked.objectives, seconds=asked.seconds)
+    if asked.file is None:  # a file of the user's own may look for its target elsewhere
+        check_fits(profile, find_target(asked.target, Path.cwd()))
     return _supervised(_command(asked, file))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,12 @@ JSON = {"Content-Type": "application/json"}
 
 
 def way_into(target: Target, profile: Profile) -> Way:
-    """The first entry of the target's settings, or else of its stack.
+    """The first of `ways_into`."""
+    return next(ways_into(target, profile))
+
+
+def ways_into(target: Target, profile: Profile) -> Iterator[Way]:
+    """The entries of the target's settings, or else of its stack.
 
     Raises EntryError for a stack without one, LoadError for one that can't be sent to here, or
     whose messages would not carry their id.
@@ -34,18 +40,23 @@ def way_into(target: Target, profile: Profile) -> Way:
     plain = tuple(replace(entry, strategy=None) for entry in settings.entries)
     # What is deployed has no template at hand: errors name the stack instead.
     place = Template(Path(f"{target.name} ({target.stack_name})"), {})
-    entry = ways_in(target.topology(), replace(settings, entries=plain), place)[0]
+    found = ways_in(target.topology(), replace(settings, entries=plain), place)
+    for number, entry in enumerate(found):
+        yield _way(target, entry, plain[number] if plain else None, profile)
+
+
+def _way(target: Target, entry: Entry, given: Any, profile: Profile) -> Way:
     body = first_guess(entry) if entry.body is None else entry.body
     if UNIQUE not in as_text(body):
         raise LoadError(
             f"messages of {entry.name} could not be told apart",
-            where=plain[0].where if plain else "",
+            where=given.where if given else "",
             found=f"body = {as_text(body)[:80]}",
             expected=f"a field that holds {json.dumps(UNIQUE)}, each message's own id",
         )
     if entry.route is None:
         return _call(target, entry, body, profile)
-    name = plain[0].name if plain else entry.route.name
+    name = given.name if given else entry.route.name
     method = name.partition(" ")[0]
     return Way(
         name=name,

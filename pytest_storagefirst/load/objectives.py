@@ -42,6 +42,8 @@ _CERTAIN = frozenset({"lost", "duplicates", "phantom", "dlq", "stranded", "rejec
     "circuit.calls_while_open",
     "downstream.rate.max1s",
 }
+# Of these, what also comes of messages that wait behind others until their receives are spent.
+_DELAYED = frozenset({"dlq", "stranded"})
 # What a run knows by name, and what it may be compared with.
 NAMED = {"expected": ("dlq",), "cap": ("downstream.rate.max1s",)} | {
     "probes": ("circuit.calls_while_open",)
@@ -170,22 +172,27 @@ def judge(
     values: Mapping[str, Measured],
     bounds: Mapping[str, Measured],
     trouble: str = "",
+    in_the_way: str = "",
 ) -> tuple[Judged, ...]:
     """Compare each with what was measured; `bounds` are the values of NAMED.
 
-    `trouble` is what befell the generator and can have moved values: what is missed then, shares
-    and times above all, may be missed for it and shows nothing.
+    `trouble` is what befell the generator, `in_the_way` what the run found in the target when it
+    began. Either can have moved values: what is missed then, shares and times above all, may be
+    missed for it and shows nothing.
     """
-    judged = (_judged(one, values, bounds) for one in objectives)
-    return tuple(
-        replace(one, met=None, why=trouble) if trouble and _may_be_moved(one) else one
-        for one in judged
-    )
+    found = []
+    for one in (_judged(objective, values, bounds) for objective in objectives):
+        if trouble and _may_be_moved(one, _CERTAIN):
+            one = replace(one, met=None, why=trouble)
+        elif in_the_way and _may_be_moved(one, _CERTAIN - _DELAYED):
+            one = replace(one, met=None, why=in_the_way)
+        found.append(one)
+    return tuple(found)
 
 
-def _may_be_moved(judged: Judged) -> bool:
+def _may_be_moved(judged: Judged, certain: frozenset[str]) -> bool:
     objective = judged.objective
-    is_exceeded = objective.metric in _CERTAIN and objective.comparison in ("<", "<=", "==")
+    is_exceeded = objective.metric in certain and objective.comparison in ("<", "<=", "==")
     return judged.met is False and not is_exceeded
 
 

@@ -27,6 +27,7 @@ from pytest_storagefirst.load.outcomes import (
     combined,
 )
 from pytest_storagefirst.load.seconds import Seconds
+from pytest_storagefirst.load.standing import ALL_BUSY, DROPPED_AS
 
 SYNC_EVERY_S = 1.0
 LONGEST_AT_WORK_S = 0.005
@@ -142,14 +143,14 @@ class Dispatcher:
         self.late_s = max(self.late_s, time.perf_counter() - self.began - arrival.at_s)
         self.seconds.offered(arrival.at_s)
         if self._pool.free_count() < 1:
-            self._drop(arrival, "no sender was free")
+            self._drop(arrival, ALL_BUSY)
             return
         self._pool.spawn(self._deliver, arrival)
 
     def _drop(self, arrival: Arrival, why: str) -> None:
         self._record(arrival, DROPPED)
         self.seconds.dropped(arrival.at_s)
-        self.reasons[f"dropped: {why}"] += 1
+        self.reasons[f"{DROPPED_AS}{why}"] += 1
 
     def _deliver(self, arrival: Arrival) -> None:
         if arrival.kind != DUPLICATE:

@@ -15,9 +15,14 @@ from pytest_storagefirst.load.journal import read_journal
 from pytest_storagefirst.load.outcomes import ACCEPTED, PENDING, UNKNOWN, UNTRIED, Outcomes
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, added_up
+from pytest_storagefirst.report.load_story import counted, was
 
 LATEST_S = 1.0  # a generator further behind its own schedule measures itself
 PILOT = "pilot"
+DROPPED_AS = "dropped: "  # among the reasons
+ALL_BUSY = "no sender was free"
+ALL_BUSY_REMEDY = "raise at_once or use --processes"
+JOURNAL_REMEDY = "make room, or start it in another folder"
 
 
 @dataclass
@@ -126,17 +131,29 @@ class Standing:
             total.update(worker.reasons)
         return total
 
+    @property
+    def planned(self) -> int:
+        """How many messages the profile has."""
+        return sum(map(len, self._dealt)) or round(self.plan.profile.expected_requests)
+
     def doubts(self) -> Iterator[str]:
         """Why this run shows nothing about the target, as far as the generator is to blame."""
         dropped = sum(row.outcomes["dropped"] for row in self.rows.values())
         if dropped:
-            why = [text for text in self.reasons if text.startswith("dropped: ")]
+            why = {
+                text.removeprefix(DROPPED_AS)
+                for text in self.reasons
+                if text.startswith(DROPPED_AS)
+            }
             yield (
-                f"{dropped} messages were dropped by the generator"
-                + "".join(f" ({text.removeprefix('dropped: ')})" for text in why)
-                + ": raise at_once or use --processes"
+                f"{counted(dropped, 'message')} {was(dropped)} dropped by the generator"
+                + "".join(f" ({text})" for text in sorted(why))
+                + f": {JOURNAL_REMEDY if why - {ALL_BUSY} else ALL_BUSY_REMEDY}"
             )
         yield from self.troubles()
+
+    def unsent(self) -> Iterator[str]:
+        """Whose messages are left that nobody was told not to send."""
         for number, worker in enumerate(self.workers):
             if worker.problem or self._has_vanished(worker):
                 continue
@@ -164,5 +181,5 @@ class Standing:
                 )
 
 
-def journal_of(folder: Path, worker: int) -> Path:
+def journal_of(folder: Path, worker: int | str) -> Path:
     return folder / f"worker-{worker}.journal"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from pytest_storagefirst.ledger.accounting import Account
@@ -15,14 +14,13 @@ from pytest_storagefirst.load.drain import DEADLINE, LEFT_OUT, Drain
 from pytest_storagefirst.load.objectives import PERCENTILES, Measured
 from pytest_storagefirst.load.profiles import Action, Profile
 from pytest_storagefirst.load.seconds import Second, quantile, rounded
+from pytest_storagefirst.report.load_story import times
 from pytest_storagefirst.scripts import HEALTHY, parse_script
 from pytest_storagefirst.target.observe import Sample
 
 Samples = Sequence[tuple[float, Sample]]
 _SHARES = dict(zip(PERCENTILES, (0.5, 0.9, 0.95, 0.99, 1.0), strict=True))
 LOOK_S = 0.25  # within which a change of the circuit's state is surely seen
-
-REST_S = 10.0  # a circuit that tries more often than that does not rest: those may be any calls
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,9 @@ class Facts:
     expected_dead: frozenset[str] = frozenset()
     recovery_s: float | None = None  # how long the breaker stays open, where [circuit] says so
     trouble: str = ""  # of the generator, by which values can have been moved
-    left_over: str = ""  # what was there already when the run began
+    found_before: str = ""  # what stood in the target already when the run began
+    in_the_way: str = ""  # that of it by which messages can have come late, or failed
+    doubled: str = ""  # why every message may be done more than once
     unread: Sequence[str] = ()  # why what was not found may be somewhere all the same
 
     @property
@@ -95,15 +95,25 @@ def values(facts: Facts) -> dict[str, Measured]:
         why = LEFT_OUT if facts.drain.is_left_out else "the stack had not come to rest"
         for name in ("lost", "duplicates", "dlq", "stranded"):
             found[name] = Measured(None, why)
-    elif facts.nothing_was_found:
+        return found | _of_the_course(facts)
+    if facts.nothing_was_found:
         found["lost"] = Measured(None, "nothing was found anywhere")
     elif facts.unread:
         found["lost"] = Measured(None, facts.unread[0])
-    found |= _latencies(facts)
+    if facts.doubled and not account.duplicated:
+        found["duplicates"] = Measured(None, facts.doubled)
+    return found | _of_the_course(facts)
+
+
+def _of_the_course(facts: Facts) -> dict[str, Measured]:
+    """What is measured while a run goes on, however it ends."""
     ages = [one.oldest_age_s for _, one in facts.samples if one.oldest_age_s is not None]
-    found["oldest_age.max"] = Measured(max(ages, default=None), "no age was seen")
-    found |= _of_circuit(facts)
-    return found | _of_downstream(facts)
+    return {
+        "oldest_age.max": Measured(max(ages, default=None), "no age was seen"),
+        **_latencies(facts),
+        **_of_circuit(facts),
+        **_of_downstream(facts),
+    }
 
 
 def bounds(facts: Facts) -> dict[str, Measured]:
@@ -140,10 +150,10 @@ def _latencies(facts: Facts) -> dict[str, Measured]:
     }
 
 
-def _outage_s(facts: Facts) -> tuple[float, float] | None:
+def outage_s(acted: Iterable[tuple[float, Action]]) -> tuple[float, float] | None:
     """From when to when calls of the third party were to fail, first to last."""
     found: list[tuple[float, float]] = []
-    for at_s, action in facts.acted:
+    for at_s, action in acted:
         for step in parse_script(action.script):
             ends_s = at_s + step.for_ms / 1000
             if step.state not in (HEALTHY, "slow start"):
@@ -157,7 +167,7 @@ def _of_circuit(facts: Facts) -> dict[str, Measured]:
     if not any(sample.circuit for _, sample in facts.samples):
         return dict.fromkeys(names, Measured(None, "no circuit was seen"))
     changes = facts.transitions
-    outage = _outage_s(facts)
+    outage = outage_s(facts.acted)
     if outage is None:
         within = dict.fromkeys(names[:2], Measured(None, "the third party was never out of order"))
     else:
@@ -203,31 +213,21 @@ def _probes(facts: Facts) -> Measured:
 
     One that half opened and failed between two looks left its item rewritten, open as before. So
     does a call that should not have been made and whose failure is counted there. How long it stays
-    open tells them apart, where [circuit] says so: so many at most. Else only calls that come
-    seldom and evenly are taken for probes; others may be and may not be.
+    open tells them apart, where [circuit] says so: so many at most. Else nothing does.
     """
     seen = sum(one.before == OPEN for one in facts.transitions)
     if facts.recovery_s:
-        open_s = sum(ended - began for began, ended in _open_spans(facts))
-        return Measured(float(max(seen, math.ceil(open_s / facts.recovery_s))))
+        rests_s = facts.recovery_s - min(1.0, facts.recovery_s / 10)  # by a clock of whole seconds
+        most = sum((ended - began) // rests_s for began, ended in _open_spans(facts))
+        return Measured(float(max(seen, most)))
     rewritten = sum(sample.circuit_rewritten for _, sample in facts.samples)
-    if seen < calls_while_open(facts) <= seen + rewritten and not _are_like_probes(facts):
+    if seen < calls_while_open(facts) <= seen + rewritten:
         return Measured(
             None,
-            f"it was rewritten {rewritten} times while open, by probes or by other calls' failures:"
-            " recovery_seconds in [circuit] would tell them apart",
+            f"it was rewritten {times(rewritten)} while open, by probes or by other calls' "
+            "failures: recovery_seconds in [circuit] would tell them apart",
         )
     return Measured(float(seen + rewritten))
-
-
-def _are_like_probes(facts: Facts) -> bool:
-    """Whether the calls come as from a circuit that rests: seldom, and in about equal times."""
-    rests_s: list[float] = []
-    for began, ended in _open_spans(facts):
-        calls = sorted(at_s for at_s in facts.calls or () if began <= at_s < ended - LOOK_S)
-        last = () if ended == facts.samples[-1][0] else (ended,)
-        rests_s += [after - before for before, after in pairwise([began, *calls, *last])]
-    return min(rests_s) >= max(REST_S, max(rests_s) / 2)
 
 
 def _of_downstream(facts: Facts) -> dict[str, Measured]:

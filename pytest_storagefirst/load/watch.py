@@ -10,42 +10,30 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import gevent
+from gevent.event import Event
 
-from pytest_storagefirst.ledger.circuit import CLOSED
 from pytest_storagefirst.load.profiles import Action
 from pytest_storagefirst.target.observe import Sample
 
 SAMPLE_EVERY_S = 1.0
-
-
-def left_over(sample: Sample | None) -> str:
-    """What was there before a run began, in words; "" where nothing was seen."""
-    if sample is None:
-        return ""
-    waiting = (sample.visible or 0) + (sample.in_flight or 0)
-    found = []
-    if waiting:
-        found.append(f"the queues were not empty: {waiting} messages")
-    if sample.dead:
-        found.append(f"dead-letter queues held {sample.dead}")
-    if sample.circuit not in (CLOSED, None):
-        found.append(f"the circuit was {sample.circuit}")
-    return f"when it began, {', '.join(found)}" if found else ""
+LAST_LOOK_WITHIN_S = 60.0  # one that is under way when a run ends
 
 
 class Observing(Protocol):
     """What is asked of the target's observer; see `pytest_storagefirst.target.observe`."""
 
-    circuit_changes: list[tuple[float, str, str]]
-
+    @property
+    def circuit_changes(self) -> list[tuple[float, str, str]]: ...
     @property
     def processed_so_far(self) -> Mapping[str, int]: ...
+    def check(self) -> None: ...
     def sample(self, accepted: Mapping[str, float] | None = None) -> Sample: ...
     def watch_circuit(self, is_over: Callable[[], bool]) -> None: ...
     def processed(self) -> Mapping[str, int]: ...
     def processed_at(self) -> Mapping[str, float]: ...
     def held(self) -> Mapping[str, str]: ...
     def doubts(self) -> tuple[str, ...]: ...
+    def doubled(self) -> str: ...
     def downstream_calls(self) -> list[Mapping[str, Any]]: ...
     def quiet(self, unprocessed: int) -> bool: ...
     def redrive(self) -> Any: ...
@@ -78,7 +66,7 @@ class Watch:
         self._actions = [(acting_from_s + one.at_s, one) for one in actions]
         self._acting: list[gevent.Greenlet] = []
         self._looking: list[gevent.Greenlet] = []
-        self._is_over = False
+        self._is_over = Event()
 
     @property
     def elapsed_s(self) -> float:
@@ -92,13 +80,22 @@ class Watch:
         self._began, self.began_at = time.monotonic(), time.time()
         self._looking = [
             gevent.spawn(self._sample_on),
-            gevent.spawn(self.observer.watch_circuit, lambda: self._is_over),
+            gevent.spawn(self.observer.watch_circuit, self._is_over.is_set),
         ]
         self._acting = [gevent.spawn_later(at_s, self._act, one) for at_s, one in self._actions]
 
+    @property
+    def undone(self) -> list[Action]:
+        """The actions whose moment did not come."""
+        done = [one for _, one in self.acted]
+        return [one for _, one in self._actions if one not in done]
+
     def stop(self) -> None:
-        self._is_over = True
-        gevent.killall([*self._looking, *self._acting])
+        """A look that is under way is awaited: the next one would come upon its unread pages."""
+        self._is_over.set()
+        gevent.killall(self._acting)
+        gevent.joinall(self._looking, timeout=LAST_LOOK_WITHIN_S)
+        gevent.killall(self._looking)
 
     def cancel_actions(self) -> None:
         """Nothing more is done to the target: the run is being ended early."""
@@ -119,10 +116,10 @@ class Watch:
         self.samples.append((at_s, self.observer.sample(self._accepted())))
 
     def _sample_on(self) -> None:
-        while True:
+        while not self._is_over.is_set():
             began = time.monotonic()
             self.attempt("looking at the target", self.sample)
-            gevent.sleep(max(0.05, began + SAMPLE_EVERY_S - time.monotonic()))
+            self._is_over.wait(max(0.05, began + SAMPLE_EVERY_S - time.monotonic()))
 
     def _act(self, action: Action) -> None:
         def act() -> None:

@@ -8,32 +8,29 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gevent
 from locust.runners import STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
 
-from pytest_storagefirst.errors import LoadError, StorageFirstError
+from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.load.account import INCONCLUSIVE, SET_UP
-from pytest_storagefirst.load.arrivals import arrivals, new_run
+from pytest_storagefirst.load.arrivals import new_run
 from pytest_storagefirst.load.entry import way_into
 from pytest_storagefirst.load.files import profiles_for
-from pytest_storagefirst.load.forked import end_forked_workers
-from pytest_storagefirst.load.journal import Journal, journal_folder
+from pytest_storagefirst.load.forked import end_forked_workers, end_with
 from pytest_storagefirst.load.master import Master
 from pytest_storagefirst.load.options import add_options
 from pytest_storagefirst.load.plan import Plan
-from pytest_storagefirst.load.presses import HANDED_ON, INTERRUPTS, Presses
 from pytest_storagefirst.load.profiles import chosen, for_run
-from pytest_storagefirst.load.sender import LATENCY, Dispatcher, Send
+from pytest_storagefirst.load.sender import Send
 from pytest_storagefirst.load.sending import sending
-from pytest_storagefirst.load.standing import journal_of
+from pytest_storagefirst.load.share import Share
+from pytest_storagefirst.load.signals import on_interrupt, raise_on_interrupt
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import Target, find_target
 
@@ -62,9 +59,8 @@ class Run:
         self._folder, self._find, self._observe = folder, find, observe
         self._environment: Any = None
         self._master: Master | None = None
-        self._dispatcher: Dispatcher | None = None
-        self._plan: Plan | None = None
-        self._problem = ""
+        self._share: Share | None = None
+        self._began_in = os.getpid()  # of a worker that is forked later, its parent
         self._is_stopped = False
         self._ready_for = ("", "")
         self._said_s = 0.0
@@ -80,15 +76,15 @@ class Run:
 
     def offer(self, send: Send | None = None) -> None:
         """Send this process's share of the messages; returns when Locust stops the user."""
-        if self._plan is not None and self._dispatcher is None and not self._problem:
-            self._dispatch(send or self.sending())
+        if self._share is not None:
+            self._share.send_all(send or self.sending())
         while True:
             gevent.sleep(3600)
 
     def sending(self) -> Send:
         """How a message is sent where nothing else is said: to the stack's entry."""
-        assert self._plan is not None
-        return sending(self._plan)
+        assert self._share is not None
+        return sending(self._share.plan)
 
     def tick(self) -> tuple[int, float] | None:
         """One user a worker while messages are due, none while the stack drains, then the end."""
@@ -110,21 +106,22 @@ class Run:
         self._conclude()
         return None
 
-    # --- events -------------------------------------------------------------------------------
+    # --- its beginning ------------------------------------------------------------------------
 
     def _on_init(self, environment: Any, runner: Any, **_: Any) -> None:
         self._environment = environment
         if isinstance(runner, WorkerRunner):
             environment.process_exit_code = 0  # the master's is the run's
             runner.register_message(STOP, self._on_stop)
-            self._on_signals(self._interrupt_worker)
+            on_interrupt(self._interrupt_worker)
+            if os.getpid() != self._began_in:
+                end_with(self._began_in, INCONCLUSIVE)
             return
         if environment.parsed_options.storagefirst_quiet:
             logging.getLogger("locust.stats_logger").disabled = True
         if environment.parsed_options.processes:
             atexit.register(end_forked_workers)
-        for number in (*INTERRUPTS, HANDED_ON):
-            signal.signal(number, _interrupt_preparing)
+        raise_on_interrupt()
         environment.process_exit_code = INCONCLUSIVE  # until something was shown
         if isinstance(runner, MasterRunner):
             runner.register_message(REPORT, self._on_report)
@@ -141,53 +138,7 @@ class Run:
                 raise
             _say(f"storagefirst load: the target can't be used: {' '.join(str(error).split())}")
             sys.exit(SET_UP)
-        self._on_signals(self._interrupt)
-
-    # --- Ctrl-C -------------------------------------------------------------------------------
-
-    @staticmethod
-    def _on_signals(handler: Callable[[], None]) -> None:
-        # Locust's own way ends workers amid their requests, and under --headless a SIGTERM kills.
-        presses = Presses()
-
-        def hear(number: int) -> None:
-            if presses.is_new(number):
-                handler()
-
-        for number in (*INTERRUPTS, HANDED_ON):
-            gevent.signal_handler(number, hear, number)
-
-    def _interrupt(self) -> None:
-        """Once: no more is sent, then drain and verdict. Twice: the drain is not waited for."""
-        master, runner = self._master, self._environment.runner
-        if master is None or not master.plan.workers or master.document is not None:
-            self._leave()
-        elif master.is_interrupted:
-            master.give_up()
-        else:
-            _say("interrupted: what was sent is drained and judged; again to leave the drain out")
-            master.interrupt()
-            if isinstance(runner, MasterRunner):
-                runner.send_message(STOP)
-            self._on_stop()
-
-    def _leave(self) -> None:
-        """Nothing but the pilot was sent: there is nothing to wait for."""
-        master = self._master
-        if master is not None and master.document is None:
-            master.begin(())
-            master.interrupt()
-            master.give_up()
-            self._conclude()
-        code = self._environment.process_exit_code
-        gevent.kill(gevent.get_hub().parent, SystemExit(code))  # the main greenlet
-
-    def _interrupt_worker(self) -> None:
-        """A Ctrl-C reaches forked workers too: the master asks for what is left, then ends them."""
-        if self._is_stopped or self._dispatcher is None:
-            gevent.kill(gevent.get_hub().parent, SystemExit(0))
-        self._is_stopped = True
-        self._on_stop()
+        on_interrupt(self._interrupt)
 
     def _asked(self) -> tuple[str, str]:
         options = self._environment.parsed_options
@@ -217,16 +168,16 @@ class Run:
             else None,
             say=_say,
         )
-        master.send_pilot()
+        master.prepare()
         return master
 
     def _on_test_start(self, environment: Any, **_: Any) -> None:
         runner = environment.runner
-        self._dispatcher, self._problem = None, ""
+        self._share = None
         if isinstance(runner, WorkerRunner):
             document = getattr(environment.parsed_options, PLAN, None)
-            self._plan = Plan.of(document) if document else None
-            gevent.spawn(self._report_on)
+            if document:
+                self._take_share(Plan.of(document), runner.client_id)
             return
         asked = self._asked()
         if self._master is None or self._master.document is not None or asked != self._ready_for:
@@ -234,15 +185,52 @@ class Run:
                 self._master = self._prepared()
             except StorageFirstError as error:
                 _say(f"storagefirst load: {error.line}")
-                self._master = self._plan = None
+                self._master = None
         if self._master is None or self._master.is_interrupted:
             return
         self._master.begin(self._names_of_workers())
         if isinstance(runner, LocalRunner):
-            self._plan = self._master.plan
-            gevent.spawn(self._report_on)
+            self._take_share(self._master.plan, LOCAL)
         else:
             setattr(environment.parsed_options, PLAN, self._master.plan.document())
+
+    def _take_share(self, plan: Plan, name: str) -> None:
+        self._share = Share(plan, name, self._environment.events.request)
+        gevent.spawn(self._report_on, self._share)
+
+    # --- its end ------------------------------------------------------------------------------
+
+    def _interrupt(self) -> None:
+        """Once: no more is sent, then drain and verdict. Twice: the drain is not waited for."""
+        master, runner = self._master, self._environment.runner
+        if master is None or not master.plan.workers or master.document is not None:
+            self._leave()
+        elif master.is_interrupted:
+            master.give_up()
+        else:
+            _say("interrupted: what was sent is drained and judged; again to leave the drain out")
+            master.interrupt()
+            if isinstance(runner, MasterRunner):
+                runner.send_message(STOP)
+            self._on_stop()
+
+    def _leave(self) -> None:
+        """Nothing but the pilot was sent: there is nothing to wait for."""
+        master = self._master
+        if master is not None and master.document is None:
+            master.begin(())
+            master.interrupt()
+            master.give_up()
+            self._conclude()
+        code = self._environment.process_exit_code
+        gevent.kill(gevent.get_hub().parent, SystemExit(code))  # the main greenlet
+
+    def _interrupt_worker(self) -> None:
+        """A Ctrl-C reaches forked workers too: the master asks for what is left, then ends them."""
+        if self._is_stopped or self._share is None or not self._share.has_begun:
+            gevent.kill(gevent.get_hub().parent, SystemExit(0))
+        self._is_stopped = True
+        self._on_stop()
 
     def _on_test_stopping(self, **_: Any) -> None:
         """Someone pressed Stop in the web UI, or the last worker went."""
@@ -254,8 +242,8 @@ class Run:
 
     def _on_quitting(self, environment: Any, **_: Any) -> None:
         if isinstance(environment.runner, WorkerRunner):
-            if self._dispatcher is not None:
-                self._dispatcher.finish(self._dispatcher_patience_s())
+            if self._share is not None:
+                self._share.finish()
             return
         master = self._master
         if master is None:
@@ -271,74 +259,22 @@ class Run:
     def _conclude(self) -> None:
         master = self._master
         assert master is not None
-        if self._dispatcher is not None:
-            self._dispatcher.finish(self._dispatcher_patience_s())
-            self._tell_report()
+        if self._share is not None:
+            self._share.finish()
+            self._tell_report(self._share)
         self._environment.process_exit_code = master.conclude()["exit"]
-
-    def _dispatcher_patience_s(self) -> float:
-        return self._plan.profile.timeout_seconds + 1 if self._plan else 0.0
 
     # --- a sender's part ----------------------------------------------------------------------
 
-    def _dispatch(self, send: Send) -> None:
-        plan, runner = self._plan, self._environment.runner
-        assert plan is not None
-        name = runner.client_id if isinstance(runner, WorkerRunner) else LOCAL
-        if name not in plan.workers:
-            return  # it came too late to be dealt anything
-        number, count = plan.workers.index(name), len(plan.workers)
-        folder = journal_folder(Path.cwd(), plan.run)
-        share = plan.profile.expected_requests / count
-        try:
-            journal = Journal(journal_of(folder, number), plan.run, number, share)
-        except LoadError as error:
-            self._problem = error.line
-            return
-        due = (one for one in arrivals(plan.profile, plan.run, count) if one.worker == number)
-        fire = partial(
-            self._environment.events.request.fire, request_type=plan.way.service or "HTTP"
-        )
-
-        def told(what: str, milliseconds: float, failed: Exception | None) -> None:
-            late = " from its due moment" if what == LATENCY else ""
-            fire(
-                name=f"{plan.way.name}{late}",
-                response_time=milliseconds,
-                response_length=0,
-                exception=failed,
-                context={},
-            )
-
-        self._dispatcher = Dispatcher(
-            run=plan.run,
-            worker=number,
-            due=due,
-            at_once=plan.profile.at_once,
-            send=send,
-            journal=journal,
-            told=told,
-        )
-        self._dispatcher.work()
-
-    def _report(self) -> dict[str, Any] | None:
-        plan, runner = self._plan, self._environment.runner
-        if self._problem and plan is not None:
-            name = runner.client_id if isinstance(runner, WorkerRunner) else LOCAL
-            number = plan.workers.index(name)
-            return {"run": plan.run, "worker": number, "problem": self._problem}
-        return self._dispatcher.report() if self._dispatcher is not None else None
-
-    def _report_on(self) -> None:
+    def _report_on(self, share: Share) -> None:
         """Tell the master every second, until all is told."""
-        plan = self._plan
-        while self._plan is plan:
+        while self._share is share:
             gevent.sleep(REPORT_EVERY_S)
-            if self._tell_report():
+            if self._tell_report(share):
                 return
 
-    def _tell_report(self) -> bool:
-        report = self._report()
+    def _tell_report(self, share: Share) -> bool:
+        report = share.report()
         if report is None:
             return False
         runner = self._environment.runner
@@ -349,11 +285,11 @@ class Run:
         return bool(report.get("done") or report.get("problem"))
 
     def _on_stop(self, **_: Any) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
+        if self._share is not None:
+            self._share.stop()
 
     def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
-        report = self._report()
+        report = self._share.report() if self._share is not None else None
         if report is not None:
             data[REPORT] = report
 
@@ -385,12 +321,6 @@ class Run:
                 worker.vanished_s = None
             elif worker.vanished_s is None and not worker.is_done:
                 worker.vanished_s = master.elapsed_s
-
-
-def _interrupt_preparing(*_: Any) -> None:
-    for number in (*INTERRUPTS, HANDED_ON):  # it may come on both ways
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from pytest_storagefirst.explore.coverage import NEVER_FIRED, Coverage
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult
+from pytest_storagefirst.report.narrative import Step
 
 VERSION = 1
 
@@ -30,7 +31,7 @@ def report(
     return {
         "version": VERSION,
         "stacks": [
-            _stack(template, outcome, expected.get(template, ()), directory, shard)
+            stack_as_json(template, outcome, expected.get(template, ()), directory, shard)
             for template, outcome in outcomes.items()
         ],
     }
@@ -42,21 +43,28 @@ def write_report(
     directory: Path,
     shard: tuple[int, int] = (1, 1),
 ) -> Path:
-    """Write report.json into `directory`, which is made; return its path."""
+    """Write report.json and report.html into `directory`, which is made; return the former's path.
+
+    Raises OSError where that can't be written.
+    """
+    from pytest_storagefirst.report.stack_html import write_html
+
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "report.json"
     value = report(outcomes, expected, directory, shard)
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_html(value, directory)
     return file
 
 
-def _stack(
+def stack_as_json(
     template: str,
     outcome: Outcome,
     expected: Sequence[str],
     directory: Path,
-    shard: tuple[int, int],
+    shard: tuple[int, int] = (1, 1),
 ) -> dict[str, Any]:
+    """One stack of the report, which lies in `directory`."""
     result = outcome.result
     return {
         "template": template,
@@ -68,6 +76,7 @@ def _stack(
         "interrupted": result.interrupted if result else False,
         "plugin": version("pytest-storagefirst"),
         "coverage": _coverage(result.coverage) if result else None,
+        "topology": result.graph.to_json() if result and result.graph else None,
         "properties": [
             {
                 **property_as_json(one),
@@ -90,8 +99,24 @@ def property_as_json(result: PropertyResult) -> dict[str, Any]:
         "story": list(result.story),
         **({"transitions": _transitions(result)} if result.transitions else {}),
         **({"calls": _calls(result)} if result.calls else {}),
+        **({"steps": [_step(one) for one in result.steps]} if result.steps else {}),
         **result.about,
     }
+
+
+def _step(one: Step) -> dict[str, Any]:
+    """What it has; its time in seconds, as the story's lines and `transitions` tell it."""
+    told = {
+        "at": None if one.at_ms is None else one.at_ms / 1000,
+        "kind": one.kind,
+        "text": one.text,
+        "messages": list(one.messages),
+        "where": one.where,
+        "detail": one.detail,
+        "to": one.to,
+    }
+    always = ("kind", "text")
+    return {key: one for key, one in told.items() if key in always or one not in (None, "", [])}
 
 
 def _calls(result: PropertyResult) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def course(document: Document) -> Markup:
     return section(
         "Course of the run",
         _phases(document, axis),
-        _band(circuit, axis),
+        band(circuit, axis),
         labels,
         *(figure(chart, axis, spans, marks) for chart in _charts(document, at)),
         labels,
@@ -141,7 +141,7 @@ def _phases(document: Document, axis: Axis) -> Markup | None:
     return element("div", *parts, class_="strip phases")
 
 
-def _band(circuit: list[Stand], axis: Axis) -> Markup:
+def band(circuit: list[Stand], axis: Axis) -> Markup:
     """The circuit's states one behind the other."""
     if not circuit:
         return element(

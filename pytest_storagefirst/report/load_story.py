@@ -178,14 +178,15 @@ def story(document: Document) -> list[str]:
             f"The circuit was open for {duration(sum(one.seconds for one in opened))} "
             f"({spans}{more}) and ended {circuit[-1].state.lower().replace('_', '-') or 'unseen'}."
         )
-        called = document.get("circuit", {}).get("calls_while_open")
-        if called is not None:
-            told.append(f"While it was open the downstream was {times(called)}.")
+        calls = document.get("circuit", {}).get("calls_while_open")
+        if calls is not None:
+            told.append(f"While it was open the downstream was {called(calls)}.")
     elif circuit:
         told.append("The circuit never opened.")
     held = most(document, in_queues(document))
     if held and held[0]:
-        told.append(f"At most {held[0]:,.0f} messages stood in the queues, at {moment(held[1])}.")
+        most_held = counted(int(held[0]), "message")
+        told.append(f"At most {most_held} stood in the queues, at {moment(held[1])}.")
         empty_s = drained_at(document)
         if empty_s is not None:
             told.append(f"From {moment(empty_s)} on the queues were empty.")
@@ -232,10 +233,12 @@ def was(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
+def called(number: int) -> str:
+    return f"called {times(number)}" if number else "not called"
+
+
 def times(number: int) -> str:
-    return (
-        "not called" if not number else f"called {'once' if number == 1 else f'{number:,} times'}"
-    )
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def number(value: float) -> str:

@@ -35,7 +35,10 @@ def load_lines(document: Document, verbosity: int = 0) -> list[Line]:
     lines.append(Line(f"  ledger: {_ledger(document)}"))
     ledger = document.get("ledger", {})
     for key in ("lost", "duplicated", "phantom"):
-        lines += _named(key, list(ledger.get(key, ())), verbosity)
+        ids = list(ledger.get(key, ()))
+        is_told = any(ids and ids[0] in one for one in document.get("why", ()))
+        if verbosity > 0 or not is_told:
+            lines += _named(key, ids, verbosity)
     for one in document.get("objectives", ()):
         sign, look = _SIGNS.get(one.get("met"), _SIGNS[None])
         if one.get("met") is not True or verbosity > 0:

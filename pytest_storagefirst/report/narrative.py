@@ -6,7 +6,7 @@ It reads only the ledger's words, so that the explorer, a load run and a drill c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_storagefirst.ledger.accounting import Account
@@ -14,6 +14,8 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.verdict import Verdict
 
 LONGEST_STORY_LINES = 120
+LONGEST_DETAIL = 200  # characters of what a step repeats beside its text
+MOST_MESSAGES_OF_A_STEP = 50
 NEIGHBOURS = 3  # lines before and after one that has to be shown
 _LONGEST_CYCLE_LINES = 24
 _BEGINNINGS = ("attempted", "delivered")
@@ -47,10 +49,29 @@ _PHRASES = {
     "noted": "{prefix}{bare}",
 }
 _COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)")
+_CALL = re.compile(r".*? #\d+")
 _MOMENT = re.compile(r"\b\d+\.\d{3}\b")
 _REPORTED = "reported by the handler"
 _BEHIND = "behind a reported one"
 _WHOLE_BATCH = "its response fails the whole batch"
+
+
+class Step(NamedTuple):
+    """One line of a story, and what it is made of for whoever draws it.
+
+    `kind` is an event's, or one of "returned" (what a handler's response makes of its batch),
+    "again" (a cycle told once), "left-out", "never-struck", "circuit-stood", "ledger" and
+    "verdict". `where` and `detail` are the event's, with names for ids; `to` is the logical id of
+    what a call is about, where that is known. `at_ms` is None for a line without a time.
+    """
+
+    at_ms: int | None
+    kind: str
+    text: str
+    messages: tuple[str, ...] = ()
+    where: str = ""
+    detail: str = ""
+    to: str = ""
 
 
 def story(
@@ -60,10 +81,23 @@ def story(
     plan: Sequence[str] = (),
     account: Account | None = None,
 ) -> tuple[str, ...]:
-    """The lines of a run's story, made for people.
+    """The lines of a run's story, made for people: the texts of its steps, with their times."""
+    return in_lines(steps(history, names, verdict, plan, account))
 
-    Times are seconds of virtual time. `names` maps ids that the system gave to names ("<m1>"),
-    which stand in their place. `plan` holds the texts of the faults; one that never struck is told.
+
+def steps(
+    history: Iterable[Event],
+    names: Mapping[str, str],
+    verdict: Verdict,
+    plan: Sequence[str] = (),
+    account: Account | None = None,
+    callee: Callable[[str, str], str] = lambda where, call: "",
+) -> tuple[Step, ...]:
+    """A run's story, step by step.
+
+    Times are milliseconds of virtual time. `names` maps ids that the system gave to names
+    ("<m1>"), which stand in their place. `plan` holds the texts of the faults; one that never
+    struck is told. `callee` says what a call is about: ("Worker", "dynamodb.PutItem #1").
     Cycles that repeat (a message that fails again and again) are told once, with how often and
     until when. Where two invocations of one function are at work at once, each is told apart:
     "Worker [2nd]" is the second of the run.
@@ -75,26 +109,56 @@ def story(
     struck: set[str] = set()
     told = []
     for event in events:
-        text = renamed(_phrase(event, apart.get(event.invocation, "")), names)
         strikes_first = event.kind == "faulted" and event.detail not in struck
         if event.kind == "faulted":
             struck.add(event.detail)
         begins, shown = event.kind in _BEGINNINGS, strikes_first or event.at_ms in named
-        told.append(_Told(event.at_ms, text, begins, event.at_ms in named, shown))
-    lines = _shortened(_fold(told))
-    lines += [f"never struck: {fault}" for fault in plan if fault not in struck]
-    lines += _circuits(events)
+        step = _step(event, apart.get(event.invocation, ""), names, callee)
+        told.append(_Told(step, begins, event.at_ms in named, shown))
+    found = _shortened(_fold(told))
+    found += [
+        Step(None, "never-struck", f"never struck: {fault}")
+        for fault in plan
+        if fault not in struck
+    ]
+    found += [Step(None, "circuit-stood", text) for text in _circuits(events)]
     if account is not None:
-        lines.append(_ledger(account))
-    lines.append(
-        renamed(f"{verdict.value}: {verdict.why}" if verdict.why else verdict.value, names)
+        found.append(Step(None, "ledger", _ledger(account)))
+    text = f"{verdict.value}: {verdict.why}" if verdict.why else verdict.value
+    return (*found, Step(None, "verdict", renamed(text, names)))
+
+
+_WITHOUT_TIME = ("left-out", "never-struck", "circuit-stood", "ledger", "verdict", "about")
+
+
+def in_lines(told: Sequence[Step]) -> tuple[str, ...]:
+    """Steps as lines of text, with seconds before those that have a time."""
+    times = ["" if one.at_ms is None else f"{one.at_ms / 1000:.3f}" for one in told]
+    width = max(map(len, times), default=0)
+    return tuple(
+        one.text if one.kind in _WITHOUT_TIME else f"{time:>{width}}  {one.text}"
+        for time, one in zip(times, told, strict=True)
     )
-    return tuple(lines)
+
+
+def _step(
+    event: Event, apart: str, names: Mapping[str, str], callee: Callable[[str, str], str]
+) -> Step:
+    detail = renamed(event.detail, names)
+    call = _CALL.match(event.detail)
+    return Step(
+        event.at_ms,
+        event.kind,
+        renamed(_phrase(event, apart), names),
+        event.messages[:MOST_MESSAGES_OF_A_STEP],
+        renamed(event.where, names),
+        detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]}…",
+        callee(event.where, call.group()) if call else "",
+    )
 
 
 class _Told(NamedTuple):
-    at_ms: int | None  # None: the line carries no time of its own
-    text: str
+    step: Step
     begins: bool = False  # a reader sees a new turn begin here
     is_named: bool = False  # the verdict names this moment
     is_shown: bool = False  # however long the story is
@@ -102,7 +166,8 @@ class _Told(NamedTuple):
     @property
     def shape(self) -> str:
         """The text without what counts up from cycle to cycle; of its own where it is named."""
-        return f"{self.at_ms} {self.text}" if self.is_named else _COUNTER.sub("", self.text)
+        text = self.step.text
+        return f"{self.step.at_ms} {text}" if self.is_named else _COUNTER.sub("", text)
 
 
 def _at_once(events: Iterable[Event]) -> dict[int, str]:
@@ -229,8 +294,9 @@ def _fold(lines: list[_Told]) -> list[_Told]:
         at += length
         if repeats:
             at += length * repeats
-            until = (lines[at - 1].at_ms or 0) / 1000
-            folded.append(_Told(None, f"… the same {repeats} times more, until {until:.3f}"))
+            until = (lines[at - 1].step.at_ms or 0) / 1000
+            text = f"… the same {repeats} times more, until {until:.3f}"
+            folded.append(_Told(Step(None, "again", text)))
     return folded
 
 
@@ -246,9 +312,9 @@ def _cycle(shapes: Sequence[str], at: int) -> tuple[int, int]:
     return 1, 0
 
 
-def _shortened(told: Sequence[_Told]) -> list[str]:
+def _shortened(told: Sequence[_Told]) -> list[Step]:
     """Its beginning, its end, and of what lies between that which has to be shown."""
-    lines = _with_times(told)
+    lines = [one.step for one in told]
     if len(lines) <= LONGEST_STORY_LINES:
         return lines
     tail = LONGEST_STORY_LINES // 3
@@ -256,20 +322,14 @@ def _shortened(told: Sequence[_Told]) -> list[str]:
     for at, line in enumerate(told):
         if line.is_shown:
             kept.update(range(max(0, at - NEIGHBOURS), min(len(lines), at + NEIGHBOURS + 1)))
-    found: list[str] = []
+    found: list[Step] = []
     before = -1
     for at in sorted(kept):
         if at > before + 1:
-            found.append(f"… {at - before - 1} lines left out …")
+            found.append(Step(None, "left-out", f"… {at - before - 1} lines left out …"))
         found.append(lines[at])
         before = at
     return found
-
-
-def _with_times(lines: Sequence[_Told]) -> list[str]:
-    times = ["" if line.at_ms is None else f"{line.at_ms / 1000:.3f}" for line in lines]
-    width = max(map(len, times), default=0)
-    return [f"{time:>{width}}  {line.text}" for time, line in zip(times, lines, strict=True)]
 
 
 def _circuits(events: Iterable[Event]) -> Iterable[str]:

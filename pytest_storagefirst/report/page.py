@@ -13,8 +13,10 @@ from typing import Any
 
 # What no HTML or XML text may hold, and what turns the direction of the text around it.
 _NOT_SHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+SHORT_NAME = 8  # characters
+_IN_NAMES = re.compile(r"[^A-Z/_.:(-]*[A-Z]*[^A-Z/_.:(-]*[/_.:(-]*")
 _TURNS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link"})
+_VOID = frozenset({"meta", "br", "line", "rect", "path", "circle", "link", "wbr"})
 # Nothing is loaded and nothing runs, even if markup should get in.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -53,14 +55,35 @@ def element(name: str, /, *children: object, **attributes: Any) -> Markup:
     return Markup(f"<{name}{told}>{inner}</{name}>")
 
 
+def bounded(text: object, most: int = 600) -> str:
+    """A text that may be of any length, and how much of it is left out."""
+    told = str(text)
+    if len(told) <= most:
+        return told
+    return f"{told[:most]}… ({len(told) - most:,} more characters in report.json)"
+
+
+def breakable(name: str) -> Markup:
+    """A text whose long names a line may end within: Orders|Dead|Letters, orders-|dlq."""
+    return joined(*map(_broken, re.findall(r"\S+|\s+", name)))
+
+
+def _broken(word: str) -> Markup:
+    if len(word) <= SHORT_NAME:
+        return escaped(word)
+    return Markup(element("wbr").join(escaped(part) for part in _IN_NAMES.findall(word) if part))
+
+
 def joined(*parts: object) -> Markup:
     """Elements and texts one behind the other."""
     return Markup("".join(escaped(part) for part in parts if part is not None))
 
 
-def page(title: str, *body: object) -> str:
+def page(title: str, *body: object, styles: tuple[str, ...] = ("page.css",)) -> str:
     """A whole document. It reads on a phone, on paper and in the dark."""
-    css = (files("pytest_storagefirst.report") / "page.css").read_text(encoding="utf-8")
+    css = "\n".join(
+        (files("pytest_storagefirst.report") / name).read_text(encoding="utf-8") for name in styles
+    )
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -73,7 +96,7 @@ def page(title: str, *body: object) -> str:
     return f"<!DOCTYPE html>\n{element('html', head, element('body', *body), lang='en')}\n"
 
 
-def section(title: str, *children: object, **attributes: Any) -> Markup:
+def section(title: object, *children: object, **attributes: Any) -> Markup:
     """A part of a page, under a heading of its own."""
     return element("section", element("h2", title), *children, **attributes)
 

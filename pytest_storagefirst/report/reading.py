@@ -11,11 +11,13 @@ from typing import Any
 
 from pytest_storagefirst.audit.rule import PREFIX
 from pytest_storagefirst.errors import ReportError
-from pytest_storagefirst.explore.coverage import Cell, Coverage
+from pytest_storagefirst.explore.coverage import OUTCOMES, Cell, Coverage
+from pytest_storagefirst.explore.graph import Graph, Link, Node
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.report.json import VERSION
+from pytest_storagefirst.report.narrative import Step
 
 _VERDICTS = (OK, VIOLATED, UNKNOWN, NOT_APPLICABLE)
 _WRITES_ONE = "pytest -p storagefirst template.yaml --storagefirst-report=DIR"
@@ -60,7 +62,7 @@ def read_report(file: Path) -> tuple[ReadStack, ...]:
         )
     try:
         stacks = tuple(_stack(stack, file) for stack in _list(document["stacks"]))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         told = f"no {error}" if isinstance(error, LookupError) else str(error)
         raise ReportError(
             "the report is damaged",
@@ -128,6 +130,7 @@ def _stack(value: Any, file: Path) -> ReadStack:
             coverage=_coverage(_mapping(stack.get("coverage") or {})),
             shard=shard,
             interrupted=stack.get("interrupted", False) is True,
+            graph=None if stack.get("topology") is None else _graph(_mapping(stack["topology"])),
         )
         outcome = Outcome(result=result, replays=_replays(stack["properties"], file), audits=audits)
     names = tuple(one.name for one in properties)
@@ -150,14 +153,49 @@ def _property(value: Any, file: Path) -> PropertyResult:
         story=_texts(one["story"]),
         witness=None if witness is None else _witness(file.parent / _text(witness)),
         transitions=tuple(
-            (float(change["at"]), _text(change["from"]), _text(change["to"]))
+            (_milliseconds(change["at"]) / 1000, _text(change["from"]), _text(change["to"]))
             for change in map(_mapping, one.get("transitions", []))
         ),
         calls=tuple(
             (_text(call["downstream"]), _count(call["second"]), _count(call["calls"]))
             for call in map(_mapping, one.get("calls", []))
         ),
+        steps=tuple(map(_step, _list(one.get("steps", [])))),
         about=_about(one) if _text(one["name"]).startswith(PREFIX) else {},
+    )
+
+
+def _step(value: Any) -> Step:
+    one = _mapping(value)
+    at = one.get("at")
+    return Step(
+        at_ms=None if at is None else _milliseconds(at),
+        kind=_text(one["kind"]),
+        text=_text(one["text"]),
+        messages=_texts(one.get("messages", [])),
+        where=_text(one.get("where", "")),
+        detail=_text(one.get("detail", "")),
+        to=_text(one.get("to", "")),
+    )
+
+
+def _milliseconds(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{_shown(value)} in place of seconds")
+    return round(value * 1000)
+
+
+def _graph(value: Mapping[str, Any]) -> Graph:
+    return Graph(
+        nodes=tuple(
+            Node(_text(one["id"]), _text(one["kind"]))
+            for one in map(_mapping, _list(value["nodes"]))
+        ),
+        links=tuple(
+            Link(_text(one["source"]), _text(one["target"]), _text(one["kind"]))
+            for one in map(_mapping, _list(value["links"]))
+        ),
+        entries=_texts(value.get("entries", [])),
     )
 
 
@@ -192,7 +230,7 @@ def _coverage(value: Mapping[str, Any]) -> Coverage:
     cells = [_mapping(cell) for cell in _list(value.get("cells", []))]
     return Coverage(
         cells=tuple(
-            Cell(_text(cell["site"]), _text(cell["fault"]), _text(cell["outcome"]))
+            Cell(_text(cell["site"]), _text(cell["fault"]), _outcome(cell["outcome"]))
             for cell in cells
         ),
         sometimes={
@@ -200,6 +238,12 @@ def _coverage(value: Mapping[str, Any]) -> Coverage:
         },
         **{name: _count(value[name]) for name in known & value.keys()},
     )
+
+
+def _outcome(value: Any) -> str:
+    if value not in OUTCOMES:
+        raise ValueError(f"the outcome {_shown(value)}; there are {', '.join(OUTCOMES)}")
+    return str(value)
 
 
 def _shard(value: Any) -> tuple[int, int]:

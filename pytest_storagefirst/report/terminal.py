@@ -49,11 +49,30 @@ def stack_lines(
     markup = {_COLOUR[worst]: True} if worst else {}
     lines = [Line(f"{template}: {tried}; {'; '.join(verdicts) or 'nothing judged'}", markup)]
     if result is not None:
-        lines += [Line(f"  {text}") for text in coverage_lines(result.coverage, verbosity)]
+        if verbosity >= 0:
+            lines += [Line(f"  {text}") for text in coverage_lines(result.coverage, verbosity)]
         lines += [Line(f"  note: {note}") for note in result.notes]
         if result.inert and verbosity > 0:
             lines.append(Line(f"  plays no part: {', '.join(result.inert)}"))
     return lines
+
+
+def total_lines(
+    outcomes: Mapping[str, Outcome], expected: Mapping[str, Sequence[str]]
+) -> list[Line]:
+    """All stacks of a run in a line, where there are some: how many, what was tried, what held."""
+    if len(outcomes) < 2:
+        return []
+    judged = [one.judged(expected.get(name, ())) for name, one in outcomes.items()]
+    runs = sum(max((one.runs for one in stack), default=0) for stack in judged)
+    faults = sum(max((one.faults_tried for one in stack), default=0) for stack in judged)
+    order = (VIOLATED, UNKNOWN, OK, NOT_APPLICABLE)
+    found = [{one.verdict for one in stack} for stack in judged]
+    worst = [next((one for one in order if one in stack), UNKNOWN) for stack in found]
+    told = ", ".join(f"{worst.count(one)} {one}" for one in order if one in worst)
+    tried = f"{counted(runs, 'schedule')}, {counted(faults, 'fault')} tried"
+    markup = {_COLOUR.get(min(worst, key=order.index), "bold"): True, "bold": True}
+    return [Line(f"{len(outcomes)} stacks: {told}; {tried}", markup)]
 
 
 def story_lines(outcome: Outcome) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.simulation.choosing import Recording, scheduler_of
@@ -38,7 +39,9 @@ class Played:
     acceptance, `keys` those of each (stream, key) and `lanes` those of each (stream, shard);
     `errors` what handlers raised, by function. `crossed` says for each fault that struck how many
     crossings had been made by then, and `strikable` how many were made before the redrives that
-    come when all faults have ended.
+    come when all faults have ended. `requests` are the handlers' calls of AWS, as botocore made
+    them, by function and call ("dynamodb.PutItem #1"); `logical_ids` the stack's, by physical id or
+    ARN.
     """
 
     observation: Observation
@@ -52,6 +55,8 @@ class Played:
     printed: str = ""
     crossed: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
     strikable: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    requests: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    logical_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -139,6 +144,8 @@ def finish(simulation: Simulation) -> Played:
         "".join(simulation.stage.printed.lines),
         simulation.strikes.crossed,
         strikable,
+        simulation.requests,
+        simulation.deployed.topology.logical_ids,
     )
 
 

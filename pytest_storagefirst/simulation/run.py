@@ -71,6 +71,7 @@ class Simulation:
         self.emissions: list[Effect] = []
         self.identities = Identities(self.random)
         self.errors: list[tuple[str, BaseException]] = []
+        self.requests: dict[tuple[str, str], Any] = {}  # by function and call
         self.refusals: list[Exception] = []
         self.invocation_of: dict[greenlet.greenlet, Invocation | Execution] = {}
         self.current: Invocation | Execution | None = None

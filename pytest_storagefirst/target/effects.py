@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
@@ -89,13 +89,18 @@ def by_message(effects: Effects) -> dict[str, dict[str, int]]:
     return turned
 
 
+def first_of(messages: Iterable[str]) -> list[str]:
+    """Those that were sent first, by which all others are measured."""
+    return nsmallest(FIRST, messages, key=_sent)
+
+
 def measure_of(messages: Mapping[str, Mapping[str, int]]) -> Measure:
     """What is whole, by the messages that were sent first; of each message place -> count.
 
     Messages may leave their effects in different places (one table for each region). A kind that
     stands in fewer places than another one is that one, unfinished.
     """
-    first = nsmallest(FIRST, messages, key=_sent)
+    first = first_of(messages)
     kinds: dict[frozenset[str], list[Mapping[str, int]]] = defaultdict(list)
     for message in first:
         kinds[frozenset(messages[message])].append(messages[message])
@@ -127,7 +132,7 @@ class Tally:
         for place, counts in effects.items():
             for message, count in counts.items():
                 self._messages[message][place] = count
-        self._first = nsmallest(FIRST, {*self._first, *new}, key=_sent)
+        self._first = first_of({*self._first, *new})
         measure = measure_of({message: self._messages[message] for message in self._first})
         if measure != self._measure:
             self._measure, new = measure, set(self._messages)
@@ -145,15 +150,6 @@ def whole(effects: Effects) -> dict[str, int]:
     measure = measure_of(messages)
     times = {message: measure.times(left) for message, left in messages.items()}
     return {message: count for message, count in times.items() if count}
-
-
-def in_part(effects: Effects, processed: Collection[str]) -> dict[str, str]:
-    """The messages that left something but not all, and where."""
-    return {
-        message: ", ".join(sorted(left))
-        for message, left in by_message(effects).items()
-        if message not in processed
-    }
 
 
 def _commonest(counts: Iterable[int]) -> int:

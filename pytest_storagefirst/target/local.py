@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.errors import TargetError
-from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.errors import TargetError, TemplateError
+from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.stack.locating import BLUEPRINT, blueprint_names, template_path
 from pytest_storagefirst.stack.template import Template, load_template
@@ -24,7 +24,7 @@ from pytest_storagefirst.target.starting import (
     ACCOUNT,
     LOG,
     TEMPORARY,
-    answers,
+    amiss_at,
     check_emulator,
     start_emulator,
     start_third_parties,
@@ -139,11 +139,12 @@ def local_target(folder: Path) -> Target:
             remedy="storagefirst up",
         )
     gone = [process.what for process in state.processes if not process.is_alive()]
-    if gone or not state.stack or not answers(state.endpoint_url):
+    amiss = f"the process of the {gone[0]} is gone" if gone else amiss_at(state.endpoint_url)
+    if amiss or not state.stack:
         raise TargetError(
             "the local target has ended",
             where=str(place / STATE),
-            found=f"the process of the {gone[0]} is gone" if gone else "it does not answer",
+            found=amiss or "no stack stands on it",
             remedy=f"storagefirst up starts it anew; {place / LOG} may say why it ended",
         )
     return _target(state, load_settings(Path(state.template)))
@@ -154,9 +155,19 @@ def which(wanted: str | None, folder: Path) -> Path:
     if wanted is None:
         own = [folder / name for name in _TEMPLATES if (folder / name).is_file()]
         return own[0] if own else template_path(DEFAULT)
-    if not (folder / wanted).exists() and wanted in blueprint_names():
-        return template_path(f"{BLUEPRINT}{wanted}")
-    return template_path(wanted if wanted.startswith(BLUEPRINT) else folder / wanted)
+    if wanted.startswith(BLUEPRINT):
+        return template_path(wanted)
+    if (folder / wanted).exists():
+        return template_path(folder / wanted)
+    names = blueprint_names()
+    if wanted not in names:
+        raise TemplateError(
+            "no such template or blueprint",
+            where=wanted,
+            expected=f"a file in {folder}, or one of the blueprints {', '.join(names)}",
+            remedy=nearest(wanted, names),
+        )
+    return template_path(f"{BLUEPRINT}{wanted}")
 
 
 def stack_name_of(path: Path) -> str:

@@ -6,37 +6,23 @@ at the end, in whole, and says what it could not read.
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from pytest_storagefirst.errors import TargetError
-from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
-from pytest_storagefirst.stack.breaker import Breaker, named_breaker
+from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.target import queues
-from pytest_storagefirst.target.circuit_state import find_breaker, look, mappings_state
-from pytest_storagefirst.target.downstream import CONTROL
-from pytest_storagefirst.target.effects import (
-    Tally,
-    by_message,
-    id_pattern,
-    in_part,
-    measure_of,
-    whole,
-)
-from pytest_storagefirst.target.stores import reading_of, reading_of_queue, stores_of_record
+from pytest_storagefirst.target.circuit_state import mappings_state
+from pytest_storagefirst.target.circuit_watch import CircuitWatch
+from pytest_storagefirst.target.effects import id_pattern
+from pytest_storagefirst.target.system_of_record import SystemOfRecord, surely
 from pytest_storagefirst.target.target import Target
+from pytest_storagefirst.target.third_party_control import ThirdPartyControl
 
-READ_SECONDS = 0.2  # of a sample, for each store
 AWS_QUIET_SECONDS = 60.0  # SQS: the counts come true within a minute of producers' last message
-LOOK_SECONDS = 0.04
-CLOSED_LOOK_SECONDS = 0.25
-TRIES = 5  # of a read that decides
-CONTROL_SECONDS = 5
 
 Seen = TypeVar("Seen")
 
@@ -83,41 +69,55 @@ class Observer:
         self._now = now
         self._began_s = now()
         self._pattern = id_pattern(run)
-        self._breaker = named_breaker(target.settings, topology)
+        breaker = named_breaker(target.settings, topology)
+        self._circuit = CircuitWatch(breaker, topology.tables, self._session, self._pattern, now)
         entries = [one.name for one in target.settings.entries if one.kind == "queue"]
         self._queues = queues.queues_of(topology, entries)
-        circuit = self._breaker.place if self._breaker else ""
-        record = stores_of_record(topology, target.settings, circuit)
-        self._ends = [
-            *(reading_of(one, self._session, self._pattern) for one in record.ends),
-            *(
-                reading_of_queue(one, self._session, self._pattern, target.endpoint_url)
-                for one in self._queues.ends
-            ),
-        ]
-        self._aside = [reading_of(one, self._session, self._pattern) for one in record.aside]
-        self._tally = Tally()
+        circuit = breaker.place if breaker else ""
+        self._record = SystemOfRecord(target, self._queues, self._pattern, circuit, now)
         self._empty_since_s: float | None = None
-        self._told_second = (
-            int(self._began_s) - 2
-        )  # so that the first sample has a second to tell of
-        self._downstream: int | None = None
+        url = target.downstream_url
+        self._third_parties = ThirdPartyControl(url) if url else None
         self._unread: dict[str, int] = {}  # messages of a queue
-        self._found: Breaker | None = None
-        self._searched_s = self._began_s - 1.0
-        self._circuit_state: str | None = None
-        self._kept = ""  # with the circuit's state
-        self._is_rewritten = False
-        self.circuit_changes: list[tuple[float, str, str]] = []
+
+    # --- before it runs -----------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Do once what will be done again and again. Raises TargetError for what is refused.
+
+        A sample takes a refusal for a gap: a run that could not see anything should not begin.
+        """
+        asked: dict[str, Callable[[], Any]] = {
+            "how much its queues hold": lambda: self._depths(
+                (*self._queues.work, *self._queues.dead)
+            ),
+            "its dead letters": lambda: queues.check_readable(
+                self._session.client("sqs"), self._queues.dead, self._target.endpoint_url
+            ),
+            "what was processed": self._record.read_on,
+            "what was set aside": self._record.check_aside,
+            "the circuit": self._circuit.look,
+            "the state of its event source mappings": self._mapping,
+            "the third parties": self._downstream_rate,
+        }
+        for what, look in asked.items():
+            try:
+                look()
+            except Exception as error:
+                raise TargetError(
+                    f"{what} can't be read",
+                    where=f"{self._target.name} ({self._target.stack_name})",
+                    found=str(error) or type(error).__name__,
+                    expected="leave to read what shows whether a message is lost",
+                ) from None
 
     # --- while it runs ------------------------------------------------------------------------
 
     def sample(self, accepted: Mapping[str, float] | None = None) -> Sample:
         """Look once; raises nothing. `accepted` is message id -> when, in seconds of the epoch."""
         visible, in_flight = self._waiting()
-        processed = self._try(self._processed_so_far)
-        circuit = self.look_at_circuit()
-        is_rewritten, self._is_rewritten = self._is_rewritten, False
+        processed = self._try(self._record.read_on)
+        circuit = self._try(self._circuit.look)
         oldest = None if accepted is None or processed is None else self.oldest(accepted, processed)
         return Sample(
             at_s=round(self._now() - self._began_s, 3),
@@ -127,8 +127,8 @@ class Observer:
             oldest=oldest[0] if oldest else None,
             oldest_age_s=oldest[1] if oldest else 0.0 if oldest is not None else None,
             circuit=circuit,
-            circuit_rewritten=is_rewritten,
-            mapping=self._try(lambda: mappings_state(self._topology.mappings, self._session)),
+            circuit_rewritten=self._circuit.was_rewritten(),
+            mapping=self._try(self._mapping),
             downstream=self._try(self._downstream_rate),
             processed=None if processed is None else len(processed),
         )
@@ -143,37 +143,19 @@ class Observer:
         first = min(waiting, default=None)
         return (first[1], round(max(0.0, self._now() - first[0]), 3)) if first else ()
 
-    def look_at_circuit(self) -> str | None:
-        """How the circuit stands; None: there is none, or it can't be seen. Raises nothing.
-
-        What changes from look to look is kept in `circuit_changes`: when, in seconds of the epoch,
-        from which state and to which.
-        """
-        seen = self._try(self._circuit)
-        if seen is None:
-            return None
-        state, kept = seen
-        before, self._circuit_state = self._circuit_state, state
-        if before is not None and state != before:
-            self.circuit_changes.append((self._now(), before, state))
-        self._is_rewritten |= state == before == OPEN and kept != self._kept
-        self._kept = kept
-        return state
-
     def watch_circuit(self, is_over: Callable[[], bool]) -> None:
-        """Look at the circuit again and again, in a thread or greenlet of the caller's.
+        """See `CircuitWatch.watch`."""
+        self._circuit.watch(is_over)
 
-        Half open is over in the time of one call, and no sample sees it. So there are many looks a
-        second while it isn't closed; each is one read.
-        """
-        while not is_over():
-            state = self.look_at_circuit()
-            time.sleep(CLOSED_LOOK_SECONDS if state in (CLOSED, None) else LOOK_SECONDS)
+    @property
+    def circuit_changes(self) -> list[tuple[float, str, str]]:
+        """When, in seconds of the epoch, it changed from which state and to which."""
+        return self._circuit.changes
 
     @property
     def processed_so_far(self) -> Mapping[str, int]:
         """What the samples have found: message id -> how often its whole effect stands."""
-        return self._tally.whole
+        return self._record.so_far
 
     def quiet(self, unprocessed: int) -> bool:
         """Whether all has come to rest, by the samples so far: nothing waits or is in flight.
@@ -194,27 +176,14 @@ class Observer:
 
         All of it is read now. Raises TargetError where it can't be: then nothing shows a loss.
         """
-        for reading in self._ends:
-            _surely(f"the effects in {reading.place}", partial(reading.all, self._now))
-        return whole(self._effects())
-
-    def partial(self, processed: Collection[str]) -> dict[str, str]:
-        """The messages that left something but not all, and where; as `processed` has read it."""
-        return in_part(self._effects(), processed)
+        return self._record.processed()
 
     def processed_at(self) -> dict[str, float]:
         """When each message's effect was first seen whole, in seconds of the epoch.
 
         That is after it came to stand: by a sample's interval, and more where stores are large.
         """
-        messages = by_message(self._effects())
-        measure = measure_of(messages)
-        seen = {reading.place: reading.seen for reading in self._ends}
-        return {
-            message: max(seen[place][message] for place in left)
-            for message, left in messages.items()
-            if measure.times(left)
-        }
+        return self._record.processed_at()
 
     def held(self) -> dict[str, str]:
         """The messages that stand in queues, dead-letter queues and failure buckets, and where.
@@ -222,11 +191,8 @@ class Observer:
         Places are logical ids. What is there and can't be received is among the doubts. Raises
         TargetError where a place can't be read.
         """
-        found: dict[str, str] = {}
+        found = self._record.aside()
         self._unread.clear()
-        for reading in self._aside:
-            ids = _surely(f"what is in {reading.place}", partial(reading.all, self._now))
-            found |= dict.fromkeys(ids, reading.place)
         client = self._session.client("sqs")
         for queue in (*self._queues.dead, *self._queues.work):
             read = partial(
@@ -236,7 +202,7 @@ class Observer:
                 endpoint_url=self._target.endpoint_url,
                 is_dead=queue in self._queues.dead,
             )
-            shown = _surely(f"what is in {queue.logical_id}", read)
+            shown = surely(f"what is in {queue.logical_id}", read)
             if shown.unread:
                 self._unread[queue.logical_id] = shown.unread
             for body in shown.bodies:
@@ -252,27 +218,28 @@ class Observer:
             f"{place} holds {count} messages that could not be read"
             for place, count in self._unread.items()
         ]
-        if not self._ends:
+        if not self._record.ends:
             told.append(
                 "no table, bucket or queue of the stack is written to by its own code alone: "
                 "nothing shows what was processed"
             )
         return tuple(told)
 
-    def downstream_counts(self) -> list[Mapping[str, Any]]:
-        """Calls of each second, as the local third parties counted them: at_s, downstream, calls, …
+    def doubled(self) -> str:
+        """Whether every message may be done more than once, and where; "" where nothing says so.
 
-        Raises OSError where they can't be asked; empty where the target has none.
+        What a whole effect is, is taken from the messages that were sent first, and a stack that
+        doubles each looks the same as one that leaves two effects. Those that differ in nothing but
+        their key can be either. As `processed` has read it; raises TargetError.
         """
-        if self._target.downstream_url is None:
-            return []
-        return list(self._ask(f"counts?since={int(self._began_s)}")["seconds"])
+        return self._record.doubled()
 
     def downstream_calls(self) -> list[Mapping[str, Any]]:
-        """Each call that reached them: began_ms, ended_ms, downstream, answer, key. As above."""
-        if self._target.downstream_url is None:
-            return []
-        return list(self._ask(f"calls?since={int(self._began_s * 1000)}"))
+        """Each call that reached the local third parties; empty where the target has none.
+
+        See `ThirdPartyControl.calls`. Raises OSError where they can't be asked.
+        """
+        return self._third_parties.calls(self._began_s) if self._third_parties else []
 
     def redrive(self) -> dict[str, int]:
         """Dead letters go back where they came from; how many did, by dead-letter queue.
@@ -283,9 +250,6 @@ class Observer:
         return queues.redrive(client, self._topology, has_tasks=has_tasks)
 
     # --- the parts ----------------------------------------------------------------------------
-
-    def _effects(self) -> dict[str, dict[str, int]]:
-        return {reading.place: reading.found for reading in self._ends}
 
     def _try(self, look: Callable[[], Seen]) -> Seen | None:
         """What is seen; None where the service refuses, or doesn't answer, or not as expected."""
@@ -312,52 +276,8 @@ class Observer:
         depths = self._depths(self._queues.dead)
         return sum(one.visible + one.in_flight for one in depths) if depths else None
 
-    def _processed_so_far(self) -> Collection[str]:
-        for reading in self._ends:
-            reading.go_on(READ_SECONDS, self._now)
-        self._tally.add({reading.place: reading.new for reading in self._ends})
-        for reading in self._ends:
-            reading.new.clear()
-        return self._tally.whole
-
-    def _circuit(self) -> tuple[str, str] | None:
-        breaker = self._breaker or self._found_breaker()
-        return look(breaker, self._session) if breaker else None
-
-    def _found_breaker(self) -> Breaker | None:
-        """The one that nobody named, looked for once a second."""
-        if self._now() - self._searched_s >= 1.0:
-            self._found = find_breaker(self._topology.tables, self._session, self._pattern)
-            self._searched_s = self._now()
-        return self._found
+    def _mapping(self) -> str | None:
+        return mappings_state(self._topology.mappings, self._session)
 
     def _downstream_rate(self) -> int | None:
-        if self._target.downstream_url is None:
-            return None
-        told = self._ask(f"counts?since={self._told_second + 1}")
-        last = int(told["now_s"]) - 1  # the last second that is over
-        if last <= self._told_second:
-            return self._downstream
-        calls: dict[int, int] = {}
-        for one in told["seconds"]:
-            if one["at_s"] <= last:
-                calls[one["at_s"]] = calls.get(one["at_s"], 0) + one["calls"]
-        self._told_second = last
-        self._downstream = max(calls.values(), default=0)
-        return self._downstream
-
-    def _ask(self, what: str) -> Any:
-        base = str(self._target.downstream_url).rstrip("/").removesuffix(CONTROL)
-        with urllib.request.urlopen(f"{base}{CONTROL}/{what}", timeout=CONTROL_SECONDS) as answer:
-            return json.load(answer)
-
-
-def _surely(what: str, read: Callable[[], Seen]) -> Seen:
-    """What is read in a few tries. Raises TargetError where all fail."""
-    for number in range(TRIES):
-        try:
-            return read()
-        except Exception as error:
-            found = str(error) or type(error).__name__
-            time.sleep(min(0.1 * 2**number, 1.0))
-    raise TargetError(f"{what} can't be read", found=found, expected=f"an answer in {TRIES} tries")
+        return self._third_parties.busiest(self._began_s) if self._third_parties else None

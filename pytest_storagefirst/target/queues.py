@@ -7,7 +7,7 @@ import re
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,13 @@ def contents(sqs: Any, queue: Queue, *, endpoint_url: str | None, is_dead: bool)
     received = list(_received(sqs, queue, LOOKED_AT_SECONDS, told.visible))
     _give_back(sqs, queue, [one["ReceiptHandle"] for one in received])
     return Contents(tuple(one["Body"] for one in received), max(0, there - len(received)))
+
+
+def check_readable(sqs: Any, wanted: Iterable[Queue], endpoint_url: str | None) -> None:
+    """Try to look into queues of dead letters as `contents` will. Raises botocore's errors."""
+    for queue in wanted:
+        if not endpoint_url or _shown(endpoint_url, queue.url) is None:
+            sqs.receive_message(QueueUrl=queue.url, VisibilityTimeout=0, WaitTimeSeconds=0)
 
 
 def _shown(endpoint_url: str, queue_url: str) -> list[str] | None:

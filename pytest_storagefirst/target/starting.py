@@ -79,7 +79,7 @@ def start_emulator(
         began(process, url)
         until = time.monotonic() + STARTS_WITHIN_S
         while running.poll() is None and time.monotonic() < until:
-            if answers(url):
+            if not amiss_at(url):
                 return
             time.sleep(_POLL_S)
         process.end()
@@ -91,16 +91,20 @@ def start_emulator(
     )
 
 
-def answers(url: str) -> bool:
-    """Whether an emulator answers there."""
+def amiss_at(url: str) -> str:
+    """ "" where an emulator answers; else what is found there."""
     if not url:
-        return False
+        return "it was not started"
     connection = http.client.HTTPConnection(url.partition("//")[2], timeout=5)
     try:
         connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        answer = connection.getresponse()
+        if answer.status == 200 and b'"services"' in answer.read():
+            return ""
+        server = answer.headers.get("Server") or "something"
+        return f"at {url} {server} answers, with {answer.status}, which is no ministack"
+    except (OSError, http.client.HTTPException) as error:
+        return f"at {url} nothing answers as expected: {error or type(error).__name__}"
     finally:
         connection.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.stack.topology import Bucket, Queue, Table, Topology
 from pytest_storagefirst.target.effects import ids_in_item, ids_in_text
-from pytest_storagefirst.target.queues import contents, is_named, written_by_configuration
+from pytest_storagefirst.target.queues import contents as contents_of_queue
+from pytest_storagefirst.target.queues import is_named, written_by_configuration
 
 OBJECTS_A_PAGE = 20  # each of which may have to be got
 ITEMS_A_PAGE = 2_000  # and never more than a megabyte, which is DynamoDB's own limit
@@ -22,6 +23,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 
 Store = Table | Bucket
 Page = Mapping[str, int]  # message id -> effects on this page
+Contents = Callable[[Collection[str]], Iterator[tuple[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,15 @@ class Reading:
 
     `found` is message id -> effects, as far as is known; `seen` when each was first seen, by the
     clock that is given. What `pages` yields is one page after the other of a new pass; told True,
-    it reads what stands at this moment.
+    it reads what stands at this moment. `contents` is read anew at each call: (message, what an
+    effect of it alone holds, without its key) for those messages.
     """
 
-    def __init__(self, place: str, pages: Callable[[bool], Iterator[Page]]) -> None:
+    def __init__(
+        self, place: str, pages: Callable[[bool], Iterator[Page]], contents: Contents
+    ) -> None:
         self.place = place
+        self.contents = contents
         self.found: dict[str, int] = {}
         self.seen: dict[str, float] = {}
         self.new: dict[str, int] = {}  # of `found`, what came since somebody emptied it
@@ -123,11 +129,12 @@ class Reading:
 
 def reading_of(store: Store, session: Any, pattern: re.Pattern[str]) -> Reading:
     """How a table or bucket is read: the effects of messages whose ids fit the pattern."""
+    read: _Items | _Objects
     if isinstance(store, Table):
-        client, name = session.client("dynamodb"), store.name
-        return Reading(store.logical_id, lambda exactly: _items(client, name, pattern, exactly))
-    objects = _Objects(session.client("s3"), store.name, pattern)
-    return Reading(store.logical_id, lambda exactly: objects.pages())
+        read = _Items(session.client("dynamodb"), store, pattern)
+    else:
+        read = _Objects(session.client("s3"), store.name, pattern)
+    return Reading(store.logical_id, read.pages, read.contents)
 
 
 def reading_of_queue(
@@ -135,34 +142,68 @@ def reading_of_queue(
 ) -> Reading:
     """How a queue is read in which messages end. Where one has to receive, only at the end."""
 
+    def bodies() -> tuple[str, ...]:
+        client = session.client("sqs")
+        shown = contents_of_queue(client, queue, endpoint_url=endpoint_url, is_dead=True)
+        if shown.unread:
+            raise LookupError(f"{shown.unread} messages could not be received")
+        return shown.bodies
+
     def pages(exactly: bool) -> Iterator[Page]:
         if not exactly and not endpoint_url:
             return
-        client = session.client("sqs")
-        shown = contents(client, queue, endpoint_url=endpoint_url, is_dead=True)
-        if shown.unread:
-            raise LookupError(f"{shown.unread} messages could not be received")
         page: Counter[str] = Counter()
-        for body in shown.bodies:
+        for body in bodies():
             page.update(ids_in_text(body, pattern))
         yield page
 
-    return Reading(queue.logical_id, pages)
+    def contents(wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
+        for body in bodies():
+            for message in _alone(ids_in_text(body, pattern), wanted):
+                yield message, body
+
+    return Reading(queue.logical_id, pages, contents)
 
 
-def _items(client: Any, table: str, pattern: re.Pattern[str], consistently: bool) -> Iterator[Page]:
-    asked: dict[str, Any] = {"TableName": table, "ConsistentRead": consistently}
-    if not consistently:
-        asked["Limit"] = ITEMS_A_PAGE
-    while True:
-        answer = client.scan(**asked)
-        page: Counter[str] = Counter()
-        for item in answer["Items"]:
-            page.update(ids_in_item(item, pattern))
-        yield page
-        if not answer.get("LastEvaluatedKey"):
-            return
-        asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+def _alone(found: Page, wanted: Collection[str]) -> Collection[str]:
+    """The one message that an effect is of; none where several meet in it."""
+    return found.keys() & set(wanted) if len(found) == 1 else ()
+
+
+class _Items:
+    """The items of a table."""
+
+    def __init__(self, client: Any, table: Table, pattern: re.Pattern[str]) -> None:
+        self._client = client
+        self._table = table
+        self._pattern = pattern
+
+    def pages(self, exactly: bool) -> Iterator[Page]:
+        for items in self._scan(exactly):
+            page: Counter[str] = Counter()
+            for item in items:
+                page.update(ids_in_item(item, self._pattern))
+            yield page
+
+    def contents(self, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
+        for items in self._scan(True):
+            for item in items:
+                rest = {
+                    name: value for name, value in item.items() if name not in self._table.key_names
+                }
+                for message in _alone(ids_in_item(item, self._pattern), wanted):
+                    yield message, rest
+
+    def _scan(self, consistently: bool) -> Iterator[list[Mapping[str, Any]]]:
+        asked: dict[str, Any] = {"TableName": self._table.name, "ConsistentRead": consistently}
+        if not consistently:
+            asked["Limit"] = ITEMS_A_PAGE
+        while True:
+            answer = self._client.scan(**asked)
+            yield answer["Items"]
+            if not answer.get("LastEvaluatedKey"):
+                return
+            asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 class _Objects:
@@ -175,15 +216,23 @@ class _Objects:
         self._got: dict[tuple[str, str], Page] = {}
         self._since = datetime.now(UTC) - CLOCKS_DIFFER
 
-    def pages(self) -> Iterator[Page]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
-        for listed in pages:
-            objects = listed.get("Contents", ())
+    def pages(self, exactly: bool) -> Iterator[Page]:
+        for objects in self._listed():
             for start in range(0, len(objects), OBJECTS_A_PAGE):
                 page: Counter[str] = Counter()
                 for one in objects[start : start + OBJECTS_A_PAGE]:
                     page.update(self._ids(one))
                 yield page
+
+    def contents(self, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
+        for objects in self._listed():
+            for one in objects:
+                for message in _alone(self._ids(one), wanted):
+                    yield message, self._text(one)
+
+    def _listed(self) -> Iterator[list[Mapping[str, Any]]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        return (listed.get("Contents", []) for listed in pages)
 
     def _ids(self, one: Mapping[str, Any]) -> Page:
         in_key = ids_in_text(one["Key"], self._pattern)
@@ -191,6 +240,9 @@ class _Objects:
             return in_key
         known = one["Key"], one["ETag"]
         if known not in self._got:
-            body = self._client.get_object(Bucket=self._bucket, Key=one["Key"])["Body"].read()
-            self._got[known] = ids_in_text(body.decode("utf-8", "replace"), self._pattern)
+            self._got[known] = ids_in_text(self._text(one), self._pattern)
         return self._got[known]
+
+    def _text(self, one: Mapping[str, Any]) -> str:
+        body = self._client.get_object(Bucket=self._bucket, Key=one["Key"])["Body"].read()
+        return str(body.decode("utf-8", "replace"))

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ CODE = "def handler(event, context):\n    return {}\n"
 URL = "https://payments.example/charges"
 
 
-def template() -> dict[str, Any]:
+def template(**variables: str) -> dict[str, Any]:
     return {
         "Resources": {
             "Role": {
@@ -77,6 +77,7 @@ def template() -> dict[str, Any]:
                             "TABLE_NAME": {"Ref": "Orders"},
                             "DOWNSTREAM_URL": URL,
                             "STORAGEFIRST_AGENT": "/shop/agent",
+                            **variables,
                         }
                     },
                 },
@@ -157,12 +158,14 @@ def clients(endpoint_url: str) -> Clients:
     return made
 
 
-def deploy(endpoint_url: str, stack: str = STACK, *, tagged: bool = True) -> Target:
+def deploy(
+    endpoint_url: str, stack: str = STACK, *, tagged: bool = True, **variables: str
+) -> Target:
     made = clients(endpoint_url)
     formation = made.client("cloudformation")
     formation.create_stack(
         StackName=stack,
-        TemplateBody=json.dumps(template()),
+        TemplateBody=json.dumps(template(**variables)),
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": "storagefirst:drills", "Value": "allowed"}] if tagged else [],
     )
@@ -251,3 +254,28 @@ def emptied(target: Target) -> None:
 def drill_file(folder: Path, text: str, name: str = "own.toml") -> str:
     (folder / name).write_text(text, encoding="utf-8")
     return name
+
+
+class Watching:
+    """A watcher that neither sends nor looks; `as_broken` is done when the clock begins."""
+
+    def __init__(self, as_broken: Callable[[], object] = lambda: None) -> None:
+        self.as_broken = as_broken
+
+    def before(self) -> bool:
+        return True
+
+    def made(self, change: Any) -> None:
+        pass
+
+    def broken(self) -> None:
+        self.as_broken()
+
+    def during(self) -> None:
+        pass
+
+    def ending(self) -> None:
+        pass
+
+    def mended(self) -> None:
+        pass

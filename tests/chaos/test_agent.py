@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_storagefirst.chaos import agent
-from pytest_storagefirst.chaos.breaking import consumers
+from pytest_storagefirst.chaos.breaking import functions
 from tests.chaos import stage
 
 
@@ -140,4 +140,4 @@ def test_it_needs_nothing_but_botocore():
             roots.add(str(node.module).partition(".")[0])
 
     assert roots <= sys.stdlib_module_names | {"botocore"}
-    assert agent.VARIABLE == consumers.AGENT_VARIABLE
+    assert agent.VARIABLE == functions.AGENT_VARIABLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.errors import DrillError, ReplayError
 from pytest_storagefirst.faults.catalogue import KINDS as CATALOGUE
 from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.load.profiles import Action
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 FOUND = {
@@ -60,14 +62,14 @@ def test_every_counterpart_is_a_fault_of_drills():
     assert {"response-lost", "crash-after"} <= set(CATALOGUE)
 
 
-def replay_file(folder: Path, *plan: str) -> Path:
+def replay_file(folder: Path, *plan: str, bad: tuple[str, ...] = ()) -> Path:
     schedule = Schedule((Send("m1", "Work", {"id": "{unique}"}),)).to_json()
     document = {
         "format": "storagefirst-replay",
         "version": 1,
         "template": "template.yaml",
         "property": "no-duplicate-effects",
-        "bad": [],
+        "bad": bad,
         "kept": {},
         "schedule": {**schedule, "plan": list(plan)},
         "story": [],
@@ -93,6 +95,12 @@ def test_a_replay_file_is_a_drill_and_says_what_it_leaves_out(shop, tmp_path):
     assert change.place == "FromWork"
 
 
+def test_bad_messages_of_a_replay_file_are_bad_messages_of_the_drill(tmp_path):
+    drill = find_drill(replay_file(tmp_path, bad=("m1",)).name, tmp_path)
+
+    assert drill.faults == (Fault("poison", options={"messages": 1}),)
+
+
 def test_a_replay_file_without_any_counterpart_is_refused(tmp_path):
     file = replay_file(tmp_path, "Worker: dynamodb.PutItem #1: response-lost")
 
@@ -106,6 +114,48 @@ def test_a_file_that_is_no_replay_file_is_refused(tmp_path):
 
     with pytest.raises(ReplayError, match="no replay file"):
         find_drill("other.json", tmp_path)
+
+
+def load_report(folder: Path, *actions: dict[str, object]) -> Path:
+    file = folder / "report.json"
+    file.write_text(json.dumps({"kind": "load", "run": "r1", "actions": actions}))
+    return file
+
+
+def test_what_a_failing_load_run_did_to_its_target_is_a_drill(tmp_path):
+    script = ["outage 40 s", "slow start 20 s", "response lost 5 s", "brownout 10 s", "healthy"]
+    file = load_report(
+        tmp_path,
+        asdict(Action(5, "downstream", tuple(script))),
+        asdict(Action(90, "redrive")),
+    )
+    drill = find_drill(file.name, tmp_path)
+
+    assert drill.faults == (
+        Fault("outage", at_s=5, for_s=40),
+        Fault("outage", at_s=45, for_s=20),
+        Fault("outage", at_s=70, for_s=10),
+        Fault("redrive", at_s=90, for_s=10),
+    )
+    [left_out] = drill.unmatched
+    assert "response lost" in left_out
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ((), "load alone"),
+        (({"at_s": 5, "kind": "downstream", "script": ["response lost 5 s"]},), "response lost"),
+        (({"at_s": "soon", "kind": "downstream", "script": []},), "can't be read"),
+        (({"at_s": 5, "kind": "downstream", "script": ["flood 5 s"]},), "flood"),
+    ],
+)
+def test_a_load_run_without_a_counterpart_is_refused(action, told, tmp_path):
+    load_report(tmp_path, *action)
+
+    with pytest.raises(DrillError) as caught:
+        find_drill("report.json", tmp_path)
+    assert told in caught.value.line
 
 
 def test_the_drills_of_the_wheel_are_those_of_the_repository():

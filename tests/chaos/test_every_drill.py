@@ -15,11 +15,12 @@ import pytest
 from pytest_storagefirst.chaos import journal as journals
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.drill import Drill, drill_names, find_drill
+from pytest_storagefirst.chaos.driving import Drilling
 from pytest_storagefirst.chaos.guards import Guards, guards_of, live_name
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.recover import recover
-from pytest_storagefirst.chaos.run import Drilling, run
+from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 
@@ -65,26 +66,12 @@ def test_what_a_drill_changed_is_as_before(name, shop, tmp_path):
     seen: list[Any] = []
     said: list[str] = []
 
-    class Watching:
-        def before(self) -> bool:
-            return True
-
+    class Watching(stage.Watching):
         def made(self, change: Any) -> None:
             seen.append(stage.configuration(shop))
 
-        def broken(self) -> None:
-            said.append("the clock began")
-
-        def during(self) -> None:
-            pass
-
-        def ending(self) -> None:
-            pass
-
-        def mended(self) -> None:
-            assert stage.configuration(shop) == before
-
-    how = replace(drilling(shop, tmp_path, said), watcher=lambda *_: Watching())
+    watching = Watching(lambda: said.append("the clock began"))
+    how = replace(drilling(shop, tmp_path, said), watcher=lambda *_: watching)
     outcome = run(quick(name, 11), how)
 
     assert stage.configuration(shop) == before

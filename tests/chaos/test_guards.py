@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 from click.testing import CliRunner, Result
 
+from pytest_storagefirst.chaos import driving
 from pytest_storagefirst.chaos import guards as guarding
-from pytest_storagefirst.chaos import run as drill_run
 from pytest_storagefirst.chaos.guards import Guards, live_name
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.run import run
@@ -24,7 +24,7 @@ from pytest_storagefirst.target import target as target_module
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 from tests.chaos.test_every_drill import drilling, quick
-from tests.chaos.test_trouble import Doing, client_error, refusing
+from tests.chaos.test_trouble import client_error, refusing
 
 Command = Callable[..., Result]
 CONFIGURATION = """
@@ -271,7 +271,7 @@ def test_an_alarm_that_is_not_ok_blocks(state, shop, tmp_path):
 
 @pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
 def test_an_alarm_stops_a_drill_that_runs(state, shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(drill_run, "GUARD_EVERY_S", 0.0)
+    monkeypatch.setattr(driving, "GUARD_EVERY_S", 0.0)
     alarm(shop, "OK")
     before = stage.configuration(shop)
     client = shop.session().client("cloudwatch")
@@ -287,7 +287,7 @@ def test_an_alarm_stops_a_drill_that_runs(state, shop, tmp_path, monkeypatch):
     how = replace(
         drilling(shop, tmp_path),
         guards=Guards(alarms=("errors",)),
-        watcher=lambda *_: Doing(goes_off),
+        watcher=lambda *_: stage.Watching(goes_off),
     )
     outcome = run(drill, how)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from pytest_storagefirst.chaos import agent
 from pytest_storagefirst.chaos.guards import live_name
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.recover import recover
@@ -33,6 +34,7 @@ import boto3
 table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
 
 
+WRAPPED
 def handler(event, context):
     failures = []
     for record in event["Records"]:
@@ -45,19 +47,29 @@ def handler(event, context):
             ON_FAILURE
     return {"batchItemFailures": failures}
 """
+AGENT = "/shop/agent"
+WRAPPED = "import agent\n\n\n@agent.with_faults"
 REPORTED = 'failures.append({"itemIdentifier": record["messageId"]})'
 SWALLOWED = "pass  # the defect: it is acknowledged all the same"
 
 
-def folder_of(place: Path, on_failure: str) -> Path:
-    """The blueprint of a stack with a third party, with another handler and little patience."""
+def folder_of(place: Path, on_failure: str, wrapped: str = "") -> Path:
+    """The blueprint of a stack with a third party, with another handler and little patience.
+
+    The function names the agent's parameter; whether it carries the agent is another thing.
+    """
     blueprint = template_path("blueprint:breaker-in-handler")
     shutil.copytree(blueprint.parent, place)
     text = blueprint.read_text(encoding="utf-8")
     text = text.replace("VisibilityTimeout: 180", "VisibilityTimeout: 2")
     text = text.replace("Timeout: 30", "Timeout: 2")
+    variables = "        Variables:\n"
+    assert text.count(variables) == 1
+    text = text.replace(variables, f"{variables}          {agent.VARIABLE}: {AGENT}\n")
     (place / "template.yaml").write_text(text, encoding="utf-8")
-    (place / "src" / "app.py").write_text(APP.replace("ON_FAILURE", on_failure))
+    app = APP.replace("ON_FAILURE", on_failure).replace("WRAPPED", wrapped)
+    (place / "src" / "app.py").write_text(app)
+    shutil.copy(agent.__file__, place / "src")
     settings = place / "storagefirst.toml"
     settings.write_text(settings.read_text().partition("[circuit]")[0])
     return place
@@ -73,7 +85,7 @@ def up(place: Path) -> Iterator[tuple[Path, Target]]:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Target]]:
-    yield from up(folder_of(tmp_path_factory.mktemp("sound") / "shop", REPORTED))
+    yield from up(folder_of(tmp_path_factory.mktemp("sound") / "shop", REPORTED, WRAPPED))
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +157,48 @@ def test_messages_that_wait_or_come_twice_are_accounted_for(name, sound, monkeyp
 
     assert result.exit_code == 0, result.output
     assert report["ledger"]["duplicated"] == []
+
+
+# --- the agent --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("function-latency", 'kind = "slow"\nseconds = 1'),
+        ("function-error", 'kind = "error"'),
+    ],
+)
+def test_the_agent_does_what_it_is_told_until_it_is_undone(name, fault, sound, monkeypatch):
+    """Every invocation, where the drills of these names strike some: chance proves nothing."""
+    folder, target = sound
+    text = f"""summary = "As {name}."
+        needs = ["agent"]
+        [steady_state]
+        [[faults]]
+        for = "8 s"
+        {fault}
+        [expected]
+        properties = ["no-message-loss", "drains"]"""
+    stage.drill_file(folder, text, f"{name}.toml")
+    result, report = drilled(sound, f"{name}.toml", monkeypatch, 8)
+
+    assert result.exit_code == 0, result.output
+    assert report["shown"]
+    assert report["ledger"]["lost"] == []
+    [change] = report["changes"]
+    assert (change["place"], change["before"]) == (AGENT, None)
+    with pytest.raises(target.session().client("ssm").exceptions.ParameterNotFound):
+        target.session().client("ssm").get_parameter(Name=AGENT)
+
+
+def test_orders_that_nobody_follows_show_nothing(broken, monkeypatch):
+    """The variable is there, and the handler is not wrapped."""
+    result, report = drilled(broken, "function-error", monkeypatch, 2)
+
+    assert result.exit_code == 4, result.output
+    assert report["shown"]
+    assert "not shown that it was felt: no invocation of" in result.output
 
 
 # --- all drills on ministack ------------------------------------------------------------------

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from pytest_storagefirst.chaos import journal as journals
 from pytest_storagefirst.chaos import undo as undoing
 from pytest_storagefirst.chaos.drill import drill_names
+from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.recover import recover
-from pytest_storagefirst.chaos.run import Outcome, run
+from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.undo import FAILED, MOVED, MOVED_ITSELF
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -30,33 +31,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(undoing, "_PAUSE_S", 0.0)
 
 
-class Doing:
-    """Does something as soon as the faults are in effect."""
-
-    def __init__(self, what: Any) -> None:
-        self.what = what
-
-    def before(self) -> bool:
-        return True
-
-    def made(self, change: Any) -> None:
-        pass
-
-    def broken(self) -> None:
-        self.what()
-
-    def during(self) -> None:
-        pass
-
-    def ending(self) -> None:
-        pass
-
-    def mended(self) -> None:
-        pass
-
-
 def run_and(name: str, target: Target, folder: Path, what: Any, said: list[str]) -> Outcome:
-    how = replace(drilling(target, folder, said), watcher=lambda *_: Doing(what))
+    how = replace(drilling(target, folder, said), watcher=lambda *_: stage.Watching(what))
     return run(quick(name), how)
 
 
@@ -106,7 +82,7 @@ def test_a_signal_ends_the_clock(number, shop, tmp_path):
     handlers = signal.getsignal(number)
     drill = quick("consumer-disabled")
     drill = replace(drill, faults=tuple(replace(one, for_s=600) for one in drill.faults))
-    kill = Doing(lambda: os.kill(os.getpid(), number))
+    kill = stage.Watching(lambda: os.kill(os.getpid(), number))
     outcome = run(drill, replace(drilling(shop, tmp_path), watcher=lambda *_: kill))
 
     assert outcome.stopped == f"{number.name} came"
@@ -141,6 +117,19 @@ def test_what_someone_else_changed_is_told_and_left(own_shop, tmp_path):
     assert recover(own_shop, tmp_path).found == 0
     assert holder(own_shop) is None
     assert mapping.enabled
+
+
+def test_a_fault_that_someone_ends_before_its_time_shows_nothing(shop, tmp_path):
+    mapping = shop.topology().mappings[0]
+    client = shop.session().client("lambda")
+
+    def switch_on() -> None:
+        client.update_event_source_mapping(UUID=mapping.uuid, Enabled=True)
+
+    outcome = run_and("consumer-disabled", shop, tmp_path, switch_on, [])
+
+    assert outcome.problems == ["FromWork: enabled: the fault was not in effect to its end"]
+    assert outcome.is_undone
 
 
 def test_a_policy_that_grew_meanwhile_keeps_what_others_added(own_shop, tmp_path, monkeypatch):
@@ -497,7 +486,7 @@ def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
     if child == 0:
         try:
             how = drilling(shop, tmp_path / "lost laptop")
-            kill = Doing(lambda: os.kill(os.getpid(), signal.SIGKILL))
+            kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
             run(
                 quick("consumer-disabled"),
                 replace(how, copies=(copy,), watcher=lambda *_: kill),

@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Stack:
     """`told` may say: lose_every, double_every, reset_every, reject_every, fail_every (of messages,
-    by number), stall_from_s and stall_s, held (messages in its queues), status and says (of every
-    answer)."""
+    by number), stall_from_s and stall_s, held (messages in its queues), at_work_s (since the first
+    message), count_s (for how long it counts), status and says (of every answer)."""
 
     def __init__(self, told):
         self.told = told
@@ -67,7 +67,10 @@ class Stack:
         return bool(every) and number % every == 0
 
     def count(self):
-        return {"effects": len(self.effects), "held": self.told.get("held", 0)}
+        time.sleep(self.told.get("count_s", 0))
+        since_s = time.monotonic() - (self.began or 0)
+        rests = since_s >= self.told.get("at_work_s", 0)
+        return {"effects": len(self.effects), "held": self.told.get("held", 0), "rests": rests}
 
     def state(self):
         with self.lock:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_storagefirst.load.watch import left_over
+from pytest_storagefirst.load.preparing import FoundBefore, found_before
+from pytest_storagefirst.load.profiles import Action, Phase, Profile
 from pytest_storagefirst.target.observe import Sample
 
 from .conftest import wait_until
@@ -21,6 +22,14 @@ def test_the_third_party_is_healed_before_and_after(door, load):
     assert ended.report["why"][-1] == told
 
 
+def test_the_last_second_has_all_readings(door, load):
+    ended = load(door(count_s=0.8), "short").ended()
+
+    assert ended.exit == 0, ended.text
+    last = ended.report["timeline"][-1]
+    assert last["processed"] == ended.report["ledger"]["processed"]
+
+
 def test_a_run_without_its_report_shows_nothing(door, load):
     running = load(door(), "short")
     report = running.folder / "report"
@@ -35,13 +44,26 @@ def test_a_run_without_its_report_shows_nothing(door, load):
 
 
 @pytest.mark.parametrize(
-    ("sample", "told"),
+    ("sample", "actions", "told", "in_the_way"),
     [
-        (Sample(0), ""),
-        (Sample(0, visible=0, in_flight=0, dead=0, circuit="CLOSED"), ""),
-        (Sample(0, visible=1, in_flight=2), "the queues were not empty: 3 messages"),
-        (Sample(0, dead=4, circuit="OPEN"), "dead-letter queues held 4, the circuit was OPEN"),
+        (Sample(0), (), "", ""),
+        (Sample(0, visible=0, in_flight=0, dead=0, circuit="CLOSED"), (), "", ""),
+        (Sample(0, visible=1, in_flight=0), (), *["the queues were not empty: 1 message"] * 2),
+        (Sample(0, visible=1, in_flight=2), (), *["the queues were not empty: 3 messages"] * 2),
+        (
+            Sample(0, dead=4, circuit="OPEN"),
+            (),
+            "the circuit was OPEN, dead-letter queues held 4",
+            "the circuit was OPEN",
+        ),
+        (Sample(0, dead=4), (), "dead-letter queues held 4", ""),
+        (Sample(0, dead=4), (Action(3, "redrive"),), *["dead-letter queues held 4"] * 2),
     ],
 )
-def test_what_was_there_already_is_told(sample, told):
-    assert left_over(sample) == (told and f"when it began, {told}")
+def test_what_was_there_already_is_told(sample, actions, told, in_the_way):
+    profile = Profile("p", "", (Phase("act", 10, 1, 1),), (), actions=actions)
+    before = "when it began, "
+
+    assert found_before(sample, profile) == FoundBefore(
+        told and before + told, in_the_way and before + in_the_way
+    )

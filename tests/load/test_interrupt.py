@@ -21,7 +21,9 @@ def test_amid_the_load(door, load, processes):
 
     assert ended.exit == 4, ended.text
     assert "Traceback" not in ended.text
-    assert "interrupted, " in ended.report["why"][0]
+    unsent = 480 - len(state["requests"]) + 1  # all but the one that was sent ahead
+    [why] = ended.report["why"]
+    assert why.endswith(f" s into the run: {unsent} of 480 messages were not sent")
     assert "not waited for" not in ended.text
     assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
 
@@ -36,7 +38,7 @@ def test_of_the_command_alone(door, load, number):
     ledger, state = ended.report["ledger"], server.state()
 
     assert ended.exit == 4, ended.text
-    assert "interrupted, " in ended.report["why"][0]
+    assert "of 480 messages were not sent" in ended.report["why"][0]
     assert "not waited for" not in ended.text
     assert ledger["attempted"] == ledger["processed"] == len(state["requests"]) < 480
 
@@ -50,6 +52,30 @@ def test_a_loss_stands_though_the_run_was_interrupted(door, load):
 
     assert ended.exit == 3, ended.text
     assert ended.report["ledger"]["lost"] == server.state()["lost"]
+
+
+def test_when_all_was_sent_it_is_judged_as_ever(door, load):
+    server = door(at_work_s=7)
+    running = load(server, "short", "--processes", "2")
+    wait_until(lambda: "draining" in running.process.stdout.readline(), "it drains")
+    running.interrupt()
+    ended = running.ended()
+
+    assert "interrupted: what was sent is drained" in ended.text
+    assert ended.exit == 0, ended.text
+    assert ended.report["why"] == []
+    assert ended.report["ledger"]["attempted"] == len(server.state()["requests"])
+
+
+def test_a_script_that_was_cut_short_is_told(door, load):
+    server = door(at_work_s=7)
+    running = load(server, "out-of-order")
+    wait_until(lambda: "draining" in running.process.stdout.readline(), "it drains")
+    running.interrupt()
+    ended = running.ended()
+
+    assert ended.exit == 4, ended.text
+    assert "the third party was healed before its script did it" in ended.report["why"][0]
 
 
 def test_amid_the_drain(door, load):

@@ -75,7 +75,7 @@ def test_what_was_found_is_reported(project, workers):
         "template.yaml: 214 runs, 71 faults tried in 1.2 s, interrupted; violated: no-message-loss",
         "no-message-loss: m1 was acknowledged and is lost\n  0.000  m1 sent to POST /orders\n",
         "replay of no-message-loss: out/replays/template.yaml-no-message-loss.json",
-        "report: out/report.json",
+        "report: out/report.html (report.json beside it)",
         "KeyboardInterrupt",
     ):
         assert line in process.output

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from pytest_storagefirst.cli import main
 from pytest_storagefirst.survey import templates_in
+from tests.unit.report.outline import outline_of, words_of
 
 SOUND = """
 Transform: AWS::Serverless-2016-10-31
@@ -81,11 +82,43 @@ def test_for_people_it_is_a_line_a_template(folder):
         main, ["survey", str(folder / "node"), "--report", str(folder / "report")]
     )
 
-    first, *_, last = done.output.splitlines()
+    first, *_, counts, last = done.output.splitlines()
     assert first.startswith("template.yaml: stands up, not judged: ")
     assert "template.yaml: audit: advice: 2" in done.output.splitlines()
-    assert last == "1 templates: 1 stand up, 0 judged"
+    assert counts == "1 templates: 1 stand up, 0 judged"
+    assert last == f"report: {folder / 'report' / 'report.html'} (survey.json beside it)"
     assert json.loads((folder / "report" / "survey.json").read_text(encoding="utf-8"))
+
+
+def test_a_page_of_all_templates_with_what_replays_them(folder):
+    into = folder / "report"
+
+    CliRunner().invoke(main, ["survey", str(folder), "--report", str(into), "--budget", "0"])
+
+    found = json.loads((into / "survey.json").read_text(encoding="utf-8"))["templates"]
+    page = (into / "report.html").read_text(encoding="utf-8")
+    outline_of(page)
+    assert f"{len(found)} stacks: " in words_of(page)
+    assert all(one["template"] in words_of(page) for one in found)
+    violated = [
+        one for stack in found for one in stack["properties"] if one["verdict"] == "violated"
+    ]
+    assert [one["name"] for one in violated] == ["poison-isolated"]  # there is no dead-letter queue
+    for one in violated:
+        assert (into / one["witness"]).is_file()
+        assert f"--storagefirst-replay={one['witness']}" in words_of(page)
+
+
+def test_a_report_that_cant_be_written_is_told(folder):
+    (folder / "file").write_text("")
+
+    done = CliRunner().invoke(
+        main, ["survey", str(folder / "node"), "--report", str(folder / "file" / "out")]
+    )
+
+    assert done.exit_code == 2
+    assert "can't be written: Not a directory" in done.output
+    assert "Traceback" not in done.output
 
 
 def test_a_folder_that_is_not_there():

@@ -95,7 +95,7 @@ def test_all_four_verdicts(project, workers):
             " not-applicable: 1",
             "  note: any other call got 200 {}",
             "replay of no-message-loss: out/replays/template.yaml-no-message-loss.json",
-            "report: out/report.json",
+            "report: out/report.html (report.json beside it)",
             "SKIPPED ?1? template.yaml: no FIFO queue",
         ],
     )

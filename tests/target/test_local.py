@@ -7,12 +7,15 @@ import os
 import shutil
 import signal
 import textwrap
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from pytest_storagefirst.errors import StorageFirstError, TargetError
+from pytest_storagefirst.load import command
 from pytest_storagefirst.stack.locating import template_path
 from pytest_storagefirst.target import local, starting
 from pytest_storagefirst.target.processes import Process
@@ -154,6 +157,35 @@ def test_ctrl_c_leaves_nothing_running(folder, monkeypatch):
     assert not (folder / ".storagefirst" / "local.json").exists()
 
 
+def test_what_answers_in_place_of_the_emulator_is_told():
+    class Another(BaseHTTPRequestHandler):
+        server_version = "Another/1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"It works!")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Another) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        told = starting.amiss_at(url)
+    assert told.startswith(f"at {url} Another/1 ")
+    assert told.endswith(" answers, with 200, which is no ministack")
+    assert "nothing answers as expected" in starting.amiss_at(url)
+
+
+def test_a_load_run_without_a_target_starts_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command.subprocess, "Popen", None)
+
+    with pytest.raises(TargetError, match="no local target is up"):
+        command.run_load(command.Asked("smoke", "local"))
+
+
 # --- what can't be deployed ---------------------------------------------------------------------
 
 
@@ -184,7 +216,8 @@ def test_a_failure_leaves_nothing_running(folder):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("nothing.yaml",), "no such template"),
+        (("nothing.yaml",), "no such template or blueprint"),
+        (("api-queue-tabel",), "api-queue-tabel: no such template or blueprint"),
         (("blueprint:api-que",), "no blueprint 'api-que'"),
         (("api-queue-table", "--parameter", "Size=1"), "the template has no parameter Size"),
         (("api-queue-table", "--parameter", "Size"), "is not NAME=VALUE"),
@@ -242,5 +275,6 @@ def test_which_template_is_meant(tmp_path):
     (tmp_path / "template.yml").touch()
     assert local.which(None, tmp_path) == tmp_path / "template.yml"
     assert local.which("template.yml", tmp_path) == tmp_path / "template.yml"
-    with pytest.raises(StorageFirstError, match="no such template"):
-        local.which("topic-fan", tmp_path)
+    with pytest.raises(StorageFirstError, match="no such template") as raised:
+        local.which("topic-fanuot", tmp_path)
+    assert raised.value.remedy == 'write "topic-fanout"'

@@ -15,9 +15,10 @@ from benchmarks.ministack import running
 from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.ledger.circuit import CLOSED, HALF_OPEN, OPEN
 from pytest_storagefirst.settings import Settings
-from pytest_storagefirst.target import observe
+from pytest_storagefirst.target import circuit_watch, system_of_record
 from pytest_storagefirst.target.downstream import make_server
 from pytest_storagefirst.target.observe import Observer
+from pytest_storagefirst.target.third_party_control import ThirdPartyControl
 from tests.target.observed_stack import Aimed, built, moto_server
 
 RUN = "r7f"
@@ -198,7 +199,7 @@ def test_the_last_read_misses_none_and_pages_go_on_from_sample_to_sample(
     target, orders, monkeypatch
 ):
     monkeypatch.setattr("pytest_storagefirst.target.stores.ITEMS_A_PAGE", 7)
-    monkeypatch.setattr(observe, "READ_SECONDS", 0.0)
+    monkeypatch.setattr(system_of_record, "READ_SECONDS", 0.0)
     observer = Observer(target, RUN)
     for message in ids(*range(20)):
         target.put(orders, id=message)
@@ -238,20 +239,19 @@ def test_what_left_only_a_part_is_not_processed(target, orders):
 
     # Of three messages each kind is one in ten: here the larger one is the whole.
     assert processed == dict.fromkeys(ids(1, 2), 1)
-    assert observer.partial(processed) == {ids(3)[0]: "Receipts"}
 
 
 def test_a_last_read_that_fails_says_so_and_one_that_recovers_does_not(target, monkeypatch):
-    monkeypatch.setattr(observe.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(system_of_record.time, "sleep", lambda seconds: None)
     observer = Observer(target, RUN)
-    target.session_made.refused += ["Scan"] * (observe.TRIES - 1)
+    target.session_made.refused += ["Scan"] * (system_of_record.TRIES - 1)
     assert observer.processed() == {}
 
-    target.session_made.refused += ["Scan"] * observe.TRIES
+    target.session_made.refused += ["Scan"] * system_of_record.TRIES
     with pytest.raises(TargetError, match=r"the effects in Orders can't be read\n.*slow down"):
         observer.processed()
 
-    target.session_made.refused += ["GetQueueAttributes"] * observe.TRIES
+    target.session_made.refused += ["GetQueueAttributes"] * system_of_record.TRIES
     with pytest.raises(TargetError, match="what is in Letters can't be read"):
         Observer(target.on_aws(), RUN).held()
 
@@ -386,7 +386,6 @@ def test_a_probe_that_failed_between_two_looks_has_left_its_trace(target):
     seen = []
     for mode, until in (("zu", "1"), ("zu", "2"), ("auf", "3"), ("auf", "3"), ("auf", "9")):
         target.put(circuits_table(target), id="payments", mode=mode, until=until)
-        observer.look_at_circuit()
         seen.append(observer.sample().circuit_rewritten)
 
     assert seen == [False, False, False, False, True]
@@ -402,12 +401,12 @@ def test_a_circuit_is_looked_at_more_often_while_it_is_not_closed(target, monkey
         slept.append(seconds)
         target.put(circuits_table(target), id="payments", mode=next(states))
 
-    monkeypatch.setattr(observe.time, "sleep", sleep)
+    monkeypatch.setattr(circuit_watch.time, "sleep", sleep)
     observer = Observer(target, RUN)
 
     observer.watch_circuit(lambda: len(slept) == 5)
 
-    slow, fast = observe.CLOSED_LOOK_SECONDS, observe.LOOK_SECONDS
+    slow, fast = circuit_watch.CLOSED_LOOK_SECONDS, circuit_watch.LOOK_SECONDS
     assert slept == [slow, slow, fast, fast, fast]
     assert [state for _, _, state in observer.circuit_changes] == [OPEN, HALF_OPEN, OPEN]
 
@@ -416,9 +415,9 @@ def test_what_can_not_be_seen_of_a_circuit_is_no_change(target):
     target = replace(target, settings=Settings(circuit=CIRCUIT))
     target.put(circuits_table(target), id="payments", mode="auf")
     observer = Observer(target, RUN)
-    seen = [observer.look_at_circuit()]
+    seen = [observer.sample().circuit]
     target.session_made.refused += ["GetItem"]
-    seen += [observer.look_at_circuit(), observer.look_at_circuit()]
+    seen += [observer.sample().circuit, observer.sample().circuit]
 
     assert seen == [OPEN, None, OPEN]
     assert observer.circuit_changes == []
@@ -436,7 +435,7 @@ def test_a_circuit_that_nobody_named_is_found(target, orders):
     target.put(circuits_table(target), id="payments", state="half-open")
     assert seen() == HALF_OPEN
     target.put(circuits_table(target), id="payments", state="open")
-    assert observer.look_at_circuit() == OPEN
+    assert observer.sample().circuit == OPEN
 
     target.put(orders, id=ids(1)[0], status="open")  # an order is no circuit
     assert seen() == OPEN
@@ -457,7 +456,7 @@ def test_a_circuit_in_a_parameter(target):
 # --- the downstream -------------------------------------------------------------------------------
 
 
-def test_calls_of_the_busiest_whole_second_since_the_last_sample(target):
+def test_calls_of_the_busiest_whole_second_since_the_last_sample(target, monkeypatch):
     server = make_server(())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_address[1]}"
@@ -468,11 +467,11 @@ def test_calls_of_the_busiest_whole_second_since_the_last_sample(target):
         for _ in range(5):
             urllib.request.urlopen(f"{base}/payments.example/charges", data=b"{}").read()
 
-        counts = observer.downstream_counts()
-        assert sum(one["calls"] for one in counts) == 5
-        assert len(observer.downstream_calls()) == 5
-        told = {"now_s": max(one["at_s"] for one in counts) + 1.5, "seconds": counts}
-        observer._ask = lambda what: told
+        began_s = [int(one["began_ms"] / 1000) for one in observer.downstream_calls()]
+        assert len(began_s) == 5
+        counts = [{"at_s": at, "calls": began_s.count(at)} for at in sorted(set(began_s))]
+        told = {"now_s": max(began_s) + 1.5, "seconds": counts}
+        monkeypatch.setattr(ThirdPartyControl, "_ask", lambda self, what: told)
         assert observer.sample().downstream == max(one["calls"] for one in counts)
         told["now_s"] += 1
         told["seconds"] = []
@@ -482,3 +481,57 @@ def test_calls_of_the_busiest_whole_second_since_the_last_sample(target):
     finally:
         server.shutdown()
         server.server_close()
+
+
+# --- what every message leaves twice, and what is refused before a run ----------------------------
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [({"text": "an order"}, "each message leaves 2 effects in Orders"), ({"text": "audit"}, "")],
+)
+def test_what_every_message_leaves_twice(target, orders, second, told):
+    for message in ids(1, 2, 3):
+        target.put(orders, id=message, text="an order")
+        target.put(orders, id=f"{message}#again", **second)
+    observer = Observer(target, RUN)
+
+    assert observer.processed() == dict.fromkeys(ids(1, 2, 3), 1)
+    assert observer.doubled().startswith(told)
+    assert bool(observer.doubled()) == bool(told)
+
+
+def test_objects_and_messages_that_are_left_twice(target):
+    bucket, s3 = target.made.buckets[0].name, target.client("s3")
+    outbox = replace(target.queue("Letters"), logical_id="Outbox")
+    work = replace(target.queue("Work"), dead_letter_arn=None)
+    queued = replace(target, made=replace(target.made, queues=(work, outbox), buckets=()))
+    for message in ids(1, 2, 3):
+        for key in ("a", "b"):
+            s3.put_object(Bucket=bucket, Key=f"{key}/{message}", Body=b"an order")
+        target.send("Letters", {"id": message}, {"id": message})
+
+    unqueued = replace(target, made=replace(target.made, queues=()))
+    for one, place in ((unqueued, "Files"), (queued, "Outbox")):
+        observer = Observer(one, RUN)
+        observer.processed()
+        assert f"2 effects in {place} that are alike" in observer.doubled()
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        ("GetQueueAttributes", "how much its queues hold can't be read"),
+        ("ReceiveMessage", "its dead letters can't be read"),
+        ("Scan", "what was processed can't be read"),
+        ("ListObjectsV2", "what was processed can't be read"),
+        ("GetItem", "the circuit can't be read"),
+    ],
+)
+def test_what_is_refused_is_told_before_a_run(target, operation, told):
+    observer = Observer(replace(target.on_aws(), settings=Settings(circuit=CIRCUIT)), RUN)
+    observer.check()
+    target.session_made.refused += [operation]
+
+    with pytest.raises(TargetError, match=rf"{told}\n(.|\n)*slow down"):
+        observer.check()

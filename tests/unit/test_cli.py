@@ -112,8 +112,10 @@ def test_all_shards_make_a_whole(write):
         "template.yaml: 20 runs, 10 faults tried in 0.0 s; ok: 1",
         "  tried: 1 fault at 1 site, 14 pairs",
         "  never seen: a dead letter",
-        "report: all/report.json",
+        "report: all/report.html (report.json beside it)",
     ]
+    page = Path("all/report.html").read_text(encoding="utf-8")
+    assert "template.yaml" in page
     (stack,) = merged()["stacks"]
     assert (stack["shard"], stack["interrupted"], stack["refused"]) == ([1, 1], False, None)
     assert stack["coverage"]["cells"] == [
@@ -141,7 +143,7 @@ def test_what_one_shard_saw_violated_is(write):
     assert "drains: it spins\n  a\n" in output
     assert output.splitlines()[-2:] == [
         "replay of drains: deep/all/replays/template.yaml-drains.json",
-        "report: deep/all/report.json",
+        "report: deep/all/report.html (report.json beside it)",
     ]
     (one,) = merged("deep/all")["stacks"][0]["properties"]
     assert (one["verdict"], one["lost"], one["story"]) == ("violated", ["m1"], ["a"])
@@ -358,3 +360,22 @@ def test_a_folder_that_can_not_be_written(write):
     assert code == 2
     assert output.startswith("--report: all can't be written: ")
     assert len(output.splitlines()) == 1
+
+
+def test_a_merge_on_github_has_a_summary(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+
+    merge(write("one", (1, 2)), write("two", (2, 2), (BROKEN,)))
+
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "| drains | ✗ violated | it spins |" in text
+
+
+def test_a_summary_that_cant_be_written_is_told(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+
+    code, output = merge(write("one", (1, 2)), write("two", (2, 2)))
+
+    assert code == 0
+    assert "GITHUB_STEP_SUMMARY: " in output
+    assert "can't be written: Is a directory" in output

@@ -100,6 +100,14 @@ def test_all_that_the_design_shows(load):
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
+def test_the_role_in_which_fis_acts(load):
+    role = "arn:aws:iam::123456789012:role/chaos"
+
+    assert load(f'[drills]\nfis_role = "{role}"').drills == {"fis_role": role}
+    with pytest.raises(SettingsError, match="fis_role"):
+        load("[drills]\nfis_role = 3")
+
+
 def test_permissions_count_unless_the_file_says_otherwise(load):
     assert load("").permissions
     assert not load("permissions = false").permissions
@@ -191,6 +199,7 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
         ("[functions.Worker]", 1, "no handler", 'handler = "module:function"'),
         ("[functions.Worker]\nhandler = 'worker'", 2, "'worker'", '"module:name"'),
         ("[circuit]\nhalf-open = 'H'", 2, "half-open", 'write "half_open"'),
+        ("flag = 3", 1, "3", "written [[flag]]"),
         ("permissions = 'no'", 1, "'no'", "true or false"),
         ("a = 1\nb = = 2", 2, "Invalid value", "TOML 1.0"),
         ("a = [1,", 1, "end of document", "TOML 1.0"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pytest_storagefirst.chaos.breaking.kind import (
     Aim,
     Kind,
+    always,
     chosen,
     consumers_of,
     unfit,
@@ -108,6 +109,6 @@ def _table_throttled(aim: Aim, fault: Fault) -> list[Change]:
 KINDS = (
     _denied_at_queue("SendMessage", "every sender of the queue, of other stacks too"),
     _denied_at_queue("DeleteMessage", "every consumer of the queue: what it did comes again"),
-    Kind("table-denied", _table_denied, ("actions",), stops=True),
+    Kind("table-denied", _table_denied, ("actions",), stops=always),
     Kind("table-throttled", _table_throttled, ("units",)),
 )

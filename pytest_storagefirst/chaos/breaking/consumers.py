@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from pytest_storagefirst.chaos.breaking.kind import (
     Aim,
     Kind,
+    always,
     chosen,
     consumers_of,
     mappings_of,
@@ -16,10 +16,8 @@ from pytest_storagefirst.chaos.breaking.kind import (
 )
 from pytest_storagefirst.chaos.drill import Fault
 from pytest_storagefirst.chaos.setting import Change
-from pytest_storagefirst.chaos.settings.parameters import of_type
 
 NO_HANDLER = "storagefirst_drill_no_such_module.handler"
-AGENT_VARIABLE = "STORAGEFIRST_AGENT"  # names the parameter that the agent asks
 
 
 def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
@@ -43,7 +41,7 @@ def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
 
 
 def _throttled(aim: Aim, fault: Fault) -> list[Change]:
-    most = fault.options.get("concurrency", 0)
+    most = _most(fault)
     return [
         aim.change(
             "reserved-concurrency",
@@ -54,6 +52,13 @@ def _throttled(aim: Aim, fault: Fault) -> list[Change]:
         )
         for one in chosen(fault, "function", consumers_of(aim.topology))
     ]
+
+
+def _most(fault: Fault) -> int:
+    most = fault.options.get("concurrency", 0)
+    if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+        raise unfit(fault, f"concurrency = {most!r}", expected="a whole number, 0 or more")
+    return most
 
 
 def _visibility_expired(aim: Aim, fault: Fault) -> list[Change]:
@@ -86,42 +91,9 @@ def _init_failed(aim: Aim, fault: Fault) -> list[Change]:
     ]
 
 
-def _by_agent(aim: Aim, fault: Fault) -> list[Change]:
-    """Faults within a function: the agent that it carries is told what to do."""
-    carrying = [one for one in aim.topology.functions if AGENT_VARIABLE in one.environment]
-    if not carrying:
-        raise unfit(
-            fault,
-            "no function carries the agent",
-            expected=f"a function with the variable {AGENT_VARIABLE}, see docs/drills.md",
-        )
-    orders: dict[str, object] = {"do": fault.kind}
-    if fault.kind == "slow":
-        orders["seconds"] = fault.options.get("seconds", 3)
-    orders["share"] = fault.options.get("share", 1.0)
-    changes = []
-    for name in dict.fromkeys(
-        one.environment[AGENT_VARIABLE] for one in chosen(fault, "function", carrying)
-    ):
-        reached = [one.logical_id for one in carrying if one.environment[AGENT_VARIABLE] == name]
-        text = json.dumps(orders)
-        changes.append(
-            aim.change(
-                "parameter",
-                name,
-                {"parameter": name},
-                lambda before, text=text: of_type(text, before),
-                f"invocations of {', '.join(reached)}",
-            )
-        )
-    return changes
-
-
 KINDS = (
-    Kind("mapping-disabled", _mapping_disabled, stops=True),
-    Kind("throttled", _throttled, ("concurrency",)),
+    Kind("mapping-disabled", _mapping_disabled, stops=always),
+    Kind("throttled", _throttled, ("concurrency",), stops=lambda fault: not _most(fault)),
     Kind("visibility-expired", _visibility_expired, ("visibility_timeout_seconds",)),
-    Kind("init-failed", _init_failed, stops=True),
-    Kind("slow", _by_agent, ("seconds", "share")),
-    Kind("error", _by_agent, ("share",)),
+    Kind("init-failed", _init_failed, stops=always),
 )

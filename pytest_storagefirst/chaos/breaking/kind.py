@@ -17,10 +17,13 @@ from pytest_storagefirst.target.target import Target
 
 @dataclass(frozen=True)
 class Aim:
-    """The target, and the id of the drill, by which what it makes is named."""
+    """The target, the id of the drill, by which what it makes is named, and the alarms that end it,
+    by name.
+    """
 
     target: Target
     drill: str
+    alarms: tuple[str, ...] = ()
 
     @property
     def topology(self) -> Topology:
@@ -38,14 +41,18 @@ class Aim:
 @dataclass(frozen=True)
 class Kind:
     """`plan` says what a fault would change, and changes nothing; it raises DrillError for a stack
-    that the fault does not fit. `options` are keys that a fault of this kind may have. One that
-    `stops` keeps every message from being processed as long as it lasts.
+    that the fault does not fit. `options` are keys that a fault of this kind may have. `stops` says
+    whether a fault keeps every message from being processed as long as it lasts.
     """
 
     name: str
     plan: Callable[[Aim, Fault], list[Change]]
     options: tuple[str, ...] = ()
-    stops: bool = False
+    stops: Callable[[Fault], bool] = lambda _: False
+
+
+def always(fault: Fault) -> bool:
+    return True
 
 
 class Named(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pytest_storagefirst.chaos.setting import Setting
 from pytest_storagefirst.chaos.settings import (
+    configurations,
+    experiments,
     functions,
     items,
     messages,
@@ -16,6 +18,9 @@ from pytest_storagefirst.chaos.settings import (
 
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
-    for module in (functions, queues, roles, tables, items, parameters, third_parties, messages)
+    for module in (
+        *(functions, experiments, queues, roles, tables, items, parameters, configurations),
+        *(third_parties, messages),
+    )
     for setting in module.SETTINGS
 }

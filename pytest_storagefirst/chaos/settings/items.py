@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ def _item(target: Target, address: Address) -> Value:
     key = _as_sent(address["key"])
     answer = client.get_item(TableName=address["table"], Key=key, ConsistentRead=True)
     found = answer.get("Item")
-    return None if found is None else _as_json(found)
+    return None if found is None else _kept(found)
 
 
 def _put_item(target: Target, address: Address, value: Value, current: Value) -> None:
@@ -42,15 +43,33 @@ def _put_item(target: Target, address: Address, value: Value, current: Value) ->
         raise Moved(_item(target, address)) from None
 
 
-def _as_json(value: Any) -> Any:
-    """DynamoDB's own JSON, which a set's order and bytes keep from being compared."""
+# --- an item as the journal holds it ----------------------------------------------------------
+
+
+def as_json(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of Python's values in DynamoDB's own JSON, as the journal holds it."""
+    from boto3.dynamodb.types import TypeSerializer
+
+    typed = TypeSerializer().serialize
+    return {name: _kept(typed(value)) for name, value in item.items()}
+
+
+def from_json(item: Mapping[str, Any]) -> dict[str, Any]:
+    from boto3.dynamodb.types import TypeDeserializer
+
+    plain = TypeDeserializer().deserialize
+    return {name: plain(_as_sent(value)) for name, value in item.items()}
+
+
+def _kept(value: Any) -> Any:
+    """As DynamoDB answers it, without what a set's order and bytes keep from being compared."""
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)) in _SETS:
             [(kind, members)] = value.items()
-            return {kind: sorted(map(_as_json, members), key=str)}
-        return {name: _as_json(part) for name, part in value.items()}
+            return {kind: sorted(map(_kept, members), key=str)}
+        return {name: _kept(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_as_json(part) for part in value]
+        return [_kept(part) for part in value]
     if isinstance(value, bytes):
         return {_BYTES: base64.b64encode(value).decode()}
     return value

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from pytest_storagefirst.chaos.front_door import event_of, front_door, give_back, taken_out
-from pytest_storagefirst.chaos.setting import Address, Setting, Value
+from pytest_storagefirst.chaos.setting import Address, Setting, Value, whatever_is_left
 from pytest_storagefirst.stack.topology import Queue
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.queues import queues_of
@@ -18,20 +18,16 @@ from pytest_storagefirst.target.target import Target
 EMPTY_ANSWERS = 3  # of a queue in a row: one alone can be of servers that hold none of its messages
 
 
-def _nothing(current: Value, before: Value, value: Value) -> Value:
-    """Whatever of it is still there is to go."""
-    return before
-
-
 # --- bad messages -----------------------------------------------------------------------------
 
 
 def _set_aside(target: Target, address: Address) -> Value:
     """Which of the messages lie in dead-letter queues."""
+    pattern = _any_of(address["messages"])
     found = [
         message
         for queue in _dead(target)
-        for message, _ in _lying(target, queue, address["messages"], give=True)
+        for message, _ in _lying(target, queue, pattern, give=True)
     ]
     return sorted(set(found)) or None
 
@@ -39,11 +35,23 @@ def _set_aside(target: Target, address: Address) -> Value:
 def _send_bad(target: Target, address: Address, value: Value, current: Value) -> None:
     if value is not None:
         front_door(target).send_all(value, poison=True)
-        return
+    else:
+        _taken_away(target, _any_of(address["messages"]))
+
+
+def dead_letters_taken_away(target: Target, run: str) -> list[str]:
+    """Delete the messages of a drill that lie in dead-letter queues; which ones did."""
+    return _taken_away(target, re.compile(rf"{re.escape(run)}-[a-z]+-\d+"))
+
+
+def _taken_away(target: Target, pattern: re.Pattern[str]) -> list[str]:
     client = target.session().client("sqs")
+    found = set()
     for queue in _dead(target):
-        for _, one in _lying(target, queue, address["messages"], give=False):
+        for message, one in _lying(target, queue, pattern, give=False):
             client.delete_message(QueueUrl=queue.url, ReceiptHandle=one["ReceiptHandle"])
+            found.add(message)
+    return sorted(found)
 
 
 def _sent_or_gone(target: Target, address: Address, value: Value) -> bool:
@@ -57,7 +65,7 @@ BAD_MESSAGES = Setting(
     _set_aside,
     _send_bad,
     shows=_sent_or_gone,
-    undone=_nothing,
+    undone=whatever_is_left,
     after_judging=True,
 )
 
@@ -67,7 +75,7 @@ BAD_MESSAGES = Setting(
 
 def _letters(target: Target, address: Address) -> Value:
     letters = _queue(target, address["letters"])
-    lying = _lying(target, letters, address["messages"], give=True)
+    lying = _lying(target, letters, _any_of(address["messages"]), give=True)
     return sorted({message for message, _ in lying}) or None
 
 
@@ -80,7 +88,7 @@ def _move(target: Target, address: Address, value: Value, current: Value) -> Non
         taken = taken_out(target, queue, value)
         _hand_over(client, queue, letters, taken)
     else:
-        lying = _lying(target, letters, address["messages"], give=False)
+        lying = _lying(target, letters, _any_of(address["messages"]), give=False)
         _hand_over(client, letters, queue, [one for _, one in lying])
 
 
@@ -96,7 +104,7 @@ def _hand_over(client: Any, source: Queue, to: Queue, messages: list[dict[str, A
         client.delete_message(QueueUrl=source.url, ReceiptHandle=one["ReceiptHandle"])
 
 
-DEAD_LETTERS = Setting("dead-letters", "dead letters", _letters, _move, undone=_nothing)
+DEAD_LETTERS = Setting("dead-letters", "dead letters", _letters, _move, undone=whatever_is_left)
 
 
 # --- duplicates -------------------------------------------------------------------------------
@@ -146,12 +154,15 @@ def _queue(target: Target, url: str) -> Queue:
     return next(one for one in target.topology().queues if one.url == url)
 
 
+def _any_of(messages: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(rf"{re.escape(one)}(?!\d)" for one in messages))
+
+
 def _lying(
-    target: Target, queue: Queue, messages: list[str], *, give: bool
+    target: Target, queue: Queue, pattern: re.Pattern[str], *, give: bool
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Those of these messages that lie in a queue which nobody reads, each copy of them."""
+    """The messages of such ids that lie in a queue which nobody reads, each copy of them."""
     client = target.session().client("sqs")
-    pattern = re.compile("|".join(rf"{re.escape(one)}(?!\d)" for one in messages))
     found: list[tuple[str, dict[str, Any]]] = []
     others: list[dict[str, Any]] = []
     seen: set[str] = set()

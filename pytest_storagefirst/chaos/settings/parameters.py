@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_storagefirst.chaos.setting import Address, Moved, Setting, Value
+from pytest_storagefirst.chaos.settings.function_logs import felt_by_agent
 from pytest_storagefirst.target.target import Target
 
 
@@ -37,8 +38,9 @@ def _put(target: Target, address: Address, value: Value, current: Value) -> None
 
 PARAMETER = Setting("parameter", "value", _parameter, _put)
 CIRCUIT_PARAMETER = replace(PARAMETER, name="circuit-parameter", moves_itself=True)
+AGENT_ORDERS = replace(PARAMETER, name="agent-orders", told="orders", felt=felt_by_agent)
 
-SETTINGS = (PARAMETER, CIRCUIT_PARAMETER)
+SETTINGS = (PARAMETER, CIRCUIT_PARAMETER, AGENT_ORDERS)
 
 
 def of_type(text: str, before: Value) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_storagefirst.chaos.setting import Address, Setting, Value
@@ -9,6 +10,7 @@ from pytest_storagefirst.chaos.settings.settling import settled
 from pytest_storagefirst.target.target import Target
 
 ON_DEMAND, PROVISIONED = "PAY_PER_REQUEST", "PROVISIONED"
+METRICS_WITHIN_S = 180.0  # CloudWatch has a minute's counts some minutes later
 UNLIMITED = -1  # AWS's word for an on-demand table without a maximum
 
 
@@ -41,6 +43,32 @@ def _set_throughput(target: Target, address: Address, value: Value, current: Val
         client.update_table(TableName=address["table"], ProvisionedThroughput=units)
 
 
-THROUGHPUT = Setting("table-throughput", "throughput", _throughput, _set_throughput)
+def _felt(target: Target, address: Address, value: Value, since_s: float) -> str:
+    """Whether DynamoDB has throttled a call: what a table saved up may carry some minutes' work."""
+    client = target.session().client("cloudwatch")
+
+    def is_throttled() -> bool:
+        return any(
+            point["Sum"] > 0
+            for metric in ("ReadThrottleEvents", "WriteThrottleEvents")
+            for point in client.get_metric_statistics(
+                Namespace="AWS/DynamoDB",
+                MetricName=metric,
+                Dimensions=[{"Name": "TableName", "Value": address["table"]}],
+                StartTime=datetime.fromtimestamp(since_s // 60 * 60, UTC),
+                EndTime=datetime.now(UTC),
+                Period=60,
+                Statistics=["Sum"],
+            )["Datapoints"]
+        )
+
+    try:
+        settled(is_throttled, bool, 0.0 if target.endpoint_url else METRICS_WITHIN_S)
+    except TimeoutError:
+        return "CloudWatch counts no call of the table that was throttled"
+    return ""
+
+
+THROUGHPUT = Setting("table-throughput", "throughput", _throughput, _set_throughput, felt=_felt)
 
 SETTINGS = (THROUGHPUT,)

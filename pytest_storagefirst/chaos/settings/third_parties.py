@@ -8,10 +8,13 @@ import urllib.request
 from typing import Any
 
 from pytest_storagefirst.chaos.setting import Address, Setting, Value
+from pytest_storagefirst.ledger.load import TAKEN
+from pytest_storagefirst.scripts import parse_script
 from pytest_storagefirst.target.downstream import CONTROL
 from pytest_storagefirst.target.target import Target
 
 _SECONDS = 5
+_REFUSING = ("refused", "http-429")
 
 
 def _script(target: Target, address: Address) -> Value:
@@ -31,6 +34,19 @@ def _ask(target: Target, what: str, body: bytes | None = None) -> Any:
         return json.load(answer)
 
 
-SCRIPT = Setting("script", "script", _script, _tell)
+def _felt(target: Target, address: Address, value: Value, since_s: float) -> str:
+    """Whether a call came, and one that was not answered well where it refuses all."""
+    calls = [
+        one
+        for one in _ask(target, f"calls?since={int(since_s * 1000)}")
+        if one["downstream"].startswith(address["url"])
+    ]
+    refuses = all(step.kind in _REFUSING for step in parse_script(value))
+    if any(one["answer"] != TAKEN or not refuses for one in calls):
+        return ""
+    return "nobody called it meanwhile"
+
+
+SCRIPT = Setting("script", "script", _script, _tell, felt=_felt)
 
 SETTINGS = (SCRIPT,)

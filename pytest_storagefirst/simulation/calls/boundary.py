@@ -22,6 +22,8 @@ from pytest_storagefirst.simulation.routing import hooks
 
 BEFORE_MS = 2  # from the call until its effect
 AFTER_MS = 3  # from the effect until the answer
+# Of a run that are kept, so that its story can tell what each is about.
+MOST_REQUESTS = 5_000
 
 # What is said to these is no effect of a message: nobody's order is in a log line, in an assumed
 # role, or in a question about flags.
@@ -128,6 +130,8 @@ def aws_call(
     if crossing.numbers and simulation.has_changes:
         changes.strike(simulation, place, crossing.point, messages, crossing.numbers)
     simulation.record("called", messages, place, crossing.label)
+    if len(simulation.requests) < MOST_REQUESTS:
+        simulation.requests[place, crossing.label] = request
     crash(simulation, invocation, crossing, CRASHES_BEFORE)
     crossing.denied = simulation.permissions.of_call(
         invocation.function.role_arn, crossing.point, request, client

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED, NOT_TRIED, Cell, Coverage
+from pytest_storagefirst.explore.graph import Graph, Node
 from pytest_storagefirst.explore.merging import combine, merge_results, shard_note
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
 
@@ -154,3 +155,11 @@ def test_what_makes_no_whole_is_refused(shards):
 def test_one_whole_is_what_it_is():
     whole = part("ok", runs=5, coverage=Coverage(pairs_tried=3))
     assert merge_results([whole]) == whole
+
+
+def test_the_graph_is_that_of_a_part_that_has_one():
+    graph = Graph((Node("Worker", "function"),), (), ())
+
+    for parts in itertools.permutations([part("ok"), part("ok", graph=graph)]):
+        assert combine(parts).graph == graph
+    assert combine([part("ok")]).graph is None

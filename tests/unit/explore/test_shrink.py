@@ -193,3 +193,13 @@ def test_no_fault_gives_place_to_one_that_cannot_strike_there(workshop):
 
 
 FIFO_DEAD = "  Dead:\n    Type: AWS::SQS::Queue\n    Properties: {FifoQueue: true}\n"
+
+
+def test_what_a_run_showed_is_kept_for_the_next_property():
+    judge = OneDefect(lambda schedule, bad: len(schedule.workload) >= 2)
+    start, shown = judge.judge(LARGE), {}
+    first = shrink(judge, start, "drains", frozenset(), shown)
+    judged = judge.judged
+
+    assert shrink(judge, start, "drains", frozenset(), shown) == first
+    assert judge.judged == judged + 1  # the run that is told

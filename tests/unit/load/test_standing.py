@@ -9,6 +9,7 @@ from pytest_storagefirst.load.drain import LEFT_OUT
 from pytest_storagefirst.load.journal import Journal
 from pytest_storagefirst.load.outcomes import (
     ACCEPTED,
+    DROPPED,
     NOT_SENT,
     PENDING,
     REJECTED,
@@ -94,7 +95,8 @@ def test_a_worker_that_was_ended_did_not_vanish(standing):
     standing.take(report(1, [ACCEPTED] * 5, done=True))
     standing.given_up_s, standing.workers[0].vanished_s = 2.5, 3.0
 
-    assert list(standing.doubts()) == [LEFT_OUT, "worker 0 was ended before 3 of its 5 messages"]
+    assert list(standing.doubts()) == [LEFT_OUT]
+    assert list(standing.unsent()) == ["worker 0 was ended before 3 of its 5 messages"]
     assert known(standing)["r1-0-2"] == UNKNOWN
 
 
@@ -125,6 +127,25 @@ def test_a_generator_behind_its_own_schedule_is_a_doubt(standing):
 
     [doubt] = standing.doubts()
     assert "worker 1 was 1.2 s behind its own schedule" in doubt
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("no sender was free", "(no sender was free): raise at_once or use --processes"),
+        (
+            "the journal can't be written: No space left on device",
+            "(the journal can't be written: No space left on device): make room, or start it in "
+            "another folder",
+        ),
+    ],
+)
+def test_what_was_dropped_has_its_own_remedy(standing, why, told):
+    one = report(0, [ACCEPTED] * 4 + [DROPPED], done=True)
+    standing.take(one | {"reasons": {f"dropped: {why}": 1}})
+    standing.take(report(1, [ACCEPTED] * 5, done=True))
+
+    assert list(standing.doubts()) == [f"1 message was dropped by the generator {told}"]
 
 
 def test_the_ledgers_sets(standing):

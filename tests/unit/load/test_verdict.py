@@ -37,7 +37,9 @@ def facts(accepted="abc", processed="abc", held="", how=DRAINED, rejected="", **
 
 
 def judged(found, *texts, doubts=()):
-    objectives = judge(map(parse_objective, texts), values(found), bounds(found), found.trouble)
+    objectives = judge(
+        map(parse_objective, texts), values(found), bounds(found), found.trouble, found.in_the_way
+    )
     return verdict(found, objectives, doubts)
 
 
@@ -96,6 +98,35 @@ def test_what_a_vanished_worker_can_have_moved_shows_nothing(found, text, expect
     assert verdict == expected, why
     assert trouble in why
     assert judged(found, text)[0] == VIOLATED
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "expected"),
+    [
+        (facts(), "drain<5s", UNKNOWN),
+        (facts(how=DEADLINE), "drain<5s", UNKNOWN),
+        (facts(end_to_end_s={"a": 9.0}), "e2e.p99<5s", UNKNOWN),
+        (facts(dead=frozenset("c")), "dlq==expected", UNKNOWN),
+        (facts(), "drain<50s", OK),
+        (facts(counts={"rejected": 1}), "rejected==0", VIOLATED),
+        (facts(processed="ab", how=SETTLED), "drain<5s", VIOLATED),  # by the loss
+    ],
+)
+def test_what_stood_in_the_way_before_is_not_held_against_the_target(found, text, expected):
+    before = "when it began, the queues were not empty: 12 messages"
+    verdict, why = judged(replace(found, in_the_way=before, found_before=before), text)
+
+    assert verdict == expected, why
+
+
+def test_a_stack_that_may_do_all_twice_is_no_pass():
+    why = "each message leaves 2 effects in Orders that are alike but for their key"
+    found = facts(doubled=why)
+
+    assert judged(found, "duplicates==0") == (UNKNOWN, (f"duplicates==0 can't be told: {why}",))
+    assert judged(found, "lost==0")[0] == OK
+    twice = replace(found, account=replace(found.account, duplicated=frozenset({"r-a-0"})))
+    assert judged(twice, "duplicates==0")[0] == VIOLATED
 
 
 def test_lost_ids_are_named_first():
@@ -165,15 +196,19 @@ LEAKS = [10.5 + 4 * number for number in range(40)]
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (rested([70.5, 130.6, 190.0], {71, 131}), OK),
-        (rested([70.5, 130.6, 190.0], {11, 71, 131}), OK),  # a call from before it opened failed
         (rested([70.5, 130.6, 190.0], {71, 131}, recovery_s=60), OK),
+        # a call from before it opened failed
+        (rested([70.5, 130.6, 190.0], {11, 71, 131}, recovery_s=60), OK),
         (rested([70.5], ()), OK),
+        # Probes, or a call in a hundred that gets through: however evenly they come.
+        (rested([70.5, 130.6, 190.0], {71, 131}), UNKNOWN),
         (rested([70.5, 130.6, 190.0], ()), VIOLATED),  # nothing tells that it tried
         # No breaker, and each failure counted on its item:
         (rested(LEAKS, {int(at) + 1 for at in LEAKS}), UNKNOWN),
         (rested(RARE_LEAKS, {int(at) + 1 for at in RARE_LEAKS}), UNKNOWN),
         (rested(LEAKS, {int(at) + 1 for at in LEAKS}, recovery_s=60), VIOLATED),
+        # Three rests of a minute, and one call more than probes.
+        (rested([30.5, 70.5, 130.6, 150.0], {31, 71, 131, 150}, recovery_s=60), VIOLATED),
         (rested([at + n / 9 for at in LEAKS for n in range(3)], set(range(10, 190, 4))), VIOLATED),
     ],
 )

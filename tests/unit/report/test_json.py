@@ -8,16 +8,30 @@ from pathlib import Path
 
 from pytest_storagefirst import __version__
 from pytest_storagefirst.explore.coverage import Cell, Coverage
+from pytest_storagefirst.explore.graph import Graph, Link, Node
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.report.json import report, write_report
+from pytest_storagefirst.report.narrative import Step
 
 NOTHING = {"why": "", "runs": 0, "faults_tried": 0, "lost": [], "witness": None, "story": []}
 JUDGED = Outcome(
     result=StackResult(
         "orders/template.yaml",
         (
-            PropertyResult("no-message-loss", "violated", "m1 is lost", 214, 71, ("m1",), ("a",)),
+            PropertyResult(
+                "no-message-loss",
+                "violated",
+                "m1 is lost",
+                214,
+                71,
+                ("m1",),
+                ("a",),
+                steps=(
+                    Step(101, "called", "a", ("m1",), "Worker", "dynamodb.PutItem #1", "Orders"),
+                    Step(None, "ledger", "b"),
+                ),
+            ),
             PropertyResult("drains", "ok", runs=214, faults_tried=71),
         ),
         notes=("a note",),
@@ -32,6 +46,7 @@ JUDGED = Outcome(
             sometimes={"redelivery": 2, "dead letter": 0},
         ),
         shard=(2, 3),
+        graph=Graph((Node("Worker", "function"),), (Link("Worker", "Orders", "calls"),), ("Q",)),
     ),
     replays={"no-message-loss": "out/replays/x.json"},
 )
@@ -55,6 +70,11 @@ def test_the_report(tmp_path, monkeypatch):
                 "shard": [2, 3],
                 "interrupted": False,
                 "plugin": __version__,
+                "topology": {
+                    "nodes": [{"id": "Worker", "kind": "function"}],
+                    "links": [{"source": "Worker", "target": "Orders", "kind": "calls"}],
+                    "entries": ["Q"],
+                },
                 "coverage": {
                     **JUDGED.result.coverage.to_json(),
                     "sites": 1,
@@ -71,6 +91,18 @@ def test_the_report(tmp_path, monkeypatch):
                         "lost": ["m1"],
                         "witness": "replays/x.json",
                         "story": ["a"],
+                        "steps": [
+                            {
+                                "at": 0.101,
+                                "kind": "called",
+                                "text": "a",
+                                "messages": ["m1"],
+                                "where": "Worker",
+                                "detail": "dynamodb.PutItem #1",
+                                "to": "Orders",
+                            },
+                            {"kind": "ledger", "text": "b"},
+                        ],
                     },
                     {**NOTHING, "name": "drains", "verdict": "ok", "runs": 214, "faults_tried": 71},
                     {
@@ -98,9 +130,12 @@ def test_a_stack_that_was_not_judged_is_unknown(tmp_path):
     ]
 
 
-def test_the_readme_shows_its_keys(tmp_path):
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r'^```json\n(\{"version".*?)^```$', readme, re.MULTILINE | re.DOTALL)
+def test_the_page_on_reports_shows_its_keys(tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "reference" / "report.md"
+    text = page.read_text(encoding="utf-8")
+    (shown,) = re.findall(
+        r'^```json\n(\{"version": 1, "stacks".*?)^```$', text, re.MULTILINE | re.DOTALL
+    )
 
     assert keys(json.loads(shown)) == keys(report({"a": JUDGED}, {}, tmp_path))
 

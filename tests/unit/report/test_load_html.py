@@ -4,56 +4,17 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
 
 from pytest_storagefirst.report.load_html import load_page, write_html
 from tests.unit.report import load_documents
-
-VOID = {"meta", "br", "link", "img", "input"}
-HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\x00\u202e' x"
-
-
-class Outline(HTMLParser):
-    """Elements in order, with their attributes; fails where one is not closed as it was opened."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("style", "title"):
-            self.text.append(data)
-
-    def all(self, tag, **attributes):
-        return [
-            told
-            for found, told in self.found
-            if found == tag and attributes.items() <= told.items()
-        ]
+from tests.unit.report.outline import HOSTILE, outline_of
 
 
 def read(document):
-    outline = Outline()
-    outline.feed(load_page(document))
-    outline.close()
-    assert outline.open == []
-    return outline
+    return outline_of(load_page(document))
 
 
 def words(document):

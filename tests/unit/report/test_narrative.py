@@ -7,7 +7,14 @@ import pytest
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.events import KINDS, Event
 from pytest_storagefirst.ledger.verdict import Verdict
-from pytest_storagefirst.report.narrative import LONGEST_STORY_LINES, story
+from pytest_storagefirst.report.narrative import (
+    LONGEST_DETAIL,
+    LONGEST_STORY_LINES,
+    MOST_MESSAGES_OF_A_STEP,
+    in_lines,
+    steps,
+    story,
+)
 
 LOST = Verdict("violated", "m1 was acknowledged and is lost", ("m1",))
 
@@ -301,3 +308,47 @@ def test_a_failure_of_another_invocation_is_no_report():
 
     assert "0.005  Worker failed with m4: reported by the handler" in lines
     assert "0.005  Worker failed with m1: KeyError" in lines
+
+
+def test_a_step_says_what_its_line_is_made_of():
+    history = [
+        Event(101, "called", ("m1",), "Worker", "dynamodb.PutItem #1, attempt 2", 1),
+        Event(103, "noted", (), "Worker", "4f1c " + "x" * 500),
+    ]
+    asked = []
+
+    def callee(where, call):
+        asked.append((where, call))
+        return "Orders"
+
+    first, second, verdict = steps(history, {"4f1c": "<m1.id>"}, LOST, callee=callee)
+
+    assert asked == [("Worker", "dynamodb.PutItem #1")]
+    assert first == (
+        101,
+        "called",
+        "Worker calls dynamodb.PutItem #1, attempt 2 for m1",
+        ("m1",),
+        "Worker",
+        "dynamodb.PutItem #1, attempt 2",
+        "Orders",
+    )
+    assert second.detail == "<m1.id> " + "x" * (LONGEST_DETAIL - 8) + "…"
+    assert (verdict.at_ms, verdict.kind) == (None, "verdict")
+
+
+def test_the_steps_of_a_story_are_its_lines():
+    for history in (list(cycles(5)), list(cycles(200)), []):
+        told = steps(history, {}, LOST, ["Worker: invocation #9: crash"])
+
+        assert in_lines(told) == story(history, {}, LOST, ["Worker: invocation #9: crash"])
+        assert len(told[0].messages) <= 50
+
+
+def test_a_step_names_some_of_very_many_messages():
+    many = tuple(f"m{n}" for n in range(200))
+
+    (step, _) = steps([Event(0, "stored", many, "Orders")], {}, LOST)
+
+    assert len(step.messages) == MOST_MESSAGES_OF_A_STEP
+    assert "m199" in step.text
