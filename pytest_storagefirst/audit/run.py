@@ -162,6 +162,7 @@ def _property(name: str, found: list[Told], file: str) -> PropertyResult:
         lost=shown.lost,
         story=shown.story,
         witness=shown.document,
+        steps=shown.steps,
         about=about,
     )
 

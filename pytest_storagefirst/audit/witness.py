@@ -20,11 +20,12 @@ from pytest_storagefirst.explore.content import judge_content, play_for_content
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.stages import FOR_EVER_MS, is_refused
 from pytest_storagefirst.explore.sweep import faults_lasting, faults_once
-from pytest_storagefirst.explore.witness import named, told, witness_document
+from pytest_storagefirst.explore.witness import named, told_in_steps, witness_document
 from pytest_storagefirst.explore.workload import bad_bodies, plain
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.verdict import VIOLATED
+from pytest_storagefirst.report.narrative import Step, in_lines
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import Schedule, Send
@@ -47,6 +48,7 @@ class Shown:
     """A run in which the configuration does its harm, and the remedy mends it.
 
     `document` is what a replay file holds. `lost` are the messages that the verdict is about.
+    `steps` are those of the story, for whoever draws it.
     """
 
     property_name: str
@@ -56,6 +58,7 @@ class Shown:
     document: dict[str, Any]
     runs: int
     faults: int
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -268,7 +271,8 @@ def _shown(
     runs: int,
 ) -> Shown:
     verdict = judged.verdicts[trial.property_name]
-    story = told(judged, verdict, attempt.bad)
+    steps = told_in_steps(judged, verdict, attempt.bad)
+    story = in_lines(steps)
     document = witness_document(
         template.path, trial.property_name, judged, attempt.bad, story, kept
     )
@@ -282,4 +286,5 @@ def _shown(
         document,
         runs,
         len(judged.schedule.plan),
+        steps,
     )
