@@ -37,6 +37,7 @@ def _section(rule: Rule) -> Iterator[str]:
     yield ""
     yield f"Looks for {rule.looks_for}. What comes of it: {rule.harm}."
     yield ""
+    yield "<!-- not run: part of a template -->"
     yield "```yaml"
     yield from rule.remedy
     yield "```"
