@@ -117,6 +117,41 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
 
 
 @main.command()
+@click.argument("templates", nargs=-1, required=True, metavar="TEMPLATE|DIR…", type=Path)
+@click.option(
+    "--format", type=click.Choice(["text", "json", "sarif", "github", "counts"]), default="text"
+)
+@click.option("--output", type=Path, metavar="FILE", help="Write the findings there instead.")
+@click.option("--report", "directory", type=Path, metavar="DIR", help="Write audit.json into DIR.")
+@click.option("--no-witness", is_flag=True, help="Run nothing: all findings are advice.")
+@click.option("--strict", is_flag=True, help="Advice, too, makes the exit code 1.")
+@click.option(
+    "--budget",
+    "budget_seconds",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    metavar="SECONDS",
+    help="For the witnesses of each template (30).",
+)
+def audit(no_witness: bool, **asked: Any) -> None:
+    """Find what the configuration of a TEMPLATE can lose or double, each shown by a run.
+
+    What no run shows is advice. A finding is suppressed in its resource's Metadata, with a reason.
+    Exits with 0 when there is nothing but advice, 1 when a run shows a finding, 2 when a template
+    can't be read.
+    """
+    from pytest_storagefirst.auditing import Asked, run_audit
+    from pytest_storagefirst.errors import StorageFirstError
+
+    try:
+        code, lines = run_audit(Asked(witnesses=not no_witness, **asked))
+    except StorageFirstError as error:
+        _fail(str(error))
+    _tell(lines)
+    sys.exit(code)
+
+
+@main.command()
 @click.argument("template", required=False, metavar="[TEMPLATE|BLUEPRINT]")
 @click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of the template."
@@ -276,12 +311,26 @@ def _tell_finding(finding: dict[str, Any]) -> None:
         click.echo(f"{finding['template']}: {stands}: {first}")
         for line in rest:
             click.echo(f"    {line}")
+        if finding["findings"]:
+            click.echo(f"{finding['template']}: {_audit_told(finding['findings'])}")
         return
     verdicts: dict[str, list[str]] = {}
     for one in finding["properties"]:
         verdicts.setdefault(one["verdict"], []).append(one["name"])
     told = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in verdicts.items())
+    if finding["findings"]:
+        told += f"; {_audit_told(finding['findings'])}"
     click.echo(f"{finding['template']}: {told}")
+
+
+def _audit_told(findings: list[dict[str, Any]]) -> str:
+    """ "audit: no-dlq with a witness; advice: 3"."""
+    open_ones = [one for one in findings if not one["suppressed"]]
+    shown = [one["rule"] for one in open_ones if one["witness"]]
+    told = [f"{', '.join(dict.fromkeys(shown))} with a witness"] if shown else []
+    if len(shown) < len(open_ones):
+        told.append(f"advice: {len(open_ones) - len(shown)}")
+    return f"audit: {'; '.join(told) or 'all suppressed'}"
 
 
 def _tell(lines: Iterable[Line]) -> None:

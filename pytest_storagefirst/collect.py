@@ -10,6 +10,7 @@ import pytest
 
 from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.explore.outcome import InternalError, Outcome, Refused
+from pytest_storagefirst.explore.prepare import read_template
 from pytest_storagefirst.explore.result import PropertyFailure, require
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE
@@ -21,6 +22,7 @@ from pytest_storagefirst.options import (
 )
 from pytest_storagefirst.progress import shown_progress
 from pytest_storagefirst.session import session_of
+from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 
 
@@ -47,8 +49,28 @@ class TemplateFile(pytest.File):
         except StorageFirstError as error:
             session_of(self.config).refuse(report_name(self.config, self.path), str(error))
             raise self.CollectError(str(error)) from None
-        for name in settings.properties or registered():
-            yield PropertyItem.from_parent(self, name=name)
+        if settings.explores:
+            for name in settings.properties or registered():
+                yield PropertyItem.from_parent(self, name=name)
+        for name in self._audits(settings):
+            yield AuditItem.from_parent(self, name=name)
+
+    def _audits(self, settings: Settings) -> tuple[str, ...]:
+        """The rules that find something; none in a template that can't be read, which is told."""
+        if settings.audits == ():
+            return ()
+        from pytest_storagefirst.audit.findings import audit
+
+        try:
+            template = read_template(self.path, settings, ahead=settings.explores)
+        except StorageFirstError:
+            return ()
+        try:
+            found = audit(template).rule_names
+        except StorageFirstError as error:
+            session_of(self.config).refuse(report_name(self.config, self.path), str(error))
+            raise self.CollectError(str(error)) from None
+        return tuple(name for name in found if settings.audits is None or name in settings.audits)
 
 
 class ReplayFile(pytest.File):
@@ -88,20 +110,32 @@ class StorageFirstItem(pytest.Item):
 class PropertyItem(StorageFirstItem):
     """One property of one template: passes on ok alone."""
 
-    def runtest(self) -> None:
+    def outcome(self) -> Outcome:
         session = session_of(self.config)
         with shown_progress(self, self.template) as session.progress:
-            outcome = session.explore(self.path, self.template)
+            return session.explore(self.path, self.template)
+
+    def runtest(self) -> None:
+        outcome = self.outcome()
         self.show_trace(outcome)
         self.user_properties += recorded(outcome, self.name, self.config)
         result = outcome.of(self.name)
         if result.verdict == NOT_APPLICABLE:
             pytest.skip(result.why or "does not apply to this stack")
+        remedy = result.about.get("remedy", ())
+        hint = ["do:", *(f"  {line}" for line in remedy), result.about["page"]] if remedy else []
         replay = outcome.replays.get(self.name)
         if replay:
             shown = shown_path(self.config, Path(replay))
-            require(result, hint=f"again: pytest -p storagefirst --storagefirst-replay={shown}")
-        require(result)
+            hint.append(f"again: pytest -p storagefirst --storagefirst-replay={shown}")
+        require(result, hint="\n".join(hint))
+
+
+class AuditItem(PropertyItem):
+    """One rule that finds something in a template: fails where a run shows it, else is skipped."""
+
+    def outcome(self) -> Outcome:
+        return session_of(self.config).audit(self.path, self.template)
 
 
 def recorded(outcome: Outcome, name: str, config: pytest.Config) -> list[tuple[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,19 @@ from pytest_storagefirst.explore.outcome import (
     explore_template,
     replay_schedule,
 )
+from pytest_storagefirst.explore.result import StackResult
 from pytest_storagefirst.options import replays_directory, report_directory, settings_from
 
 DIRECTORY_KEY = "storagefirst_directory"  # in xdist's workerinput
 _SESSION = pytest.StashKey["Session"]()
+
+
+def with_audits(known: Outcome | None, template: str, audited: Outcome, lost: Outcome) -> Outcome:
+    """What exploring a template came to, and its audits, which may be all that was asked for."""
+    if known is None or known == lost:
+        known = replace(lost, defect="", result=StackResult(template, ()))
+    replays = {**known.replays, **audited.replays}
+    return replace(known, audits=audited.audits, replays=replays)
 
 
 class Session:
@@ -63,6 +73,16 @@ class Session:
 
         return Outcome.from_json(self._exchange.together(name, make))
 
+    def audit(self, path: Path, template: str) -> Outcome:
+        """What the rules find in the template, each with a run that shows it where there is one."""
+
+        def make() -> dict[str, Any]:
+            from pytest_storagefirst.audit.outcome import audit_template
+
+            return audit_template(path, template, self._settings, self._replays).to_json()
+
+        return Outcome.from_json(self._exchange.once(f"audited {template}", make))
+
     def replay(self, file: Path) -> Outcome:
         return Outcome.from_json(
             self._exchange.once(
@@ -89,6 +109,8 @@ class Session:
         )
         found = dict.fromkeys(self.expected(), lost)
         found.update(self._told("explored "))
+        for template, audited in self._told("audited ").items():
+            found[template] = with_audits(found.get(template), template, audited, lost)
         return dict(sorted(found.items()))
 
     def replayed(self) -> dict[str, Outcome]:

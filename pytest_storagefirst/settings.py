@@ -83,10 +83,11 @@ class AllowedTarget:
 class Settings:
     """All that a user can set for one template, from the command line and its configuration file.
 
-    `properties` empty means all that apply. `functions` maps a logical id to a handler that stands
-    in for it, "module:function" or the function itself. `bookkeeping` are tables whose items are no
-    message's effect: counts, locks, rate limits. `permissions` says whether what no policy
-    allows fails, as in AWS. `budget_seconds` is real time a stack.
+    `properties` empty means all that apply; `explores` False that none was asked for. `audits` are
+    the names of the audits that were ("audit:no-dlq"), None means all. `functions` maps a logical
+    id to a handler that stands in for it, "module:function" or the function itself. `bookkeeping`
+    are tables whose items are no message's effect: counts, locks, rate limits. `permissions` says
+    whether what no policy allows fails, as in AWS. `budget_seconds` is real time a stack.
     `shard` is (K, N), K from 1. `sources` says where a value was written ("parameters.Stage" ->
     "storagefirst.toml:3"), for the texts of errors. It pickles as long as its functions do.
     """
@@ -94,6 +95,8 @@ class Settings:
     parameters: Mapping[str, str] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
+    explores: bool = True
+    audits: tuple[str, ...] | None = None
     entries: tuple[Entry, ...] = ()
     downstreams: tuple[Downstream, ...] = ()
     functions: Mapping[str, str | Callable[..., Any]] = field(default_factory=dict)

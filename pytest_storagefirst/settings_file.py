@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.audit.catalogue import rule_names
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.settings import (
@@ -26,6 +27,8 @@ from pytest_storagefirst.settings import (
 from pytest_storagefirst.settings_reader import Document, Reader
 
 FILE_NAME = "storagefirst.toml"
+AUDITS = "audit"  # among properties: all rules
+_SHOWN = ", ".join((*registered(), AUDITS, "audit:<rule>"))
 
 
 def load_settings(template: Path, base: Settings | None = None) -> Settings:
@@ -103,6 +106,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             sources[key] = document.where(key)
     for number in range(len(read.tables(("flag",), top.get("flag", [])))):
         sources[f"flag.{number}"] = document.where("flag", number)
+    chosen = _properties(read, top["properties"]) if "properties" in top else None
     return replace(
         settings,
         parameters={
@@ -112,7 +116,9 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
         imports={
             key: read.text(("imports", key), value) for key, value in top.get("imports", {}).items()
         },
-        properties=_properties(read, top["properties"]) if "properties" in top else (),
+        properties=tuple(name for name in registered() if name in (chosen or ())),
+        explores=chosen is None or any(name in registered() for name in chosen),
+        audits=None if chosen is None else _audits(chosen),
         entries=tuple(
             _entry(read, ("entry", number), value)
             for number, value in enumerate(read.tables(("entry",), top.get("entry", [])))
@@ -152,19 +158,25 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
 
 
 def _properties(read: Reader, value: Any) -> tuple[str, ...]:
-    names = tuple(registered())
+    names = (*registered(), AUDITS, *rule_names())
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise read.wrong(("properties",), value, "a list of one or more of " + ", ".join(names))
+        raise read.wrong(("properties",), value, "a list of one or more of " + _SHOWN)
     for name in value:
         if name not in names:
             raise SettingsError(
                 "no such property",
                 where=read.document.where("properties", value=name),
                 found=f'"{name}"',
-                expected="one of " + ", ".join(names),
+                expected="one of " + _SHOWN,
                 remedy=nearest(name, names),
             )
     return tuple(name for name in names if name in value)
+
+
+def _audits(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    if AUDITS in chosen:
+        return rule_names()
+    return tuple(name for name in rule_names() if name in chosen)
 
 
 def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:

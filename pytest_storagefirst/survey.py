@@ -21,6 +21,7 @@ from pytest_storagefirst.settings import Settings
 SUFFIXES = (".yaml", ".yml", ".json", ".template")
 # A template says what it is: one of these words stands in it.
 MARKS = ("AWSTemplateFormatVersion", "AWS::")
+AUDIT_SECONDS = 10.0  # at least, of each template
 PATIENCE_SECONDS = 240.0  # beyond the budget: standing up, single faults, orders
 _SKIPPED = frozenset({"node_modules", "__pycache__", "cdk.out", ".aws-sam"})
 
@@ -49,9 +50,10 @@ def survey(
 ) -> Iterator[Finding]:
     """What each template of a folder comes to, in their order.
 
-    A finding is a stack of report.json with "stands_up" beside: `refused` is the reason why nothing
-    was judged, else None. What a parameter lacks is invented, and noted. Replay files are written
-    into `report`, if given.
+    A finding is a stack of report.json with "stands_up" and "findings" beside: `refused` is the
+    reason why nothing was judged, else None; `findings` are those of the audit, each with a
+    `witness`, which is what a replay file holds, or with `advice`. What a parameter lacks is
+    invented, and noted. Replay files are written into `report`, if given.
     """
     paths = templates_in(folder)
     with ThreadPoolExecutor(processes or len(os.sched_getaffinity(0))) as pool:
@@ -78,7 +80,14 @@ def _surveyed(path: Path, folder: Path, budget_seconds: float, report: Path | No
 
 
 def _nothing(refused: str, *, stands_up: bool = False, **more: Any) -> Finding:
-    return {"stands_up": stands_up, "refused": refused, "notes": [], "properties": [], **more}
+    return {
+        "stands_up": stands_up,
+        "refused": refused,
+        "notes": [],
+        "properties": [],
+        "findings": [],
+        **more,
+    }
 
 
 def explored(path: Path, name: str, budget_seconds: float, report: Path | None) -> Finding:
@@ -109,14 +118,25 @@ def explored(path: Path, name: str, budget_seconds: float, report: Path | None) 
         stands_up = True
         result = explore(path, settings, prepared=prepared)
     except StorageFirstError as error:
-        return _nothing(str(error), stands_up=stands_up)
+        found = _audited(path, budget_seconds)
+        return _nothing(str(error), stands_up=stands_up, findings=found)
     except Exception as error:
         return _nothing(f"internal error: {type(error).__name__}: {error}", stands_up=stands_up)
     notes = [f"parameter {name} has no value: '{text}' is used" for name, text in invented.items()]
     result = replace(result, template=name, notes=(*notes, *result.notes))
     replays = write_replays(result, report / "replays") if report is not None else {}
     outcome = Outcome(result=result, replays=replays)
-    return {"stands_up": True, **stack_as_json(name, outcome, (), report or Path.cwd())}
+    stack = stack_as_json(name, outcome, (), report or Path.cwd())
+    return {"stands_up": True, **stack, "findings": _audited(path, budget_seconds)}
+
+
+def _audited(path: Path, budget_seconds: float) -> list[Finding]:
+    """The findings of a template; none where it can't be read, which is said elsewhere."""
+    from pytest_storagefirst.audit.run import audit_file, with_witness
+
+    seconds = max(budget_seconds, AUDIT_SECONDS)
+    audited = audit_file(path, path.name, Settings(), witnesses=True, budget_seconds=seconds)
+    return [with_witness(told, path.name) for told in audited.told]
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ Refused.__module__ = InternalError.__module__ = "builtins"  # see explore/result
 
 @dataclass(frozen=True)
 class Outcome:
-    """One of `result`, `replayed`, `refusal` or `defect` is set.
+    """One of `result`, `replayed`, `refusal` or `defect` is set; `audits` may stand beside each.
 
     `replays` maps a property to the replay file of its witness. `trace` is the whole traceback
     behind a defect, for --full-trace.
@@ -43,6 +43,7 @@ class Outcome:
     defect: str = ""
     trace: str = ""
     replays: Mapping[str, str] = field(default_factory=dict)
+    audits: tuple[PropertyResult, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -52,6 +53,7 @@ class Outcome:
             "defect": self.defect,
             "trace": self.trace,
             "replays": dict(self.replays),
+            "audits": StackResult("", self.audits).to_json()["properties"],
         }
 
     @classmethod
@@ -66,6 +68,7 @@ class Outcome:
                     if replayed
                     else None
                 ),
+                "audits": tuple(map(PropertyResult.from_json, value["audits"])),
             }
         )
 
@@ -75,6 +78,9 @@ class Outcome:
         Raises `Refused` or `InternalError` when there is no result at all. A property that the
         exploration is silent about is unknown: missing evidence is no evidence.
         """
+        for one in self.audits:
+            if one.name == name:
+                return one
         if self.refusal:
             raise Refused(self.refusal)
         if self.defect:
@@ -86,12 +92,15 @@ class Outcome:
 
     def judged(self, expected: Sequence[str]) -> tuple[PropertyResult, ...]:
         """All verdicts, with an unknown for each expected property that has none."""
+        known = self.result.properties if self.result is not None else ()
+        found = {one.name for one in (*known, *self.audits)}
+        missing = [name for name in expected if name not in found]
         if self.result is None:
             reason = (self.refusal or self.defect or "nothing was judged").partition("\n")[0]
-            return tuple(PropertyResult(name, UNKNOWN, reason) for name in expected)
-        found = {one.name for one in self.result.properties}
-        missing = tuple(_silent(name) for name in expected if name not in found)
-        return self.result.properties + missing
+            told = tuple(PropertyResult(name, UNKNOWN, reason) for name in missing)
+        else:
+            told = tuple(map(_silent, missing))
+        return known + told + self.audits
 
 
 def _silent(name: str) -> PropertyResult:
@@ -130,7 +139,7 @@ def explore_template(
         json.dumps(result.to_json())
         outcome = Outcome(result=result, replays=write_replays(result, replays))
     except (Exception, SystemExit) as error:
-        return _failed(error)
+        return failed(error)
     except KeyboardInterrupt:
         raise Stopped(
             Outcome(defect="not explored: interrupted before it came to anything")
@@ -147,10 +156,11 @@ def replay_schedule(file: Path, base: Settings) -> Outcome:
 
         return Outcome(replayed=replay(file, base))
     except (Exception, SystemExit) as error:
-        return _failed(error)
+        return failed(error)
 
 
-def _failed(error: BaseException) -> Outcome:
+def failed(error: BaseException) -> Outcome:
+    """What became of a template that raised this: a refusal, or a defect of ours."""
     if isinstance(error, StorageFirstError):
         return Outcome(refusal=str(error))
     frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -174,7 +184,7 @@ def write_replays(result: StackResult, directory: Path) -> dict[str, str]:
         if one.witness is not None:
             directory.mkdir(parents=True, exist_ok=True)
             slug = result.template.replace("\\", "/").strip("/").replace("/", "__")
-            file = directory / f"{slug}-{one.name}.json"
+            file = directory / f"{slug}-{one.name.replace(':', '-')}.json"
             file.write_text(json.dumps(one.witness, indent=2) + "\n", encoding="utf-8")
             written[one.name] = str(file)
     if written and directory.parent.name == ".storagefirst":

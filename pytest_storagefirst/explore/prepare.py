@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import re
@@ -61,17 +62,19 @@ def _moto_answers() -> Iterator[None]:
 
 
 def prepare(
-    path: Path, settings: Settings, handlers: Mapping[str, Callable[..., Any] | str] | None = None
+    path: Path,
+    settings: Settings,
+    handlers: Mapping[str, Callable[..., Any] | str] | None = None,
+    template: Template | None = None,
 ) -> Prepared:
     """Stand a template up in a moto of its own.
 
-    `handlers` replace functions by logical id, as [functions.…] in storagefirst.toml does. Raises
-    StorageFirstError for whatever a user can mend.
+    `handlers` replace functions by logical id, as [functions.…] in storagefirst.toml does.
+    `template` is what the file says, where it was read before. Raises StorageFirstError for
+    whatever a user can mend.
     """
     with _uncollected():
-        template = load_template(
-            path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
-        )
+        template = template or read_template(path, settings)
         world = World(template.region)
         # An ARN may tell when its resource was made: a table's stream has its time for a name.
         at_the_epoch = time_machine.travel(EPOCH_MS / 1000, tick=False)
@@ -94,6 +97,27 @@ def prepare(
     _read_machines(topology, template)
     notes = (*template.notes, *notes_on_absent(deployed, absent, template))
     return Prepared(deployed, template, notes)
+
+
+_READ_AHEAD: dict[str, Template] = {}
+
+
+def read_template(path: Path, settings: Settings, *, ahead: bool = False) -> Template:
+    """The template with the user's parameters. Raises TemplateError.
+
+    Read `ahead`, it is kept for whoever stands this version of it up next.
+    """
+    written = path.stat().st_mtime_ns if path.is_file() else 0
+    key = repr((str(path.resolve()), written, settings.parameters, settings.imports))
+    found = None if ahead else _READ_AHEAD.pop(key, None)
+    if found is None:
+        found = load_template(
+            path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
+        )
+    if ahead:
+        # Deploying it may fill its properties in.
+        _READ_AHEAD[key] = replace(found, body=copy.deepcopy(dict(found.body)))
+    return found
 
 
 def _bookkeeping(settings: Settings, topology: Topology) -> frozenset[str]:

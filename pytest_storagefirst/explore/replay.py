@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pytest_storagefirst.errors import ReplayError
 from pytest_storagefirst.explore.bodies import describe_entries
@@ -10,6 +13,7 @@ from pytest_storagefirst.explore.content import play_for_content
 from pytest_storagefirst.explore.judge import Judge, Judged
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import ReplayResult
+from pytest_storagefirst.explore.stand_in import stand_in
 from pytest_storagefirst.explore.witness import (
     Witness,
     find_template,
@@ -33,7 +37,9 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
     """
     witness = read_witness(file)
     template = find_template(witness.template, file)
-    prepared = prepare(template, load_settings(template, settings))
+    settings = load_settings(template, settings)
+    settings = replace(settings, parameters={**witness.parameters, **settings.parameters})
+    prepared = prepare(template, settings, _stand_ins(witness, settings))
     judge = Judge(prepared.deployed, [witness.property_name])
     _check_entries(judge, witness, file)
     describe_entries(judge, prepared.deployed.entries)
@@ -55,6 +61,11 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
         why,
         told(judged, verdict, witness.bad),
     )
+
+
+def _stand_ins(witness: Witness, settings: Settings) -> dict[str, Callable[..., Any] | str]:
+    """For the functions that had one; the user may have given a better one meanwhile."""
+    return {name: stand_in for name in witness.stand_ins if name not in settings.functions}
 
 
 def _judged(judge: Judge, witness: Witness) -> Judged:

@@ -30,7 +30,8 @@ class PropertyResult:
     `transitions` are the changes of a breaker's state in that run, or in one that shows that it
     does what it should: seconds of virtual time, from which state, to which. `calls` are those to
     third parties in that run, or in the busiest that shows a load levelled. `steps` are
-    those of the story, for whoever draws it.
+    those of the story, for whoever draws it. `about` says of an audit what its rule found and
+    where, as report.json holds it beside the rest.
     """
 
     name: str
@@ -44,6 +45,7 @@ class PropertyResult:
     transitions: tuple[Transition, ...] = ()
     calls: tuple[Calls, ...] = ()
     steps: tuple[Step, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PropertyResult:

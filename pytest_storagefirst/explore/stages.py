@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_storagefirst.explore import breakers, bursts, changes, content, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, held_back, races
+from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.pairs import (
     AFTER,
     DURING,
@@ -210,7 +211,7 @@ def _bad_messages(exploration: Exploration, entries: tuple[Entry, ...]) -> None:
                 break
             tried += 1
             alone = Schedule((Send("m1", entry.name, body),))
-            if not _is_refused(exploration, alone):
+            if not is_refused(exploration.judge, alone):
                 continue
             found += 1
             exploration.try_out(alone, bad=frozenset({"m1"}))
@@ -252,14 +253,14 @@ def _is_for_nobody(history: Iterable[Event]) -> bool:
     return bool(left_out) and not any(event.kind == "delivered" for event in history)
 
 
-def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
+def is_refused(judge: Judge, schedule: Schedule) -> bool:
     """Whether a message that comes alone and without faults is acknowledged and never handled.
 
     Where a good message leaves no effect either, a failure has to say it. One that is set aside may
     have left its effect before that: where it was stored first, or at another subscriber's.
     """
     send = schedule.workload[0]
-    observed = exploration.judge.play(schedule).observation
+    observed = judge.play(schedule).observation
     kinds = {event.kind for event in observed.history}
     if "acknowledged" not in kinds:
         return False
@@ -267,6 +268,6 @@ def _is_refused(exploration: Exploration, schedule: Schedule) -> bool:
         return True
     if observed.effects or _is_for_nobody(observed.history):
         return False
-    good = replace(send, body=exploration.judge.deployed.entry(send.entry).body)
-    leaves_effects = bool(exploration.judge.alone(good)[0].effects)
+    good = replace(send, body=judge.deployed.entry(send.entry).body)
+    leaves_effects = bool(judge.alone(good)[0].effects)
     return leaves_effects or "failed" in kinds

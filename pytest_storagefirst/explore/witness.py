@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +111,19 @@ def witness_document(
 
 @dataclass(frozen=True)
 class Witness:
-    """What a replay file says. `kept` are the fields whose values must be found again."""
+    """What a replay file says. `kept` are the fields whose values must be found again.
+
+    `stand_ins` are the functions that did nothing in that run, `parameters` what was made up for
+    those of the template that have no value.
+    """
 
     template: Path
     property_name: str
     bad: frozenset[str]
     kept: Mapping[str, str]
     schedule: Schedule
+    stand_ins: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_witness(file: Path) -> Witness:
@@ -189,7 +195,12 @@ def _read(document: Mapping[str, Any]) -> Witness:
         raise ValueError(f"the bad messages {bad!r} are not among {', '.join(schedule.messages)}")
     if not isinstance(kept, dict) or not all(isinstance(value, str) for value in kept.values()):
         raise ValueError(f"the fields to be kept are {kept!r}")
-    return Witness(Path(template), name, frozenset(bad), kept, schedule)
+    stand_ins, parameters = document.get("stand_ins", []), document.get("parameters", {})
+    if not all(isinstance(one, str) for one in (*stand_ins, *parameters, *parameters.values())):
+        raise ValueError(f"stand-ins {stand_ins!r}, parameters {parameters!r}")
+    return Witness(
+        Path(template), name, frozenset(bad), kept, schedule, tuple(stand_ins), parameters
+    )
 
 
 def find_template(template: Path, file: Path) -> Path:

@@ -100,6 +100,7 @@ def property_as_json(result: PropertyResult) -> dict[str, Any]:
         **({"transitions": _transitions(result)} if result.transitions else {}),
         **({"calls": _calls(result)} if result.calls else {}),
         **({"steps": [_step(one) for one in result.steps]} if result.steps else {}),
+        **result.about,
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_storagefirst.errors import ReportError
 from pytest_storagefirst.explore.outcome import Outcome, write_replays
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, VIOLATED
 from pytest_storagefirst.report.json import write_report
 from pytest_storagefirst.report.reading import ReadStack, read_report
 
@@ -73,7 +73,9 @@ def write_merged(merged: Merged, directory: Path) -> Merged:
     """
     outcomes = {}
     for template, outcome in merged.outcomes.items():
-        written = write_replays(outcome.result, directory / "replays") if outcome.result else {}
+        result = outcome.result or StackResult(template, ())
+        told = replace(result, properties=result.properties + outcome.audits)
+        written = write_replays(told, directory / "replays")
         outcomes[template] = replace(outcome, replays={**outcome.replays, **written})
     write_report(outcomes, merged.expected, directory)
     return replace(merged, outcomes=outcomes)
@@ -83,8 +85,10 @@ def _merge(parts: Sequence[ReadStack]) -> Outcome:
     """One stack's outcome. A part that was refused is as good as missing, and told."""
     _check_divisions(parts)
     judged = [(part, part.outcome.result) for part in parts if part.outcome.result is not None]
+    audits, replays = _audits(parts)
     if not judged:
-        return parts[0].outcome
+        found = parts[0].outcome
+        return replace(found, audits=audits, replays={**found.replays, **replays})
     merged = _merge_judged([result for _, result in judged])
     refused = tuple(
         f"{part.file}: refused: {part.outcome.refusal.splitlines()[0]}"
@@ -92,7 +96,22 @@ def _merge(parts: Sequence[ReadStack]) -> Outcome:
         if part.outcome.result is None
     )
     merged = replace(merged, notes=merged.notes + refused)
-    return Outcome(result=merged, replays=_replays(merged, judged))
+    replays = {**_replays(merged, judged), **replays}
+    return Outcome(result=merged, replays=replays, audits=audits)
+
+
+def _audits(parts: Sequence[ReadStack]) -> tuple[tuple[PropertyResult, ...], dict[str, str]]:
+    """Each audit once, as each shard makes all of them; and where its replay file lies."""
+    chosen: dict[str, PropertyResult] = {}
+    replays: dict[str, str] = {}
+    for part in parts:
+        for one in part.outcome.audits:
+            known = chosen.get(one.name)
+            if known is None or (known.verdict != VIOLATED and one.verdict == VIOLATED):
+                chosen[one.name] = one
+                if one.name in part.outcome.replays:
+                    replays[one.name] = part.outcome.replays[one.name]
+    return tuple(chosen.values()), replays
 
 
 def _merge_judged(results: Sequence[StackResult]) -> StackResult:

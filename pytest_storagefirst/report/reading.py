@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.audit.rule import PREFIX
 from pytest_storagefirst.errors import ReportError
 from pytest_storagefirst.explore.coverage import OUTCOMES, Cell, Coverage
 from pytest_storagefirst.explore.graph import Graph, Link, Node
@@ -110,16 +111,19 @@ def _stack(value: Any, file: Path) -> ReadStack:
     if not properties:
         raise ValueError("a stack without properties")
     template, refused = _text(stack["template"]), stack.get("refused")
+    audits = tuple(one for one in properties if one.name.startswith(PREFIX))
+    judged = tuple(one for one in properties if not one.name.startswith(PREFIX))
     shard = _shard(stack.get("shard", [1, 1]))
     if refused is not None:
-        outcome = Outcome(refusal=_text(refused))
+        replays = _replays(stack["properties"], file)
+        outcome = Outcome(refusal=_text(refused), audits=audits, replays=replays)
     else:
         seconds = stack.get("seconds", 0.0)
         if not isinstance(seconds, int | float) or not math.isfinite(seconds):
             raise ValueError(f"seconds {seconds!r}")
         result = StackResult(
             template=template,
-            properties=properties,
+            properties=judged,
             notes=_texts(stack.get("notes", [])),
             inert=_texts(stack.get("inert", [])),
             seconds=float(seconds),
@@ -128,7 +132,7 @@ def _stack(value: Any, file: Path) -> ReadStack:
             interrupted=stack.get("interrupted", False) is True,
             graph=None if stack.get("topology") is None else _graph(_mapping(stack["topology"])),
         )
-        outcome = Outcome(result=result, replays=_replays(stack["properties"], file))
+        outcome = Outcome(result=result, replays=_replays(stack["properties"], file), audits=audits)
     names = tuple(one.name for one in properties)
     return ReadStack(file, template, _text(stack.get("plugin", "")), shard, names, outcome)
 
@@ -157,6 +161,7 @@ def _property(value: Any, file: Path) -> PropertyResult:
             for call in map(_mapping, one.get("calls", []))
         ),
         steps=tuple(map(_step, _list(one.get("steps", [])))),
+        about=_about(one) if _text(one["name"]).startswith(PREFIX) else {},
     )
 
 
@@ -192,6 +197,14 @@ def _graph(value: Mapping[str, Any]) -> Graph:
         ),
         entries=_texts(value.get("entries", [])),
     )
+
+
+def _about(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What an audit says of its rule and findings."""
+    texts = {key: _text(one[key]) for key in ("rule", "severity", "resource", "file", "page")}
+    findings = [dict(_mapping(each)) for each in _list(one["findings"])]
+    remedy = list(_texts(one["remedy"]))
+    return {**texts, "line": _count(one["line"]), "remedy": remedy, "findings": findings}
 
 
 def _witness(file: Path) -> dict[str, Any] | None:

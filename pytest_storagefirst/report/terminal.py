@@ -78,7 +78,7 @@ def total_lines(
 def story_lines(outcome: Outcome) -> list[Line]:
     """The stories of what was violated, for where no failing item tells them."""
     lines = []
-    for one in outcome.result.properties if outcome.result else ():
+    for one in outcome.judged(()):
         if one.verdict == VIOLATED:
             lines += [Line(""), Line(f"{one.name}: {one.why}", {"red": True})]
             lines += [Line(f"  {text}") for text in one.story]

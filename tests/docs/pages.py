@@ -71,6 +71,7 @@ REASONS = {
     "package registry": "it downloads packages",
     "local target": "it starts processes and takes minutes; tests/target, tests/load and "
     "tests/chaos do what it says",
+    "part of a template": "it is lines to add; tests/unit/audit/templates has whole ones",
     "your files": "it is about files that only its reader has",
     "tests/plugin/test_shards.py": "that does it, and it takes a while",
 }

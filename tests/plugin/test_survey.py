@@ -60,6 +60,15 @@ def test_each_template_has_a_line_of_its_own(folder):
     assert sound["refused"] is None
     assert {one["name"] for one in sound["properties"]} >= {"no-message-loss", "drains"}
     assert any("parameter Stage has no value" in note for note in sound["notes"])
+    (lost,) = [one for one in sound["findings"] if one["rule"] == "no-dlq"]
+    assert (lost["resource"], lost["line"]) == ("Queue", 5)
+    assert lost["advice"] is None
+    assert lost["witness"]["property"] in ("no-message-loss", "poison-isolated")
+    assert lost["witness"]["parameters"] == {"Stage": "inventedstage"}
+    (advised,) = [one for one in node["findings"] if one["rule"] == "no-dlq"]
+    assert advised["witness"] is None
+    assert "can't be run here: Worker" in advised["advice"]
+    assert found["broken/template.yml"]["findings"] == []
     assert node["stands_up"]
     assert "Worker is no Python function" in node["refused"]
     assert not found["broken/template.yml"]["stands_up"]
@@ -75,6 +84,7 @@ def test_for_people_it_is_a_line_a_template(folder):
 
     first, *_, counts, last = done.output.splitlines()
     assert first.startswith("template.yaml: stands up, not judged: ")
+    assert "template.yaml: audit: advice: 2" in done.output.splitlines()
     assert counts == "1 templates: 1 stand up, 0 judged"
     assert last == f"report: {folder / 'report' / 'report.html'} (survey.json beside it)"
     assert json.loads((folder / "report" / "survey.json").read_text(encoding="utf-8"))
@@ -129,3 +139,30 @@ def test_the_public_templates():
     assert all(one["properties"] or one["refused"] for one in found)
     assert not [one for one in found if "internal error" in str(one["refused"])]
     assert sum(one["stands_up"] for one in found) >= 50
+
+
+@pytest.mark.skipif("STORAGEFIRST_CORPUS" not in os.environ, reason="names no folder of templates")
+def test_what_the_audit_finds_in_the_public_templates_is_what_its_page_says():
+    """The table at the end of docs/audits.md."""
+    folder = os.environ["STORAGEFIRST_CORPUS"]
+
+    done = CliRunner().invoke(main, ["audit", folder, "--no-witness", "--format", "json"])
+
+    templates = json.loads(done.output)["templates"]
+    for rule, found, looked in (
+        ("default-response-200", 20, 21),
+        ("body-not-encoded", 4, 5),
+        ("no-batch-item-failures", 19, 25),
+        ("no-dlq", 14, 28),
+        ("visibility-timeout", 12, 25),
+        ("dlq-retention", 13, 15),
+        ("event-target-no-dlq", 13, 15),
+        ("stream-no-destination", 8, 9),
+        ("subscription-no-dlq", 4, 4),
+    ):
+        count = sum(one["rule"] == rule for each in templates for one in each["findings"])
+        assert (rule, count, sum(each["examined"][rule] for each in templates)) == (
+            rule,
+            found,
+            looked,
+        )

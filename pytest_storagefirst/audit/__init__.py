@@ -1,0 +1,1 @@
+"""What a template's configuration can lose or double, rule by rule, each with a witness run."""

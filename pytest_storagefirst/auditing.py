@@ -1,0 +1,171 @@
+"""`storagefirst audit`: templates and folders in, findings out, and their replay files written.
+
+Each template is audited in a process of its own, as a survey's is: what its handlers do to theirs
+(a log's level, a patched module, an exit) is nobody else's. Run as a module it is that process: the
+request comes as a pickle on standard input, the answer goes into the file that it names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pytest_storagefirst.audit.run import Audited, audit_file, is_confirmed
+from pytest_storagefirst.audit.witness import Shown
+from pytest_storagefirst.errors import ReportError
+from pytest_storagefirst.report.audit_counts import audit_counts
+from pytest_storagefirst.report.audit_github import audit_github
+from pytest_storagefirst.report.audit_json import Replays, audit_json
+from pytest_storagefirst.report.audit_sarif import audit_sarif
+from pytest_storagefirst.report.audit_text import audit_lines
+from pytest_storagefirst.report.terminal import Line
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.survey import PATIENCE_SECONDS, templates_in
+
+DEFAULT_BUDGET_SECONDS = 30.0
+_WRITERS: dict[str, Callable[[Sequence[Audited], Replays], str]] = {
+    "json": audit_json,
+    "sarif": audit_sarif,
+    "github": audit_github,
+    "counts": audit_counts,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked for. `budget_seconds` are of each template."""
+
+    templates: tuple[Path, ...]
+    format: str = "text"
+    output: Path | None = None
+    directory: Path | None = None
+    witnesses: bool = True
+    strict: bool = False
+    budget_seconds: float = DEFAULT_BUDGET_SECONDS
+
+
+def run_audit(asked: Asked) -> tuple[int, list[Line]]:
+    """The exit code, and the lines to print (none where they went into a file).
+
+    0: no finding beyond advice; 1: one that a run shows, or with `strict` any; 2: a template that
+    can't be read. Raises ReportError where a file can't be written.
+    """
+    files = list(_files(asked.templates))
+    if asked.witnesses:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            audited = list(pool.map(lambda path: _apart(path, asked), files))
+    else:  # nothing of the user's is run
+        audited = [
+            audit_file(path, shown_name(path), Settings(), witnesses=False, budget_seconds=0)
+            for path in files
+        ]
+    try:
+        replays = _write_replays(audited, asked.directory)
+        if asked.directory is not None:
+            file = asked.directory / "audit.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(audit_json(audited, replays) + "\n", encoding="utf-8")
+        lines = _lines(asked.format, audited, replays)
+        if asked.output is not None:
+            asked.output.parent.mkdir(parents=True, exist_ok=True)
+            text = "".join(f"{line.text}\n" for line in lines)
+            asked.output.write_text(text, encoding="utf-8")
+            lines = []
+    except OSError as error:
+        raise ReportError(
+            "the findings can't be written",
+            where=str(error.filename or asked.output or asked.directory),
+            found=error.strerror or str(error),
+            expected="a file, or a folder, that can be written",
+        ) from None
+    return _exit_code(audited, strict=asked.strict), lines
+
+
+def _apart(path: Path, asked: Asked) -> Audited:
+    name = shown_name(path)
+    with TemporaryDirectory(prefix="storagefirst-") as folder:
+        answer = Path(folder, "answer")
+        request = (path, name, asked.witnesses, asked.budget_seconds, answer)
+        command = [sys.executable, "-m", __name__]
+        patience = asked.budget_seconds + PATIENCE_SECONDS
+        try:
+            done = subprocess.run(
+                command,
+                input=pickle.dumps(request),
+                capture_output=True,
+                check=False,
+                timeout=patience,
+            )
+            audited: Audited = pickle.loads(answer.read_bytes())
+        except subprocess.TimeoutExpired:
+            return Audited(name, refused=f"it did not come to an end within {patience:g} s")
+        except FileNotFoundError:
+            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            return Audited(name, refused=f"its process ended with {done.returncode}: {last}")
+        return audited
+
+
+def _answer() -> None:
+    path, name, witnesses, budget_seconds, answer = pickle.loads(sys.stdin.buffer.read())
+    audited = audit_file(path, name, Settings(), witnesses=witnesses, budget_seconds=budget_seconds)
+    Path(answer).write_bytes(pickle.dumps(audited))
+
+
+def _exit_code(audited: Sequence[Audited], *, strict: bool) -> int:
+    if any(one.refused for one in audited):
+        return 2
+    told = [one for each in audited for one in each.told if not one.finding.suppressed]
+    return int(any(strict or is_confirmed(one) for one in told))
+
+
+def _lines(name: str, audited: Sequence[Audited], replays: Replays) -> list[Line]:
+    if name == "text":
+        return list(audit_lines(audited, replays))
+    return [Line(text) for text in _WRITERS[name](audited, replays).splitlines()]
+
+
+def _files(given: Sequence[Path]) -> Iterator[Path]:
+    for path in given:
+        yield from templates_in(path) if path.is_dir() else [path]
+
+
+def shown_name(path: Path) -> str:
+    """Seen from the current folder, where it lies below that."""
+    whole, here = path.resolve(), Path.cwd().resolve()
+    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else str(path)
+
+
+def _write_replays(audited: Sequence[Audited], directory: Path | None) -> dict[int, str]:
+    """Beside the report, else where pytest keeps those of its runs."""
+    folder = (directory or Path(".storagefirst")) / "replays"
+    written: dict[int, str] = {}
+    for one in audited:
+        slug = one.name.replace("\\", "/").strip("/").replace("/", "__")
+        for told in one.told:
+            if not isinstance(told.shown, Shown):
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            finding = told.finding
+            file = folder / f"{slug}-{finding.rule.id}-{finding.resource}-{finding.line}.json"
+            number = 2
+            while str(file) in written.values():
+                file = file.with_name(f"{file.stem}-{number}.json")
+                number += 1
+            file.write_text(json.dumps(told.shown.document, indent=2) + "\n", encoding="utf-8")
+            written[id(told)] = str(file)
+    if written and directory is None:
+        # As pytest does with its cache: nobody commits it by accident.
+        (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    return {key: os.path.relpath(file) for key, file in written.items()}
+
+
+if __name__ == "__main__":
+    _answer()

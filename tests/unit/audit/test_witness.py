@@ -1,0 +1,165 @@
+"""A finding's witness is run, is the configuration's own, and plays again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from pytest_storagefirst.audit.findings import Finding, audit
+from pytest_storagefirst.audit.ground import Ground, ground
+from pytest_storagefirst.audit.run import Told, audit_file
+from pytest_storagefirst.audit.witness import NotShown, Shown, witness
+from pytest_storagefirst.explore.prepare import read_template
+from pytest_storagefirst.explore.replay import replay
+from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.stack.template import Template
+
+TEMPLATES = Path(__file__).parent / "templates"
+ZOO = Path(__file__).parents[2] / "zoo"
+
+# Rule -> the animal whose defect it is; its sound twin is never accused.
+IN_THE_ZOO = {
+    "default-response-200": "rest-default-200",
+    "body-not-encoded": "rest-body-not-url-encoded",
+    "failed-entries-unchecked": "rest-failed-entry-told-as-accepted",
+    "no-batch-item-failures": "report-flag-missing",
+    "no-dlq": "no-dead-letter-queue",
+    "dlq-retention": "dlq-retention-too-short",
+    "event-target-no-dlq": "event-target-without-dead-letters",
+    "subscription-no-dlq": "sns-subscription-without-redrive",
+    "async-no-destination": "sns-function-without-dead-letters",
+    "stream-no-destination": "kinesis-retries-capped-without-destination",
+    "stream-no-cap": "kinesis-poison-blocks-shard",
+    "iot-no-error-action": "iot-rule-without-error-action",
+    "missing-permission": "event-queue-policy-missing",
+}
+
+
+def told_of(path: Path) -> list[Told]:
+    settings = Settings(budget_seconds=0)
+    audited = audit_file(path, path.name, settings, witnesses=True, budget_seconds=600)
+    assert audited.refused == ""
+    return list(audited.told)
+
+
+def standing(path: Path, rule: str) -> tuple[Finding, Ground, Template, Settings]:
+    settings = load_settings(path)
+    template = read_template(path, settings)
+    finding = next(one for one in audit(template).findings if one.rule.id == rule)
+    return finding, ground(template, settings), template, settings
+
+
+@pytest.mark.parametrize("rule", IN_THE_ZOO)
+def test_a_planted_defect_has_a_witness_that_plays_again(rule, tmp_path):
+    (path,) = (ZOO / IN_THE_ZOO[rule] / "defective").glob("template.*")
+    shown = [one.shown for one in told_of(path) if one.finding.rule.id == rule]
+    found = [one for one in shown if isinstance(one, Shown)]
+    assert found, shown
+
+    file = tmp_path / "witness.json"
+    file.write_text(json.dumps(found[0].document), encoding="utf-8")
+    again = replay(file, Settings())
+
+    assert again.still_fails
+    assert again.property_name == found[0].property_name
+    assert again.story == found[0].story
+
+
+@pytest.mark.parametrize("animal", sorted(path.parent.name for path in ZOO.glob("*/sound")))
+def test_a_sound_twin_gets_advice_at_most(animal):
+    (path,) = (ZOO / animal / "sound").glob("template.*")
+
+    accused = [one for one in told_of(path) if isinstance(one.shown, Shown)]
+
+    assert [one.finding.message for one in accused] == []
+
+
+def test_a_broken_handler_is_not_blamed_on_the_mapping():
+    """It takes the first record alone: no fault is needed, and BatchSize: 1 would hide it."""
+    (path,) = (ZOO / "first-record-only" / "defective").glob("template.*")
+
+    shown = _without_flag(path.parent)
+
+    assert isinstance(shown, NotShown)
+    assert "another cause" in shown.why
+
+
+def _without_flag(folder: Path) -> Shown | NotShown:
+    with TemporaryDirectory() as copied:
+        shutil.copytree(folder, copied, dirs_exist_ok=True)
+        (path,) = Path(copied).glob("template.*")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if "ReportBatchItemFailures" not in line]
+        path.write_text("\n".join(line for line in kept if "FunctionResponse" not in line))
+        return witness(*standing(path, "no-batch-item-failures"))
+
+
+def test_a_loss_that_the_remedy_does_not_cure_is_no_witness():
+    """The counterfactual decides: with a remedy that changes nothing, nothing is shown."""
+    path = ZOO / "rest-default-200" / "defective" / "template.yaml"
+    finding, known, template, settings = standing(path, "default-response-200")
+    assert isinstance(witness(finding, known, template, settings), Shown)
+    idle = (("BookingsQueue", ("VisibilityTimeout",), 180),)
+    spoilt = replace(finding, looked=replace(finding.looked, changes=(idle,)))
+
+    shown = witness(spoilt, known, template, settings)
+
+    assert isinstance(shown, NotShown)
+    assert "another cause" in shown.why
+
+
+def test_what_hangs_on_code_that_is_not_here_is_advice(tmp_path):
+    text = (TEMPLATES / "no-dlq.unsound.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "template.yaml"
+    path.write_text(text.replace("python3.13", "nodejs22.x"), encoding="utf-8")
+
+    (one,) = [told for told in told_of(path) if told.finding.rule.id == "no-dlq"]
+
+    assert isinstance(one.shown, NotShown)
+    assert "code that can't be run here: Worker" in one.shown.why
+
+
+def test_what_needs_no_code_is_shown_with_a_stand_in_and_plays_again(tmp_path):
+    text = (TEMPLATES / "default-response-200.unsound.yaml").read_text(encoding="utf-8")
+    text = "Transform: AWS::Serverless-2016-10-31\n" + text
+    text += """  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs22.x
+      Handler: index.handler
+      InlineCode: "exports.handler = async () => ({})"
+      Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}}
+"""
+    path = tmp_path / "template.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    (one,) = [told for told in told_of(path) if told.finding.rule.id == "default-response-200"]
+
+    assert isinstance(one.shown, Shown)
+    assert one.shown.document["stand_ins"] == ["Worker"]
+    file = tmp_path / "witness.json"
+    file.write_text(json.dumps(one.shown.document), encoding="utf-8")
+    assert replay(file, Settings()).still_fails
+
+
+def test_an_audit_without_runs_gives_advice_alone():
+    path = ZOO / "rest-default-200" / "defective" / "template.yaml"
+    audited = audit_file(path, "t.yaml", Settings(), witnesses=False, budget_seconds=1)
+
+    assert {one.finding.rule.id for one in audited.told} >= {"default-response-200"}
+    assert all(isinstance(one.shown, NotShown) for one in audited.told)
+
+
+def test_when_time_is_up_the_rest_is_advice():
+    path = ZOO / "rest-default-200" / "defective" / "template.yaml"
+    audited = audit_file(path, "t.yaml", Settings(), witnesses=True, budget_seconds=0)
+
+    (one,) = [told for told in audited.told if told.finding.rule.id == "default-response-200"]
+    assert isinstance(one.shown, NotShown)
+    assert "budget" in one.shown.why
