@@ -36,19 +36,30 @@ def load_settings(template: Path, base: Settings | None = None) -> Settings:
     for every unknown key or wrong value.
     """
     settings = base or Settings()
+    place = _place(template)
+    return settings if place is None else _apply(settings, *place)
+
+
+def settings_place(template: Path) -> Path | None:
+    """The file that a template's settings are in; None without one. Raises `SettingsError`."""
+    place = _place(template)
+    return None if place is None else Path(place[1].name)
+
+
+def _place(template: Path) -> tuple[Any, Document] | None:
     directory = template.absolute().parent
     own = directory / FILE_NAME
     if own.is_file():
-        table, document = _parse(own)
-        return _apply(settings, table, document)
+        return _parse(own)
     for parent in (directory, *directory.parents):
         project = parent / "pyproject.toml"
         if project.is_file():
             table, document = _parse(project)
-            section = table.get("tool", {}).get("storagefirst")
+            tools = table.get("tool", {})
+            section = tools.get("storagefirst") if isinstance(tools, dict) else None
             if section is not None:
-                return _apply(settings, section, replace(document, prefix=("tool", "storagefirst")))
-    return settings
+                return section, replace(document, prefix=("tool", "storagefirst"))
+    return None
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], Document]:

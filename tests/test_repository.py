@@ -32,6 +32,7 @@ FLOORS = (
     ("chaos",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey"),
+    ("init",),
     ("collect", "conclusion", "failures", "told_once"),
     ("fixtures", "active", "plugin", "cli", ""),
 )
