@@ -16,7 +16,7 @@ from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.explore.stages import MESSAGES
 from pytest_storagefirst.faults.catalogue import is_read_only
-from pytest_storagefirst.init import identifying, models
+from pytest_storagefirst.init import identifying
 from pytest_storagefirst.init.samples import Sample, fitting, samples_beside
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.configurations import is_extension
@@ -133,13 +133,7 @@ def _way(judge: Judge, entry: Entry, samples: list[Sample], *, runs: bool) -> tu
             return replace(way, body=body, origin=f"from {sample.file}"), []
         except EntryError as error:
             refused.append(f"{sample.file} is not used for {entry.name}: {error.problem}")
-    try:
-        (described,) = describe_entries(judge, (replace(entry, chosen=True),))
-    except EntryError:
-        made = models.example(judge, entry)
-        if made is None:
-            raise
-        return replace(way, body=made, origin="made from the request model"), refused
+    (described,) = describe_entries(judge, (replace(entry, chosen=True),))
     doubt = "" if runs else "guessed while no function ran"
     if runs and not identifying.effects_of(judge, described):
         doubt = "a guess that leaves no effect shows nothing"

@@ -199,7 +199,7 @@ MODEL = """\
 """
 
 
-def test_a_body_is_made_from_a_model_that_no_guess_fits(run, tmp_path):
+def test_a_body_is_made_from_the_request_model(run, tmp_path):
     shutil.copytree(BLUEPRINTS / "rest-queue-table", tmp_path, dirs_exist_ok=True)
     template = tmp_path / "template.yaml"
     found = "        paths:\n          /messages:\n            post:\n"
@@ -208,7 +208,7 @@ def test_a_body_is_made_from_a_model_that_no_guess_fits(run, tmp_path):
 
     result = run("init", "--force")
 
-    assert "POST /messages: the body is made from the request model" in result.output
+    assert "POST /messages: the body is guessed" in result.output
     (entry,) = load_settings(template).entries
     assert entry.body["id"] == "{unique}"
     assert re.fullmatch("[A-Z]{3}", entry.body["currency"])
