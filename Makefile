@@ -5,6 +5,8 @@ INSTALLED := $(ENVIRONMENT)/.installed
 BIN := $(ENVIRONMENT)/bin
 LOCAL := .venv-local
 LOCAL_INSTALLED := $(LOCAL)/.installed
+RELEASE := .venv-release
+RELEASE_INSTALLED := $(RELEASE)/.installed
 WORKERS ?= 2
 COVERAGE_MINIMUM ?= 95
 # In processes of their own: in one with the simulation's tests, a worker's tracing of these was lost.
@@ -15,7 +17,7 @@ LONG_TESTS := tests/zoo
 LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo
 
-.PHONY: help demo test lint bench emulators clean
+.PHONY: help demo test lint bench emulators package compatibility clean
 
 help:
 	@echo "make demo    judge a sound stack and its broken twin"
@@ -23,6 +25,8 @@ help:
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   the figures of the benchmarks, one JSON line each (FIGURES=\"schedules idle\": these alone)"
 	@echo "make emulators  ask moto and ministack where they differ from AWS; writes docs/emulators.md"
+	@echo "make package  build wheel and sdist, and use the wheel with each extra in environments of its own"
+	@echo "make compatibility  test the lowest and newest versions of dependencies with each Python that is here"
 	@echo "make clean   remove all that the other targets made"
 
 # A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
@@ -82,6 +86,18 @@ bench: $(LOCAL_INSTALLED)
 emulators: $(LOCAL_INSTALLED)
 	@PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" $(LOCAL)/bin/python -m emulators
 
+# What checks a release is no part of what is checked.
+$(RELEASE_INSTALLED): | $(INSTALLED)
+	@$(BIN)/python -m venv --clear $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check build check-wheel-contents twine uv
+	@touch $@
+
+package: $(RELEASE_INSTALLED)
+	@$(RELEASE)/bin/python -m release package
+
+compatibility: $(RELEASE_INSTALLED)
+	@$(RELEASE)/bin/python -m release compatibility
+
 clean:
-	rm -rf $(ENVIRONMENT) $(LOCAL) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
+	rm -rf $(ENVIRONMENT) $(LOCAL) $(RELEASE) .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
