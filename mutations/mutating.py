@@ -16,7 +16,21 @@ for _ in range(60):
 
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 17, 1.5, 1e308, 10**30, -(2**63), float("nan"), float("inf")),
-    *("", " ", "a\nb", "\x00", "\u202e", "\U0001f600", "{unique}", "${x}", "${", "{{", "/", ".."),
+    *(
+        "",
+        " ",
+        "a\nb",
+        "\x00",
+        "\ud800",
+        "\u202e",
+        "\U0001f600",
+        "{unique}",
+        "${x}",
+        "${",
+        "{{",
+        "/",
+        "..",
+    ),
     *("x" * 10_000, "arn:aws:sqs:us-east-1:123456789012:Q", "arn:::::", "1 h", "NaN", "[", "$.a"),
     *([], {}, [[]], [{}], {"": ""}, [None], {"Ref": "AWS::NoValue"}, {"Ref": "Nobody"}, DEEP),
     *({"Fn::GetAtt": ["Nobody", "Arn"]}, {"Fn::Sub": "${Nobody.Arn}"}, {"Fn::If": ["No", 1, 2]}),

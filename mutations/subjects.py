@@ -54,7 +54,7 @@ def subjects(templates: tuple[Path, ...], replays: Path, reports: Path) -> dict[
         Subject("sample event", settings, _sample, _begun),
         Subject("message", templates[:1], _number, _sent),
         Subject("replay", tuple(sorted(replays.glob("*.json"))), _beside, _replayed),
-        Subject("report", tuple(sorted(reports.glob("*.json"))), _alone, _merged),
+        Subject("report", (reports / "one.json",), _shards, _merged),
         Subject("profiles", (ROOT / "load/profiles.toml",), _alone, _profiles),
         Subject("drill", drills, _alone, _drill),
     )
@@ -136,6 +136,12 @@ def _number(source: Path, folder: Path, random: Random) -> Path:
     drawn = folder / "message.txt"
     drawn.write_text(str(random.getrandbits(32)))
     return drawn
+
+
+def _shards(source: Path, folder: Path, random: Random) -> Path:
+    """The report of one shard, changed, and that of the other, as it was."""
+    shutil.copy(source.with_name("other.json"), folder)
+    return _alone(source, folder, random)
 
 
 def _alone(source: Path, folder: Path, random: Random) -> Path:
@@ -243,7 +249,8 @@ def _merged(file: Path) -> str:
     from pytest_storagefirst.report.terminal import stack_lines, story_lines
 
     def merge() -> None:
-        merged = write_merged(merge_reports([file]), file.parent / "merged")
+        both = merge_reports([file, file.with_name("other.json")])
+        merged = write_merged(both, file.parent / "merged")
         for template, outcome in merged.outcomes.items():
             list(stack_lines(template, outcome, merged.expected[template], verbosity=2))
             list(story_lines(outcome))
@@ -293,9 +300,14 @@ def made_beforehand(folder: Path) -> tuple[Path, Path]:
 
     template = _stack(ROOT / "examples/orders_broken/template.yaml", folder)
     replays, reports = folder / "replays", folder / "report"
-    outcome = explore_template(template, template.name, replace(QUICK, max_faults=1), replays)
-    assert outcome.replays, outcome
-    assert outcome.result is not None
-    names = [one.name for one in outcome.result.properties]
-    write_report({template.name: outcome}, {template.name: names}, reports)
+    for number, name in enumerate(("one.json", "other.json"), start=1):
+        base = replace(QUICK, shard=(number, 2))
+        outcome = explore_template(template, template.name, base, replays)
+        assert outcome.result is not None, outcome
+        names = [one.name for one in outcome.result.properties]
+        written = write_report(
+            {template.name: outcome}, {template.name: names}, reports, (number, 2)
+        )
+        written.rename(reports / name)
+    assert list(replays.glob("*.json"))
     return replays, reports

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from mutations.subjects import Subject
-from mutations.watching import Hangs, watched
+from mutations.watching import PREFIX, Hangs, watched
 
 # Of a hundred: what users write most is tried most.
 WEIGHTS = {"template": 50, "settings": 15, "body": 10, "sample event": 5, "message": 8}
@@ -49,7 +49,7 @@ def tried(subject: Subject, mutant: Mutant) -> Came:
     random = Random(mutant.seed)
     source = random.choice(subject.sources)
     here = Path.cwd()
-    folder = Path(tempfile.mkdtemp(prefix="storagefirst-mutant-"))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     file = folder
     try:
         file = subject.mutant(source, folder, random)

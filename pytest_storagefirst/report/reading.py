@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.errors import ReportError
-from pytest_storagefirst.explore.coverage import Cell, Coverage
+from pytest_storagefirst.explore.coverage import (
+    BROKE,
+    HELD,
+    NEVER_FIRED,
+    NOT_TRIED,
+    Cell,
+    Coverage,
+)
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult, StackResult
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.report.json import VERSION
 
 _VERDICTS = (OK, VIOLATED, UNKNOWN, NOT_APPLICABLE)
+_OUTCOMES = (HELD, BROKE, NEVER_FIRED, NOT_TRIED)
 _WRITES_ONE = "pytest -p storagefirst template.yaml --storagefirst-report=DIR"
 _AGAIN = f"run it again; it writes the file anew: {_WRITES_ONE}"
 
@@ -179,7 +187,7 @@ def _coverage(value: Mapping[str, Any]) -> Coverage:
     cells = [_mapping(cell) for cell in _list(value.get("cells", []))]
     return Coverage(
         cells=tuple(
-            Cell(_text(cell["site"]), _text(cell["fault"]), _text(cell["outcome"]))
+            Cell(_text(cell["site"]), _text(cell["fault"]), _outcome(cell["outcome"]))
             for cell in cells
         ),
         sometimes={
@@ -187,6 +195,12 @@ def _coverage(value: Mapping[str, Any]) -> Coverage:
         },
         **{name: _count(value[name]) for name in known & value.keys()},
     )
+
+
+def _outcome(value: Any) -> str:
+    if value not in _OUTCOMES:
+        raise ValueError(f"the outcome {_shown(value)}; there are {', '.join(_OUTCOMES)}")
+    return str(value)
 
 
 def _shard(value: Any) -> tuple[int, int]:

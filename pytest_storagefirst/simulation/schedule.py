@@ -70,7 +70,10 @@ class Schedule:
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Schedule:
-        """Raises KeyError, TypeError or FaultError when the document is not one of ours."""
+        """Raises ArithmeticError, LookupError, TypeError, ValueError or FaultError for a document
+        that is not one of ours."""
+        for send in document["workload"]:
+            as_text(send["body"]).encode()  # no lone surrogates
         return Schedule(
             workload=tuple(
                 Send(str(send["message"]), str(send["entry"]), send["body"])
