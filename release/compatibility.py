@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from release.environments import Environment, interpreters, made, run
+from release.environments import VERSIONS, Environment, interpreters, made, run
 
 ROOT = Path(__file__).parent.parent
 SHOWN = ("moto", "boto3", "hypothesis", "pytest", "greenlet", "time-machine")
@@ -22,18 +22,19 @@ TESTS = (
     "tests/plugin/test_hypothesis.py",
 )
 # What these need beside the package; the rest of dev stays out, as it would raise versions.
-BESIDE = ("aws-lambda-powertools", "httpx", "requests", "pytest-xdist")
+BESIDE = ("aws-lambda-powertools", "httpx", "requests", "pytest-xdist", "locust")
 
 
 def check(folder: Path) -> None:
     """Raises SystemExit where a combination fails its tests."""
     pythons = interpreters()
     lowest, newest = min(pythons), max(pythons)
-    missing = sorted({"3.11", "3.12", "3.13"} - set(pythons))
+    missing = [version for version in VERSIONS if version not in pythons]
     if missing:
         print(f"not on this machine, and not tried: Python {', '.join(missing)}")
-    # A lower bound that does not exist for a newer Python is no bound there.
-    for version, resolution in [(lowest, "lowest-direct"), *((one, "highest") for one in pythons)]:
+    # The newest Python, too: a lower bound may be older than it.
+    lows = [(one, "lowest-direct") for one in dict.fromkeys((lowest, newest))]
+    for version, resolution in (*lows, *((one, "highest") for one in pythons)):
         environment = made(folder / "environment", pythons[version])
         pins = [f"{name}=={version}" for name, version in _bounds().items()]
         environment.install(
@@ -41,7 +42,7 @@ def check(folder: Path) -> None:
             *(pins if resolution == "lowest-direct" else ()),
         )
         environment.install(*BESIDE, *(pins if resolution == "lowest-direct" else ()))
-        told = _tests(environment, TESTS if version in (lowest, newest) else TESTS[:2])
+        told = _tests(environment)
         print(f"Python {version}, {resolution}: {_versions(environment)}: {told}", flush=True)
 
 
@@ -63,11 +64,11 @@ def _versions(environment: Environment) -> str:
     return listed.strip()
 
 
-def _tests(environment: Environment, tests: tuple[str, ...]) -> str:
+def _tests(environment: Environment) -> str:
     said = run(
         *(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
         *("-o", "addopts=--import-mode=importlib"),
-        *tests,
+        *TESTS,
         cwd=ROOT,
     )
     return said.strip().splitlines()[-1]

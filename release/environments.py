@@ -48,7 +48,9 @@ def made(folder: Path, python: str | Path = sys.executable) -> Environment:
 
 
 def interpreters() -> dict[str, Path]:
-    """The Pythons of the supported versions that are on this machine, by version."""
+    """The Pythons of the supported versions that are on this machine, by version: as uv finds them,
+    and pyenv's, which stand on no path."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     found = {}
     for version in VERSIONS:
         asked = subprocess.run(
@@ -57,8 +59,10 @@ def interpreters() -> dict[str, Path]:
             text=True,
             check=False,
         )
-        if asked.returncode == 0:
-            found[version] = Path(asked.stdout.strip())
+        own = [Path(asked.stdout.strip())] if asked.returncode == 0 else []
+        own += sorted(pyenv.glob(f"{version}.*/bin/python"))
+        if own:
+            found[version] = own[0]
     return found
 
 
