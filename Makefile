@@ -12,7 +12,7 @@ COVERAGE_MINIMUM ?= 95
 # In processes of their own: in one with the simulation's tests, a worker's tracing of these was lost.
 QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/report
 # Whole explorations, which take three times as long under coverage; they are not what it measures.
-LONG_TESTS := tests/zoo
+LONG_TESTS := tests/zoo tests/test_mutations.py
 # With the emulator, in its environment, and one at a time: they start processes and wait for them.
 LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo

@@ -46,7 +46,7 @@ def init(named: Path | None, folder: Path, *, force: bool) -> Iterator[str]:
         if way.body is not None:
             yield f"  {way.name}: the body is {way.origin}"
         else:
-            yield f"  {way.name}: no body was found that the stack takes: {way.doubt}"
+            yield f"  {way.name}: no body was found that the stack takes: {way.off}"
     if told.parameters:
         yield f"  parameters were made up, edit them: {', '.join(told.parameters)}"
     if told.stand_ins:

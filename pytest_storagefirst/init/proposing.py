@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -29,19 +30,22 @@ from pytest_storagefirst.stack.parameters import invented_parameters
 from pytest_storagefirst.stack.template import load_template
 
 MOST_SAMPLES = 5  # tried for one entry
+ONE_NAME = "two APIs have a route of one name, which an [[entry]] can't tell apart"
 GUESSED = "guessed from what the front door maps and the handler asks for: edit it"
 
 
 @dataclass(frozen=True)
 class Way:
     """A way in. `body` is None where none was found that the stack takes; `origin` says where it
-    is from; `doubt` why it should not stand in the file as it is, or ""."""
+    is from, `doubt` why the body should not stand in the file as it is, and `off` why the entry
+    should not; "" for neither."""
 
     kind: str
     name: str
     body: Any = None
     origin: str = ""
     doubt: str = ""
+    off: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)  # made up for filter policies
 
 
@@ -73,18 +77,24 @@ def propose(template: Path) -> Proposal:
     judge = Judge(prepared.deployed)
     told = Proposal(template, parameters, (), stand_ins)
     samples = samples_beside(template)
-    ways, entries, notes = [], [], []
+    ways, entries, notes, refused_whole = [], [], [], False
     with many(prepared.deployed):
         for entry in prepared.deployed.entries:
             try:
                 way, refused = _way(judge, entry, samples, runs=not stand_ins)
                 notes += refused
             except StorageFirstError as error:
-                way = Way(entry.kind, entry.name, doubt=error.problem)
+                way = Way(entry.kind, entry.name, off=error.problem)
                 notes += [str(error)] if str(error) not in notes else []
+                # Left out by a run, too; anything else ends a run, and no entry may hide it.
+                refused_whole |= not isinstance(error, EntryError)
             ways.append(way)
             if way.body is not None:
                 entries.append(replace(entry, body=way.body))
+        if refused_whole:
+            ways = [replace(way, off=way.off or "no run gets this far") for way in ways]
+        elif max(Counter((way.kind, way.name) for way in ways).values()) > 1:
+            ways = [replace(way, off=way.off or ONE_NAME) for way in ways]
         told = replace(told, ways=tuple(ways), notes=tuple(notes))
         if stand_ins or not entries:
             return told

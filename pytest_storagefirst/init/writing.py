@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path, PurePath
 
 from pytest_storagefirst.explore.refused_bodies import toml
@@ -12,8 +10,8 @@ from pytest_storagefirst.init.proposing import Proposal, Way
 from pytest_storagefirst.stack.breaker import Breaker
 
 _HEAD = """\
-# What pytest-storagefirst was told of {template}. `storagefirst init` wrote what it saw there:
-# read it, and edit what only you can know. Lines that begin with "# " are off.
+# What pytest-storagefirst is told of {template}. `storagefirst init` wrote what it saw there: read
+# it, and edit what only you can know. What stands behind a # is off.
 """
 
 
@@ -26,7 +24,7 @@ def settings_text(told: Proposal) -> str:
             f"{toml({name: text})[2:-2]}  # made up: edit" for name, text in told.parameters.items()
         ]
         parts.append("\n".join(["[parameters]  # those without a default", *lines]) + "\n")
-    parts += [_entry(way) for way in apart(told.ways)]
+    parts += [_entry(way) for way in told.ways]
     for method, url in told.calls:
         parts.append(
             "[[downstream]]  # a third party that a function calls; edit what it answers\n"
@@ -45,31 +43,22 @@ def settings_text(told: Proposal) -> str:
     return "\n".join(parts)
 
 
-def apart(ways: tuple[Way, ...]) -> tuple[Way, ...]:
-    """The ways in; where two have one name an entry can't say which is meant, and all are off."""
-    names = Counter((way.kind, way.name) for way in ways)
-    if max(names.values(), default=0) < 2:
-        return ways
-    doubt = "two APIs have a route of one name, which an [[entry]] can't tell apart"
-    return tuple(replace(way, doubt=way.doubt or doubt) for way in ways)
-
-
 def _entry(way: Way) -> str:
+    """An entry that is off is a comment; one whose body is in doubt stands without it."""
     lines = ["[[entry]]", f"{way.kind} = {toml(way.name)}"]
-    if way.body is not None:
-        lines.append(f"body = {toml(way.body)}")
-    off = bool(way.doubt) or way.body is None
-    if off:
-        lines = [f"# {line}" for line in lines]
+    body = f"body = {toml(way.body)}"
     if way.body is None:
         lines.append('# body = { id = "{unique}" }  # {unique}: each message\'s own id')
+    else:
+        lines.append(f"# {body}" if way.doubt else body)
     if way.attributes:
         asked = f"# attributes = {toml(dict(way.attributes))}"
         lines.append(f"{asked}  # filter policies ask for them: are they sent?")
-    reasons = [text for text in (way.origin and f"the body is {way.origin}", way.doubt) if text]
-    return (
-        "\n".join([*(f"# {line}" for text in reasons for line in text.splitlines()), *lines]) + "\n"
-    )
+    if way.off:
+        lines = [line if line.startswith("#") else f"# {line}" for line in lines]
+    reasons = [way.origin and f"the body is {way.origin}", way.doubt, way.off]
+    told = [f"# {line}" for text in reasons for line in text.splitlines()]
+    return "\n".join([*told, *lines]) + "\n"
 
 
 def _circuit(breaker: Breaker) -> str:

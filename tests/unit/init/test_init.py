@@ -139,8 +139,53 @@ def test_a_function_that_is_no_python_is_left_to_the_user(run, orders):
     assert "can't be run here, name what stands in for them: Worker" in result.output
     text = (orders / "storagefirst.toml").read_text()
     assert '# [functions.Worker]\n# handler = "tests.doubles:worker"' in text
-    assert load_settings(template).entries == ()  # guessed while nothing ran: off
+    (entry,) = load_settings(template).entries
+    assert entry.body is None  # what was guessed while nothing ran is a comment
     assert not (orders / "test_storagefirst.py").exists()
+
+
+ANOTHER_WAY = """
+  Refunds:
+    Type: AWS::SQS::Queue
+  Refunder:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: |
+        {code}
+      Handler: index.handler
+      Events:
+        FromQueue: {{Type: SQS, Properties: {{Queue: !GetAtt Refunds.Arn}}}}
+
+Outputs:
+"""
+
+
+def with_two_queues(folder, code: str) -> None:
+    """The example without its front door, and with a queue that is read by other code."""
+    template = folder / "template.yaml"
+    head, _, rest = template.read_text().partition("  OrdersApi:")
+    rest = rest[rest.index("  OrdersQueue:") :].partition("\nOutputs:")[0]
+    template.write_text(head + rest + ANOTHER_WAY.format(code=code) + "  A: {Value: 1}\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        # One without any effect: judged as if nothing were written, so it stays an entry.
+        ("handler = lambda event, context: None", [("OrdersQueue", True), ("Refunds", False)]),
+        # One that takes nothing is left out by a run, too.
+        ("def handler(event, context): raise ValueError(1)", [("OrdersQueue", True)]),
+        # One that can't be imported ends a run, and no entry may hide that.
+        ("import no_such_package", []),
+    ],
+)
+def test_no_entry_hides_another(run, orders, code, written):
+    with_two_queues(orders, code)
+
+    assert run("init").exit_code == 0
+
+    found = load_settings(orders / "template.yaml").entries
+    assert sorted((one.name, one.body is not None) for one in found) == written
 
 
 def test_code_that_can_not_be_imported_is_told(run, orders):
