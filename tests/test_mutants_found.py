@@ -13,11 +13,13 @@ from mutations.subjects import made_beforehand
 from pytest_storagefirst.chaos.drill import read_drill
 from pytest_storagefirst.errors import EntryError, ReportError, SettingsError
 from pytest_storagefirst.explore.first_guess import first_guess
-from pytest_storagefirst.explore.outcome import replay_schedule
+from pytest_storagefirst.explore.outcome import explore_template, replay_schedule
 from pytest_storagefirst.explore.stack import open_stack
 from pytest_storagefirst.report.merged import merge_reports
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.schedule import check_sendable
+from pytest_storagefirst.stack.locating import BLUEPRINTS
 from pytest_storagefirst.stack.topology import Integration, Route
 
 
@@ -78,8 +80,14 @@ def test_a_drill(tmp_path, line):
         read_drill(file)
 
 
-@pytest.mark.parametrize("body", ["\udc80", {"id": "\udc80"}, {"\udc80": 1}])
-def test_a_message_that_is_no_utf_8(body):
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize(
+    "body", ["\udc80", {"id": "\udc80"}, {"\udc80": 1}, "[" * 5_000, '{"a":' * 300, ENDLESS]
+)
+def test_a_message_that_nobody_can_read(body):
     with (
         open_stack("blueprint:api-queue-table", Settings()) as stack,
         pytest.raises(EntryError, match="this body can't be sent"),
@@ -97,3 +105,22 @@ def test_a_request_model_that_is_no_schema(schema):
     )
 
     assert first_guess(Entry("POST /", None, "route", route)) == {"id": "{unique}"}
+
+
+def test_a_long_list_and_brackets_in_a_text_are_sent():
+    check_sendable([[], {}] * 1_000)
+    check_sendable({"pattern": "[" * 1_000})
+    check_sendable('{"quoted": "\\"[' + "[" * 1_000 + '"}')
+
+
+def test_a_body_in_settings_that_nests_too_deeply(tmp_path):
+    shutil.copytree(BLUEPRINTS / "api-queue-table", tmp_path, dirs_exist_ok=True)
+    deep = "[" * 300
+    (tmp_path / "storagefirst.toml").write_text(
+        f'[[entry]]\nroute = "POST /messages"\nbody = "{deep}"\n'
+    )
+
+    outcome = explore_template(tmp_path / "template.yaml", "template", Settings(), tmp_path)
+
+    assert "storagefirst.toml:1: this body can't be sent" in outcome.refusal
+    assert "it nests deeper than 200 levels" in outcome.refusal
