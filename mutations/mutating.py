@@ -121,7 +121,9 @@ def _wrapped(value: Any, path: Path, random: Random) -> None:
 
 def _put(value: Any, path: Path, new: Any) -> None:
     try:
-        holder_of(value, path)[path[-1]] = new
+        holder = holder_of(value, path)
+        if isinstance(holder, list) or isinstance(path[-1], str):
+            holder[path[-1]] = new
     except (IndexError, KeyError, TypeError):
         return  # what held it was exchanged itself
 

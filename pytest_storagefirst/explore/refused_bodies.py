@@ -200,7 +200,7 @@ def toml(value: Any) -> str:
     if isinstance(value, dict):
         pairs = [
             f"{name if _BARE_KEY.fullmatch(name) else toml(name)} = {toml(inner)}"
-            for name, inner in value.items()
+            for name, inner in ((str(key), inner) for key, inner in value.items())
             if inner is not None
         ]
         return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
