@@ -136,14 +136,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             key: _handler(read, ("functions", key), value)
             for key, value in top.get("functions", {}).items()
         },
-        circuit=read.table(
-            ("circuit",),
-            top.get("circuit", {}),
-            (
-                *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes", "url"),
-            ),
-        ),
+        circuit=_circuit(read, top.get("circuit", {})),
         flags=tuple(
             read.table(("flag", number), value, _OF_A_FLAG)
             for number, value in enumerate(read.tables(("flag",), top.get("flag", [])))
@@ -160,6 +153,20 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},
     )
+
+
+def _circuit(read: Reader, value: Any) -> dict[str, Any]:
+    """What the circuit's words are is the user's; the rest has its types."""
+    path = ("circuit",)
+    checks: dict[str, Any] = dict.fromkeys(
+        ("table", "parameter", "mapping", "state", "url"), read.text
+    )
+    checks |= {"key": read.table, "threshold": read.count, "successes": read.count}
+    checks |= {"recovery_seconds": read.duration}
+    table = read.table(path, value, (*checks, "closed", "open", "half_open"))
+    for name in checks.keys() & table.keys():
+        checks[name]((*path, name), table[name])
+    return table
 
 
 def _properties(read: Reader, value: Any) -> tuple[str, ...]:

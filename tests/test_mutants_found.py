@@ -17,6 +17,7 @@ from pytest_storagefirst.explore.outcome import explore_template, replay_schedul
 from pytest_storagefirst.explore.stack import open_stack
 from pytest_storagefirst.report.merged import merge_reports
 from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import check_sendable
 from pytest_storagefirst.stack.locating import BLUEPRINTS
@@ -124,3 +125,25 @@ def test_a_body_in_settings_that_nests_too_deeply(tmp_path):
 
     assert "storagefirst.toml:1: this body can't be sent" in outcome.refusal
     assert "it nests deeper than 200 levels" in outcome.refusal
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'key = ["id"]',
+        "key = 5",
+        "threshold = {}",
+        'recovery_seconds = "1 h"',
+        "recovery_seconds = inf",
+        "table = []",
+        "url = 5",
+        "state = 1",
+    ],
+)
+def test_a_circuit(tmp_path, line):
+    (tmp_path / "storagefirst.toml").write_text(f"[circuit]\n{line}\n")
+
+    with pytest.raises(SettingsError, match=r"circuit") as raised:
+        load_settings(tmp_path / "template.yaml")
+
+    assert raised.value.where.endswith("storagefirst.toml:2")
