@@ -8,17 +8,19 @@ DOCS := .venv-docs
 DOCS_INSTALLED := $(DOCS)/.installed
 DOCS_BUILT := docs/_build/html
 LOCAL_INSTALLED := $(LOCAL)/.installed
+RELEASE := .venv-release
+RELEASE_INSTALLED := $(RELEASE)/.installed
 WORKERS ?= 2
 COVERAGE_MINIMUM ?= 95
 # In processes of their own: in one with the simulation's tests, a worker's tracing of these was lost.
 QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/report
 # Whole explorations, which take three times as long under coverage; they are not what it measures.
-LONG_TESTS := tests/zoo
+LONG_TESTS := tests/zoo tests/test_mutations.py
 # With the emulator, in its environment; each has processes, folders and free ports of its own.
 LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo
 
-.PHONY: help demo test lint docs bench emulators clean
+.PHONY: help demo test lint docs bench emulators package compatibility clean
 
 help:
 	@echo "make demo    judge a sound stack and its broken twin"
@@ -27,6 +29,8 @@ help:
 	@echo "make docs    the documentation as web pages, in $(DOCS_BUILT)"
 	@echo "make bench   the figures of the benchmarks, one JSON line each (FIGURES=\"schedules idle\": these alone)"
 	@echo "make emulators  ask moto and ministack where they differ from AWS; writes docs/emulators.md"
+	@echo "make package  build wheel and sdist, and use the wheel with each extra in environments of its own"
+	@echo "make compatibility  test the lowest and newest versions of dependencies with each Python that is here"
 	@echo "make clean   remove all that the other targets made"
 
 # A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
@@ -97,6 +101,18 @@ bench: $(LOCAL_INSTALLED)
 emulators: $(LOCAL_INSTALLED)
 	@PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" $(LOCAL)/bin/python -m emulators
 
+# What checks a release is no part of what is checked.
+$(RELEASE_INSTALLED): | $(INSTALLED)
+	@$(BIN)/python -m venv --clear $(RELEASE)
+	@$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check build check-wheel-contents twine uv
+	@touch $@
+
+package: $(RELEASE_INSTALLED)
+	@$(RELEASE)/bin/python -m release package
+
+compatibility: $(RELEASE_INSTALLED)
+	@$(RELEASE)/bin/python -m release compatibility
+
 clean:
-	rm -rf $(ENVIRONMENT) $(LOCAL) $(DOCS) docs/_build .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
+	rm -rf $(ENVIRONMENT) $(LOCAL) $(DOCS) $(RELEASE) docs/_build .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

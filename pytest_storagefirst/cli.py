@@ -152,6 +152,25 @@ def audit(no_witness: bool, **asked: Any) -> None:
 
 
 @main.command()
+@click.argument("template", required=False, type=Path)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def init(template: Path | None, force: bool) -> None:
+    """Write storagefirst.toml and a first test beside TEMPLATE, from what can be seen in it.
+
+    Without TEMPLATE it is the one in this folder. Exits with 2, and writes nothing, when there is
+    none or several, when it does not stand up, and when there are settings already.
+    """
+    from pytest_storagefirst.errors import StorageFirstError
+    from pytest_storagefirst.init import command
+
+    try:
+        for line in command.init(template, Path.cwd(), force=force):
+            click.echo(line)
+    except StorageFirstError as error:
+        _fail(str(error))
+
+
+@main.command()
 @click.argument("template", required=False, metavar="[TEMPLATE|BLUEPRINT]")
 @click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of the template."

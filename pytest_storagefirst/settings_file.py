@@ -39,19 +39,30 @@ def load_settings(template: Path, base: Settings | None = None) -> Settings:
     for every unknown key or wrong value.
     """
     settings = base or Settings()
+    place = _place(template)
+    return settings if place is None else _apply(settings, *place)
+
+
+def settings_place(template: Path) -> Path | None:
+    """The file that a template's settings are in; None without one. Raises `SettingsError`."""
+    place = _place(template)
+    return None if place is None else Path(place[1].name)
+
+
+def _place(template: Path) -> tuple[Any, Document] | None:
     directory = template.absolute().parent
     own = directory / FILE_NAME
     if own.is_file():
-        table, document = _parse(own)
-        return _apply(settings, table, document)
+        return _parse(own)
     for parent in (directory, *directory.parents):
         project = parent / "pyproject.toml"
         if project.is_file():
             table, document = _parse(project)
-            section = table.get("tool", {}).get("storagefirst")
+            tools = table.get("tool", {})
+            section = tools.get("storagefirst") if isinstance(tools, dict) else None
             if section is not None:
-                return _apply(settings, section, replace(document, prefix=("tool", "storagefirst")))
-    return settings
+                return section, replace(document, prefix=("tool", "storagefirst"))
+    return None
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], Document]:
@@ -131,14 +142,7 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
             key: _handler(read, ("functions", key), value)
             for key, value in top.get("functions", {}).items()
         },
-        circuit=read.table(
-            ("circuit",),
-            top.get("circuit", {}),
-            (
-                *("table", "parameter", "mapping", "key", "state", "closed", "open", "half_open"),
-                *("threshold", "recovery_seconds", "successes", "url", "opened"),
-            ),
-        ),
+        circuit=_circuit(read, top.get("circuit", {})),
         flags=tuple(
             read.table(("flag", number), value, _OF_A_FLAG)
             for number, value in enumerate(read.tables(("flag",), top.get("flag", [])))
@@ -155,6 +159,20 @@ def _apply(settings: Settings, table: Any, document: Document) -> Settings:
         permissions=read.boolean(("permissions",), top.get("permissions", settings.permissions)),
         sources={**settings.sources, **sources},
     )
+
+
+def _circuit(read: Reader, value: Any) -> dict[str, Any]:
+    """What the circuit's words are is the user's; the rest has its types."""
+    path = ("circuit",)
+    checks: dict[str, Any] = dict.fromkeys(
+        ("table", "parameter", "mapping", "state", "url"), read.text
+    )
+    checks |= {"key": read.table, "threshold": read.count, "successes": read.count}
+    checks |= {"recovery_seconds": read.duration, "opened": read.table}
+    table = read.table(path, value, (*checks, "closed", "open", "half_open"))
+    for name in checks.keys() & table.keys():
+        checks[name]((*path, name), table[name])
+    return table
 
 
 def _properties(read: Reader, value: Any) -> tuple[str, ...]:

@@ -128,6 +128,11 @@ class Reader:
             raise self.wrong(path, value, "seconds, 0 to 900")
         return value
 
+    def duration(self, path: tuple[str | int, ...], value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise self.wrong(path, value, "seconds, 0 or more")
+        return value
+
     def script(self, path: tuple[str | int, ...], value: Any) -> tuple[str, ...]:
         try:
             return read_script(value)

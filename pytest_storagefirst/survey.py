@@ -34,10 +34,11 @@ def templates_in(folder: Path) -> list[Path]:
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if f not in _SKIPPED and not f.startswith("."))
         found += [Path(root, name) for name in files if name.endswith(SUFFIXES)]
-    return [path for path in sorted(found) if _is_template(path)]
+    return [path for path in sorted(found) if looks_like_template(path)]
 
 
-def _is_template(path: Path) -> bool:
+def looks_like_template(path: Path) -> bool:
+    """Whether a file says of itself that it is a SAM or CloudFormation template."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):

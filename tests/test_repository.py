@@ -34,6 +34,7 @@ FLOORS = (
     ("chaos",),
     ("exchange", "options"),
     ("session", "factory", "progress", "survey", "auditing"),
+    ("init",),
     ("collect", "conclusion", "failures", "told_once"),
     ("fixtures", "active", "plugin", "cli", ""),
 )

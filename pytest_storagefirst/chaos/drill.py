@@ -135,7 +135,7 @@ def _drill(read: Reader, name: str, given: Any) -> Drill:
     from pytest_storagefirst.chaos.needs import NEEDS
 
     needs = table.get("needs", [])
-    if not isinstance(needs, list) or any(one not in NEEDS for one in needs):
+    if not isinstance(needs, list) or not all(str(one) in NEEDS for one in needs):
         raise read.wrong(("needs",), needs, "a list of some of " + ", ".join(NEEDS))
     faults = []
     for number, one in enumerate(read.tables(("faults",), table["faults"])):
@@ -193,7 +193,7 @@ def _expected(read: Reader, given: Any) -> Expected:
     table = read.table(path, given, ("properties", "recovers_within"))
     default = Expected()
     properties = table.get("properties", list(default.properties))
-    if not isinstance(properties, list) or any(one not in registered() for one in properties):
+    if not isinstance(properties, list) or not all(str(one) in registered() for one in properties):
         raise read.wrong((*path, "properties"), properties, f"some of {', '.join(registered())}")
     within_s = None
     if "recovers_within" in table:

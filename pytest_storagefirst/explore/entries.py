@@ -13,6 +13,7 @@ from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.schedule import check_sendable
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.stack.topology import Bucket, Route, Topology
 
@@ -33,6 +34,8 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
     is given nothing by the stack's own configuration.
     """
     if settings.entries:
+        for given in settings.entries:
+            _check_body(given)
         folder = template.path.parent.resolve()
         return tuple(
             _named_apart(
@@ -62,6 +65,18 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
             '            [[entry]]\n            queue = "LogicalId"',
         )
     return found
+
+
+def _check_body(given: Any) -> None:
+    try:
+        check_sendable(given.body)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise EntryError(
+            "this body can't be sent",
+            where=given.where,
+            found=str(error),
+            expected="a text, or what JSON can hold",
+        ) from None
 
 
 def _named_apart(entries: Iterable[Entry]) -> Iterator[Entry]:

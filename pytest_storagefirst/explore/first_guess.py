@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 from pytest_storagefirst.explore import workload
@@ -23,7 +24,10 @@ def first_guess(entry: Entry) -> Any:
     if entry.route is None:
         return body
     for schema in entry.route.request_models.values():
-        wanted = _of_schema(json.loads(schema))
+        try:
+            wanted = _of_schema(json.loads(schema))
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+            continue  # no schema; what API Gateway says of it is said when a message comes
         if isinstance(wanted, dict):
             body = {**body, **wanted} if _takes_more(json.loads(schema)) else wanted
     wants = [tuple(path.split(".")) for path in _mapped(entry.route)]
@@ -54,24 +58,90 @@ def _takes_more(schema: dict[str, Any]) -> bool:
 
 
 _SAMPLES: dict[str, Any] = {"integer": 12, "number": 12, "boolean": True, "null": None}
+_TEXTS = {  # https://json-schema.org/understanding-json-schema/reference/type#built-in-formats
+    "date": "2026-01-01",
+    "date-time": "2026-01-01T00:00:00Z",
+    "email": "someone@example.com",
+    "uri": "https://example.com",
+}
 
 
 def _of_schema(schema: Any, name: str = "") -> Any:
     """The smallest value that a JSON schema takes, as far as can be told."""
     if not isinstance(schema, dict):
         return "text"
-    if "enum" in schema:
+    schema = _merged(schema)
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
         return schema["enum"][0]
     kind = schema.get("type", "object" if "properties" in schema else "string")
-    kind = kind[0] if isinstance(kind, list) else kind
+    kind = kind[0] if isinstance(kind, list) and kind else kind
     if kind == "object":
         fields = schema.get("properties") or {}
         wanted = schema.get("required") or list(fields)
         return {one: _of_schema(fields.get(one, {"type": "string"}), one) for one in wanted}
     if kind == "array":
-        return [_of_schema(schema.get("items", {}))] if schema.get("minItems") else []
-    if kind in ("integer", "number") and "minimum" in schema:
-        return schema["minimum"]
+        return [_of_schema(schema.get("items", {}))] * int(schema.get("minItems") or 0)
+    if kind in ("integer", "number"):
+        return _number(schema)
     if kind == "string":
-        return UNIQUE if workload.is_id(name) else "text"
-    return _SAMPLES.get(kind, "text")
+        return _text(schema, name)
+    return _SAMPLES.get(kind, "text") if isinstance(kind, str) else "text"
+
+
+def _merged(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with all that it asks for, and the first of what it lets choose."""
+    parts = list(schema.get("allOf") or [])
+    parts += [choices[0] for key in ("anyOf", "oneOf") if (choices := schema.get(key))]
+    for part in filter(lambda one: isinstance(one, dict), parts):
+        inner = _merged(part)
+        fields = {**schema.get("properties", {}), **inner.get("properties", {})}
+        wanted = [*schema.get("required", []), *inner.get("required", [])]
+        schema = {**inner, **schema}
+        schema |= {"properties": fields} if fields else {}
+        schema |= {"required": list(dict.fromkeys(wanted))} if wanted else {}
+    return schema
+
+
+def _number(schema: dict[str, Any]) -> Any:
+    """The least that is allowed, or what is likely. In draft 4 exclusiveMinimum is a flag."""
+    above = schema.get("exclusiveMinimum")
+    if isinstance(above, int | float) and not isinstance(above, bool):
+        return above + 1
+    if "minimum" in schema:
+        return schema["minimum"] + (1 if above is True else 0)
+    return min(12, schema["maximum"] - 1) if "maximum" in schema else 12
+
+
+def _text(schema: dict[str, Any], name: str) -> str:
+    pattern = schema.get("pattern", "")
+    if workload.is_id(name) and _fits(pattern, _AN_ID):
+        return UNIQUE
+    if pattern:
+        return _matching(pattern)
+    text = _TEXTS.get(str(schema.get("format")), "text")
+    return text.ljust(int(schema.get("minLength") or 0), "x")[: schema.get("maxLength")]
+
+
+_AN_ID = "m1-0a1b2c"  # what {unique} becomes
+
+
+def _fits(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return False
+
+
+def _matching(pattern: str) -> str:
+    """The simplest text that a pattern finds itself in; "text" where Python can't read it."""
+    from hypothesis import find, settings
+    from hypothesis.errors import HypothesisException
+    from hypothesis.strategies import from_regex
+
+    try:
+        texts = from_regex(pattern).filter(lambda text: text == text.strip() and text.isprintable())
+        return find(texts, bool, settings=settings(database=None), random=Random(0))
+    except (HypothesisException, re.error):
+        return "text"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -191,15 +192,18 @@ def _policies(deployed: Deployed, entry: Entry) -> Iterator[Any]:
             yield json.loads(written) if isinstance(written, str) else written
 
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # https://toml.io/en/v1.0.0#keys
+
+
 def toml(value: Any) -> str:
     """A body as it stands in storagefirst.toml; what TOML has no value for is left out."""
     if isinstance(value, dict):
         pairs = [
-            f"{name if name.replace('-', '_').isidentifier() else json.dumps(name)} = {toml(inner)}"
-            for name, inner in value.items()
+            f"{name if _BARE_KEY.fullmatch(name) else toml(name)} = {toml(inner)}"
+            for name, inner in ((str(key), inner) for key, inner in value.items())
             if inner is not None
         ]
         return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     if isinstance(value, list):
-        return f"[{', '.join(toml(one) for one in value)}]"
-    return json.dumps(value, ensure_ascii=False)
+        return f"[{', '.join(toml(one) for one in value if one is not None)}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -34,7 +34,7 @@ from pytest_storagefirst.simulation.garbage import rarely_collected
 from pytest_storagefirst.simulation.playing import finish
 from pytest_storagefirst.simulation.routing.schedules import run_with_schedules
 from pytest_storagefirst.simulation.run import Simulation
-from pytest_storagefirst.simulation.schedule import Schedule, Send
+from pytest_storagefirst.simulation.schedule import Schedule, Send, check_sendable
 from pytest_storagefirst.stack.locating import template_path
 
 MOST_BODIES_KEPT = 1000  # that tests send again and again
@@ -295,8 +295,9 @@ class _Stepwise(Simulation):
 
 def _body_text(entry: str, body: Any) -> str:
     try:
+        check_sendable(body)
         return json.dumps(body)
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise EntryError(
             "this body can't be sent",
             where=entry,

@@ -169,7 +169,9 @@ def read_witness(file: Path) -> Witness:
         )
     try:
         return _read(document)
-    except (LookupError, TypeError, ValueError, AttributeError, FaultError) as error:
+    except (
+        *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError, FaultError),
+    ) as error:
         said = error.problem if isinstance(error, FaultError) else str(error)
         raise ReplayError(
             "the replay file is damaged",
@@ -206,7 +208,7 @@ def _read(document: Mapping[str, Any]) -> Witness:
 def find_template(template: Path, file: Path) -> Path:
     """The template that a replay file names: from here, or from the file's folder upwards."""
     for folder in (Path.cwd(), file.resolve().parent, *file.resolve().parents):
-        if (folder / template).is_file():
+        if os.path.isfile(folder / template):  # pathlib raises for a name that is too long
             return folder / template
     raise ReplayError(
         "the template of the replay file is not here",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +71,10 @@ class Schedule:
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Schedule:
-        """Raises KeyError, TypeError or FaultError when the document is not one of ours."""
+        """Raises ArithmeticError, LookupError, TypeError, ValueError or FaultError for a document
+        that is not one of ours."""
+        for send in document["workload"]:
+            check_sendable(send["body"])
         return Schedule(
             workload=tuple(
                 Send(str(send["message"]), str(send["entry"]), send["body"])
@@ -112,6 +116,24 @@ def render(body: Any, token: str) -> Any:
     if isinstance(body, list):
         return [render(value, token) for value in body]
     return body
+
+
+MOST_NESTED = 200  # levels of a body: every store, policy and handler on its way reads it whole
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def check_sendable(body: Any) -> None:
+    """Raises ValueError or TypeError, RecursionError for data without end, for what can't be sent:
+    no JSON, no UTF-8, or nested too deeply for what reads it here."""
+    text = as_text(body)
+    text.encode()
+    if text.count("[") + text.count("{") <= MOST_NESTED:
+        return
+    depth = 0
+    for character in _STRINGS.sub("", text):
+        depth += (character in "[{") - (character in "]}")
+        if depth > MOST_NESTED:
+            raise ValueError(f"it nests deeper than {MOST_NESTED} levels")
 
 
 def as_text(body: Any) -> str:

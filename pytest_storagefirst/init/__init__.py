@@ -1,0 +1,1 @@
+"""`storagefirst init`: a template's storagefirst.toml and first test, written from what is seen."""

@@ -1,0 +1,92 @@
+"""Where in a sample message its own id goes: the field that effects are told apart by."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pytest_storagefirst.errors import EntryError
+from pytest_storagefirst.explore import workload
+from pytest_storagefirst.explore.bodies import describe_entries
+from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.ledger.effects import Effect, Observation
+from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.schedule import UNIQUE, Send
+
+MOST_FIELDS = 12  # tried in one body
+
+
+def with_unique(judge: Judge, entry: Entry, body: dict[str, Any]) -> Any:
+    """The body with {unique} in the field that makes two messages two.
+
+    Each field that may be one is played: that which is the key of what a message leaves goes before
+    that which is only in it. Raises EntryError where the stack takes none of them.
+    """
+    best: tuple[int, Any] | None = None
+    refusal: EntryError | None = None
+    for candidate in _candidates(body):
+        try:
+            (described,) = describe_entries(judge, (replace(entry, body=candidate, chosen=True),))
+        except EntryError as error:
+            refusal = refusal or error
+            continue
+        rank = _rank(judge.alone(Send("m1", entry.name, described.body))[0])
+        if best is None or rank > best[0]:
+            best = rank, candidate
+        if rank == _IS_KEY:
+            break
+    if best is None:
+        raise refusal or EntryError("its fields hold no text that could be an id")
+    return best[1]
+
+
+def effects_of(judge: Judge, entry: Entry) -> tuple[Effect, ...]:
+    """What one message leaves when it comes alone."""
+    return judge.alone(Send("m1", entry.name, entry.body))[0].effects
+
+
+_IS_KEY, _IS_HELD, _IS_GONE = 2, 1, 0
+
+
+def _rank(seen: Observation) -> int:
+    tokens = [text for text, name in seen.names.items() if name == "<m1>"]
+
+    def holds(value: Any) -> bool:
+        text = json.dumps(value, default=str)
+        return any(token in text for token in tokens)
+
+    if any(holds(effect.key) for effect in seen.effects if effect.kind == "item"):
+        return _IS_KEY
+    return _IS_HELD if any(holds(effect.value) for effect in seen.effects) else _IS_GONE
+
+
+def _candidates(body: dict[str, Any]) -> Iterator[Any]:
+    """The body with {unique} in one field: those that are named like ids first; then as it is."""
+    paths = list(_fields(body))
+    likely = [path for path in paths if workload.is_id(str(path[-1]))]
+    others = [path for path in paths if path not in likely]
+    for path in (*likely, *others)[:MOST_FIELDS]:
+        changed = copy.deepcopy(body)
+        holder: Any = changed
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = UNIQUE
+        yield changed
+    yield body
+
+
+def _fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Paths of texts, and of numbers that are named like ids; the shallow ones first."""
+    pairs: list[tuple[Any, Any]] = list(
+        value.items() if isinstance(value, dict) else enumerate(value)
+    )
+    for name, inner in pairs:
+        numbered = isinstance(inner, int) and not isinstance(inner, bool)
+        if isinstance(inner, str) or (numbered and workload.is_id(str(name))):
+            yield (*path, name)
+    for name, inner in pairs:
+        if isinstance(inner, dict | list):
+            yield from _fields(inner, (*path, name))

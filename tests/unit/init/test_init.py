@@ -1,0 +1,277 @@
+"""`storagefirst init`, from a template to files that work."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_storagefirst.explore.refused_bodies import toml
+from pytest_storagefirst.init.choosing import chosen_template
+from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.stack.locating import BLUEPRINTS
+
+ORDERS = Path(__file__).parents[3] / "examples/orders"
+
+
+@pytest.fixture
+def orders(tmp_path):
+    shutil.copytree(ORDERS, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "storagefirst.toml").unlink()
+    return tmp_path
+
+
+def test_what_is_written_of_a_template_alone(run, orders):
+    result = run("init")
+
+    assert result.exit_code == 0
+    assert "wrote storagefirst.toml\nwrote test_storagefirst.py\n" in result.output
+    assert result.output.endswith("next: pytest -p storagefirst template.yaml\n")
+    (entry,) = load_settings(orders / "template.yaml").entries
+    assert (entry.kind, entry.name) == ("route", "POST /orders")
+    assert entry.body["orderId"] == "{unique}"
+
+
+def test_the_files_work(run, orders, pytester):
+    assert run("init", orders).exit_code == 0
+    shutil.copytree(orders, pytester.path, dirs_exist_ok=True)
+
+    result = pytester.runpytest_subprocess(
+        "-p", "storagefirst", "--storagefirst-budget=0", "template.yaml", "test_storagefirst.py"
+    )
+
+    outcomes = result.parseoutcomes()
+    assert "failed" not in outcomes
+    assert "errors" not in outcomes
+    result.stdout.no_fnmatch_line("*no body is given in storagefirst.toml*")
+    assert outcomes["passed"] >= 5
+
+
+def test_a_sample_event_with_its_id_where_effects_are_told_apart(run, orders):
+    order = {"customerId": "c-7", "amount": 3, "orderId": "o-1", "note": None}
+    (orders / "events").mkdir()
+    event = {"httpMethod": "POST", "resource": "/orders", "body": json.dumps(order)}
+    (orders / "events/order.json").write_text(json.dumps(event))
+
+    result = run("init")
+
+    assert "POST /orders: the body is from events/order.json" in result.output
+    (entry,) = load_settings(orders / "template.yaml").entries
+    assert entry.body == {"customerId": "c-7", "amount": 3, "orderId": "{unique}"}
+
+
+def test_a_sample_that_the_stack_refuses_is_named_and_not_used(run, orders):
+    (orders / "event.json").write_text('{"unrelated": "event"}')
+
+    result = run("init")
+
+    assert "event.json is not used for POST /orders: the stack refuses this" in result.output
+    (entry,) = load_settings(orders / "template.yaml").entries
+    assert "unrelated" not in entry.body
+
+
+def test_nothing_is_overwritten_by_itself(run, orders):
+    (orders / "storagefirst.toml").write_text("# mine\n")
+
+    result = run("init")
+
+    assert result.exit_code == 2
+    assert "there are settings already" in result.output
+    assert "storagefirst init --force" in result.output
+    assert (orders / "storagefirst.toml").read_text() == "# mine\n"
+    assert not (orders / "test_storagefirst.py").exists()
+    assert run("init", "--force").exit_code == 0
+    assert load_settings(orders / "template.yaml").entries
+
+
+def test_a_test_of_the_users_own_is_kept(run, orders):
+    (orders / "tests").mkdir()
+    (orders / "tests/test_storagefirst.py").write_text("# mine\n")
+
+    assert run("init").exit_code == 2
+    assert not (orders / "storagefirst.toml").exists()
+
+
+def test_settings_in_pyproject_are_not_hidden_by_themselves(run, orders):
+    (orders / "pyproject.toml").write_text("[tool.storagefirst]\nbookkeeping = []\n")
+
+    result = run("init")
+
+    assert result.exit_code == 2
+    assert "pyproject.toml: there are settings already" in result.output
+
+
+def test_the_test_goes_where_tests_are(run, orders):
+    (orders / "tests").mkdir()
+
+    assert "wrote tests/test_storagefirst.py" in run("init").output
+    text = (orders / "tests/test_storagefirst.py").read_text()
+    assert 'TEMPLATE = Path(__file__).resolve().parent.parent / "template.yaml"' in text
+
+
+def test_what_has_no_value_is_made_up_and_marked(run, orders):
+    template = orders / "template.yaml"
+    text = template.read_text().replace(
+        "Resources:", "Parameters:\n  Mail: {Type: String, MinLength: 3}\n\nResources:", 1
+    )
+    template.write_text(text)
+
+    result = run("init")
+
+    assert "parameters were made up, edit them: Mail" in result.output
+    assert load_settings(template).parameters == {"Mail": "invented-mail"}
+    assert "# made up: edit" in (orders / "storagefirst.toml").read_text()
+
+
+def test_a_function_that_is_no_python_is_left_to_the_user(run, orders):
+    template = orders / "template.yaml"
+    template.write_text(template.read_text().replace("python3.13", "nodejs22.x"))
+
+    result = run("init")
+
+    assert result.exit_code == 0
+    assert "can't be run here, name what stands in for them: Worker" in result.output
+    text = (orders / "storagefirst.toml").read_text()
+    assert '# [functions.Worker]\n# handler = "tests.doubles:worker"' in text
+    (entry,) = load_settings(template).entries
+    assert entry.body is None  # what was guessed while nothing ran is a comment
+    assert not (orders / "test_storagefirst.py").exists()
+
+
+ANOTHER_WAY = """
+  Refunds:
+    Type: AWS::SQS::Queue
+  Refunder:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: |
+        {code}
+      Handler: index.handler
+      Events:
+        FromQueue: {{Type: SQS, Properties: {{Queue: !GetAtt Refunds.Arn}}}}
+
+Outputs:
+"""
+
+
+def with_two_queues(folder, code: str) -> None:
+    """The example without its front door, and with a queue that is read by other code."""
+    template = folder / "template.yaml"
+    head, _, rest = template.read_text().partition("  OrdersApi:")
+    rest = rest[rest.index("  OrdersQueue:") :].partition("\nOutputs:")[0]
+    template.write_text(head + rest + ANOTHER_WAY.format(code=code) + "  A: {Value: 1}\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        # One without any effect: judged as if nothing were written, so it stays an entry.
+        ("handler = lambda event, context: None", [("OrdersQueue", True), ("Refunds", False)]),
+        # One that takes nothing is left out by a run, too.
+        ("def handler(event, context): raise ValueError(1)", [("OrdersQueue", True)]),
+        # One that can't be imported ends a run, and no entry may hide that.
+        ("import no_such_package", []),
+    ],
+)
+def test_no_entry_hides_another(run, orders, code, written):
+    with_two_queues(orders, code)
+
+    assert run("init").exit_code == 0
+
+    found = load_settings(orders / "template.yaml").entries
+    assert sorted((one.name, one.body is not None) for one in found) == written
+
+
+def test_code_that_can_not_be_imported_is_told(run, orders):
+    (orders / "src/app.py").write_text("import no_such_package\n")
+
+    result = run("init")
+
+    assert result.exit_code == 0
+    assert "No module named 'no_such_package'" in result.output
+    assert load_settings(orders / "template.yaml").entries == ()
+
+
+def test_a_template_without_a_way_in_is_refused_and_nothing_is_written(run, tmp_path):
+    (tmp_path / "template.yaml").write_text("Resources:\n  Q: {Type: AWS::SQS::Queue}\n")
+
+    result = run("init")
+
+    assert result.exit_code == 2
+    assert "the stack has no way into storage" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["template.yaml"]
+
+
+@pytest.mark.parametrize("name", ["breaker-in-handler"])
+def test_third_parties_and_the_breaker_are_seen(run, tmp_path, name):
+    shutil.copytree(BLUEPRINTS / name, tmp_path, dirs_exist_ok=True)
+    theirs = load_settings(chosen_template(tmp_path, tmp_path))
+
+    assert run("init", "--force").exit_code == 0
+
+    found = load_settings(tmp_path / "template.yaml")
+    assert [(one.url, one.method) for one in found.downstreams] == [
+        (one.url, one.method) for one in theirs.downstreams
+    ]
+    for key in ("table", "key", "state"):
+        assert found.circuit[key] == theirs.circuit[key]
+
+
+MODEL = """\
+        x-amazon-apigateway-request-validators: {body: {validateRequestBody: true}}
+        x-amazon-apigateway-request-validator: body
+        components:
+          schemas:
+            Message:
+              type: object
+              required: [id, currency]
+              properties:
+                id: {type: string}
+                currency: {type: string, pattern: "^[A-Z]{3}$"}
+        paths:
+          /messages:
+            post:
+              requestBody:
+                content:
+                  application/json:
+                    schema: {$ref: "#/components/schemas/Message"}
+"""
+
+
+def test_a_body_is_made_from_the_request_model(run, tmp_path):
+    shutil.copytree(BLUEPRINTS / "rest-queue-table", tmp_path, dirs_exist_ok=True)
+    template = tmp_path / "template.yaml"
+    found = "        paths:\n          /messages:\n            post:\n"
+    assert found in template.read_text()
+    template.write_text(template.read_text().replace(found, MODEL))
+
+    result = run("init", "--force")
+
+    assert "POST /messages: the body is guessed" in result.output
+    (entry,) = load_settings(template).entries
+    assert entry.body["id"] == "{unique}"
+    assert re.fullmatch("[A-Z]{3}", entry.body["currency"])
+
+
+JSON = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(value=JSON)
+def test_what_is_written_reads_the_same(value):
+    assert tomllib.loads(f"body = {toml(value)}")["body"] == value
