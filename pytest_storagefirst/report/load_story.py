@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_storagefirst.ledger.circuit import CLOSED, OPEN
 from pytest_storagefirst.ledger.verdict import OK, VIOLATED
+from pytest_storagefirst.report.covered import counted
 
 Document = Mapping[str, Any]
 HEADLINES = {OK: "Passed", VIOLATED: "Failed"}
@@ -219,10 +220,6 @@ def most(document: Document, values: list[float | None]) -> tuple[float, float] 
         if value is not None
     ]
     return max(read, key=lambda pair: (pair[0], -pair[1])) if read else None
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def are(number: int) -> str:

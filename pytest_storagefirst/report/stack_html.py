@@ -281,7 +281,7 @@ def _notes(stack: Stack) -> Markup | None:
         joined(
             element(
                 "details",
-                element("summary", f"{counted(len(inert), 'resource')} that play no part"),
+                element("summary", f"{counted(len(inert), 'resource')} without a part in it"),
                 names(inert),
             )
         )

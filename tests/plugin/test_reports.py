@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_storagefirst.ledger.properties import registered
+from pytest_storagefirst.report.stack_html import stacks_page
 from tests.unit.report.outline import outline_of, words_of
 
 ITEMS = len(registered())
@@ -233,8 +234,6 @@ def test_the_document_of_a_page_holds_all_of_it(project):
     project.behaves(VIOLATED)
 
     project.run("template.yaml", "--storagefirst-report=out")
-
-    from pytest_storagefirst.report.stack_html import stacks_page
 
     value = json.loads((project.path / "out" / "report.json").read_text(encoding="utf-8"))
     assert stacks_page(value) == (project.path / "out" / "report.html").read_text(encoding="utf-8")

@@ -198,7 +198,7 @@ def test_what_qualifies_it():
     words = words_of(stacks_page(document()))
 
     assert "What qualifies this POST /orders: no body is given" in words
-    assert "1 resource that play no part Alarm (AWS::CloudWatch::Alarm)" in words
+    assert "1 resource without a part in it Alarm (AWS::CloudWatch::Alarm)" in words
 
 
 def test_several_stacks_have_a_table_that_leads_to_each():
