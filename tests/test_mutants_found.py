@@ -66,7 +66,7 @@ def test_a_report(made, tmp_path):
     with pytest.raises(ReportError, match="the report is damaged") as raised:
         merge_reports([file, tmp_path / "other.json"])
 
-    assert "'perhaps'; there are held, violated" in raised.value.found
+    assert "'perhaps'; there are " in raised.value.found
 
 
 @pytest.mark.parametrize(
