@@ -10,7 +10,6 @@ import pytest
 
 from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.explore.outcome import InternalError, Outcome, Refused
-from pytest_storagefirst.explore.prepare import read_template
 from pytest_storagefirst.explore.result import PropertyFailure, require
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE
@@ -24,6 +23,7 @@ from pytest_storagefirst.progress import shown_progress
 from pytest_storagefirst.session import session_of
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.stack.read_ahead import read_template
 
 
 def collector_for(path: Path, parent: pytest.Collector) -> pytest.File:

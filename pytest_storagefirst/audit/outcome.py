@@ -10,10 +10,10 @@ from pathlib import Path
 from pytest_storagefirst.audit.findings import audit
 from pytest_storagefirst.audit.run import as_properties, tell
 from pytest_storagefirst.explore.outcome import Outcome, failed, write_replays
-from pytest_storagefirst.explore.prepare import read_template
 from pytest_storagefirst.explore.result import StackResult
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.stack.read_ahead import read_template
 
 MOST_SECONDS = 60.0  # of real time; what is tried is bounded by count, and far below
 

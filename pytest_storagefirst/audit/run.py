@@ -12,13 +12,13 @@ from pytest_storagefirst.audit.findings import Audit, Finding, audit
 from pytest_storagefirst.audit.ground import ground
 from pytest_storagefirst.audit.witness import NotShown, Shown, witness
 from pytest_storagefirst.errors import StorageFirstError
-from pytest_storagefirst.explore.prepare import read_template
 from pytest_storagefirst.explore.result import PropertyResult
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.stack.document import read_document
 from pytest_storagefirst.stack.parameters import invented_parameters
+from pytest_storagefirst.stack.read_ahead import read_template
 from pytest_storagefirst.stack.template import Template
 
 OUT_OF_TIME = "the budget ended before a run was tried"

@@ -12,10 +12,10 @@ from typing import Any
 
 from pytest_storagefirst.explore import breakers, stages, workload
 from pytest_storagefirst.explore.bodies import describe_entries, notes_on
+from pytest_storagefirst.explore.charting import graph_of
 from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
-from pytest_storagefirst.explore.graph import graph_of
 from pytest_storagefirst.explore.interrupt import Progress, silence
 from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
 from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen

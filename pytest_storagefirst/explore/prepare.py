@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import json
 import re
@@ -28,7 +27,8 @@ from pytest_storagefirst.simulation.world.world import World
 from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.stack.deploy import deploy
 from pytest_storagefirst.stack.policies import Policies
-from pytest_storagefirst.stack.template import Template, load_template
+from pytest_storagefirst.stack.read_ahead import read_template
+from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.stack.topology import Function, Topology
 
 
@@ -97,27 +97,6 @@ def prepare(
     _read_machines(topology, template)
     notes = (*template.notes, *notes_on_absent(deployed, absent, template))
     return Prepared(deployed, template, notes)
-
-
-_READ_AHEAD: dict[str, Template] = {}
-
-
-def read_template(path: Path, settings: Settings, *, ahead: bool = False) -> Template:
-    """The template with the user's parameters. Raises TemplateError.
-
-    Read `ahead`, it is kept for whoever stands this version of it up next.
-    """
-    written = path.stat().st_mtime_ns if path.is_file() else 0
-    key = repr((str(path.resolve()), written, settings.parameters, settings.imports))
-    found = None if ahead else _READ_AHEAD.pop(key, None)
-    if found is None:
-        found = load_template(
-            path, dict(settings.parameters), dict(settings.imports), sources=settings.sources
-        )
-    if ahead:
-        # Deploying it may fill its properties in.
-        _READ_AHEAD[key] = replace(found, body=copy.deepcopy(dict(found.body)))
-    return found
 
 
 def _bookkeeping(settings: Settings, topology: Topology) -> frozenset[str]:

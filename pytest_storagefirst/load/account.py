@@ -18,7 +18,8 @@ from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, quantile
 from pytest_storagefirst.load.standing import Standing
 from pytest_storagefirst.load.values import Facts, bounds, calls_while_open, values
-from pytest_storagefirst.report.load_story import counted, measured, was
+from pytest_storagefirst.report.covered import counted
+from pytest_storagefirst.report.load_story import measured, was
 
 PASSED, MISSED, INCONCLUSIVE, SET_UP = 0, 3, 4, 5
 _EXITS = {OK: PASSED, VIOLATED: MISSED, UNKNOWN: INCONCLUSIVE}

@@ -16,7 +16,7 @@ from pytest_storagefirst.load.preparing import FoundBefore
 from pytest_storagefirst.load.standing import Standing
 from pytest_storagefirst.load.values import Facts, Transition, outage_s
 from pytest_storagefirst.load.watch import Watch
-from pytest_storagefirst.report.load_story import counted
+from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 

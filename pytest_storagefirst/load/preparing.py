@@ -18,7 +18,7 @@ from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.load.sending import sending
 from pytest_storagefirst.load.standing import PILOT, journal_of
-from pytest_storagefirst.report.load_story import counted
+from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.target.observe import Sample
 
 

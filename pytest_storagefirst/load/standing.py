@@ -15,7 +15,8 @@ from pytest_storagefirst.load.journal import read_journal
 from pytest_storagefirst.load.outcomes import ACCEPTED, PENDING, UNKNOWN, UNTRIED, Outcomes
 from pytest_storagefirst.load.plan import Plan
 from pytest_storagefirst.load.seconds import Second, added_up
-from pytest_storagefirst.report.load_story import counted, was
+from pytest_storagefirst.report.covered import counted
+from pytest_storagefirst.report.load_story import was
 
 LATEST_S = 1.0  # a generator further behind its own schedule measures itself
 PILOT = "pilot"

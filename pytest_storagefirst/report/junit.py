@@ -8,7 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
-from pytest_storagefirst.report.load_story import Document, amiss, counted, headline, measured
+from pytest_storagefirst.report.covered import counted
+from pytest_storagefirst.report.load_story import Document, amiss, headline, measured
 from pytest_storagefirst.report.page import plain
 
 LEDGER = "no-message-loss"

@@ -14,10 +14,10 @@ from pytest_storagefirst.audit.findings import Finding, audit
 from pytest_storagefirst.audit.ground import Ground, ground
 from pytest_storagefirst.audit.run import Told, audit_file
 from pytest_storagefirst.audit.witness import NotShown, Shown, witness
-from pytest_storagefirst.explore.prepare import read_template
 from pytest_storagefirst.explore.replay import replay
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
+from pytest_storagefirst.stack.read_ahead import read_template
 from pytest_storagefirst.stack.template import Template
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from pytest_storagefirst.explore.callees import callee_of, host_of
+from pytest_storagefirst.explore.charting import graph_of
 from pytest_storagefirst.explore.exploration import explore
-from pytest_storagefirst.explore.graph import Graph, Link, Node, graph_of
+from pytest_storagefirst.explore.graph import Graph, Link, Node
 from pytest_storagefirst.explore.result import StackResult
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.calls import boundary

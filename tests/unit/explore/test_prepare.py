@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
 import textwrap
 from pathlib import Path
 
 import pytest
 import time_machine
 
-from pytest_storagefirst.explore import prepare as preparing
-from pytest_storagefirst.explore.prepare import prepare, read_template
-from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.settings_file import load_settings
-from pytest_storagefirst.stack.template import load_template
 
 STACK = """\
 Resources:
@@ -70,28 +66,3 @@ def test_the_garbage_collector_is_left_as_it_was(template: Path, enabled: bool) 
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
-
-
-def test_a_template_that_was_read_ahead_is_taken_once_and_only_as_it_is_now(tmp_path, monkeypatch):
-    read = []
-
-    def load(path, *arguments, **named):
-        read.append(path)
-        return load_template(path, *arguments, **named)
-
-    monkeypatch.setattr(preparing, "load_template", load)
-    path = tmp_path / "template.yaml"
-    path.write_text("Resources: {Queue: {Type: AWS::SQS::Queue}}\n")
-
-    ahead = read_template(path, Settings(), ahead=True)
-    taken = read_template(path, Settings())
-    assert taken.body == ahead.body
-    assert taken.body is not ahead.body
-    assert len(read) == 1
-    read_template(path, Settings())
-    assert len(read) == 2
-
-    read_template(path, Settings(), ahead=True)
-    path.write_text("Resources: {Other: {Type: AWS::SQS::Queue}}\n")
-    os.utime(path, ns=(1, 1))
-    assert set(read_template(path, Settings()).body["Resources"]) == {"Other"}
