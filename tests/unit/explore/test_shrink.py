@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -116,9 +117,17 @@ def test_a_bad_message_stays_when_the_verdict_is_about_it():
     def fails(schedule, bad):
         return "m4" in bad
 
-    found = shrunk(LARGE, fails, bad=frozenset({"m4"}))
+    odd = Send("m4", "Orders", {"id": 4})
+    workload = (*WORKLOAD[:3], odd, *WORKLOAD[4:])
+    found = shrunk(replace(LARGE, workload=workload), fails, bad=frozenset({"m4"}))
 
-    assert found == Schedule(WORKLOAD[3:4])
+    assert found == Schedule((odd,))
+
+
+def test_a_good_message_that_stands_for_a_bad_one_keeps_what_makes_it_bad():
+    found = shrunk(LARGE, lambda schedule, bad: "m4" in bad, bad=frozenset({"m4"}))
+
+    assert found == Schedule(WORKLOAD[3:4], plan=LARGE.plan)
 
 
 def test_a_fault_that_no_longer_strikes_is_no_shorter_story():
