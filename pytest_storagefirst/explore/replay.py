@@ -21,7 +21,7 @@ from pytest_storagefirst.explore.witness import (
     read_witness,
     told,
 )
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN, VIOLATED
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 
@@ -54,6 +54,8 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
     elif value == NOT_APPLICABLE:
         value = UNKNOWN
         why = f"this schedule does not show it any more ({why}): {AGAIN}"
+    elif value == UNKNOWN and not witness.kept and _is_refused_to_all(judged):
+        value, why = OK, "every sender was told no, so that nothing acknowledged can be lost"
     return ReplayResult(
         witness.template.as_posix(),
         witness.property_name,
@@ -61,6 +63,12 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
         why,
         told(judged, verdict, witness.bad),
     )
+
+
+def _is_refused_to_all(judged: Judged) -> bool:
+    """Whether the front door says what is so, where it said yes before."""
+    account = judged.account
+    return account is not None and bool(account.attempted) and account.rejected == account.attempted
 
 
 def _stand_ins(witness: Witness, settings: Settings) -> dict[str, Callable[..., Any] | str]:

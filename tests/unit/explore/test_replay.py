@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +115,21 @@ def test_it_is_fixed_when_the_code_is(lost, workshop):
 
     assert (found.verdict, found.property_name) == ("ok", "no-message-loss")
     assert not found.still_fails
+
+
+def test_it_is_fixed_when_the_sender_is_told_no(tmp_path, monkeypatch):
+    """Storage still refuses, and nothing is acknowledged any more: nothing can be lost."""
+    pair = Path(__file__).parents[2] / "zoo" / "rest-default-200"
+    stack = shutil.copytree(pair / "defective", tmp_path / "stack")
+    monkeypatch.chdir(stack)
+    found, file = explored(stack / "template.yaml", "no-message-loss", stack)
+    assert found.verdict == "violated"
+    shutil.copytree(pair / "sound", stack, dirs_exist_ok=True)
+
+    again = replay(file, SETTINGS)
+
+    assert (again.verdict, again.still_fails) == ("ok", False)
+    assert "told no" in again.why
 
 
 def test_a_fault_that_strikes_no_more_shows_nothing(lost, workshop):
