@@ -107,6 +107,9 @@ def remarks(example: Example) -> dict[str, str]:
     return said
 
 
+ON_CI = ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY")
+
+
 class Workspace:
     """The folder that a page's blocks fill and are run in."""
 
@@ -224,7 +227,8 @@ class Workspace:
             stderr=subprocess.STDOUT,
             timeout=300,
             env={
-                **os.environ,
+                # On a CI server pytest cuts no line; pages show what a terminal does.
+                **{name: value for name, value in os.environ.items() if name not in ON_CI},
                 "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
                 "PYTHONPATH": str(ROOT),
                 "PYTEST_ADDOPTS": "--storagefirst-budget=0 -p no:cacheprovider",
