@@ -47,6 +47,10 @@ class Judged:
     verdicts: dict[str, Verdict]
 
 
+# A good message that comes to this by itself was not brought there by a bad one.
+_AMISS = frozenset({"failed", "dead-lettered", "skipped"})
+
+
 class Judge:
     """Judges runs of one deployed stack; keeps what fault-free runs taught."""
 
@@ -203,7 +207,13 @@ class Judge:
             groups=groups,
             keys=tuple(ids for ids in played.keys.values() if len(ids) > 1),
             lanes=tuple(played.lanes.values()),
+            amiss=frozenset(filter(None, map(self._amiss, schedule.workload if bad else ()))) - bad,
         )
+
+    def _amiss(self, send: Send) -> str:
+        """The message's id, if its handlers fail when it comes alone and without faults."""
+        history = self.alone(send)[0].history
+        return send.message if any(event.kind in _AMISS for event in history) else ""
 
     def _confirm(self, account: Account, oracle: Oracle | Crowd, schedule: Schedule) -> None:
         """Some of those that a large run accuses are seen alone, before it may accuse them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.effects import Observation
+from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.history import History, seconds, times
 from pytest_storagefirst.ledger.properties import Context, not_applicable, unless_in_doubt
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
@@ -30,7 +31,7 @@ def judge_poison(account: Account, observation: Observation, context: Context) -
         if wrong:
             notes[message] = f"the bad message {message} {wrong}"
     if not observation.faults_fired:
-        for message in sorted(account.acknowledged - context.bad):
+        for message in sorted(account.acknowledged - context.bad - context.amiss):
             wrong = _wrong_with_good(message, account, bad, context, history)
             if wrong:
                 notes[message] = wrong
@@ -65,15 +66,22 @@ def _wrong_with_bad(
     if history.count("dead-lettered", message):
         if not is_kept and ended is not None and ended[1].kind == "deleted":
             return f"was set aside and then dropped in silence; {history.fate(message)}"
+        last = history.last(message, "dead-lettered", "failed")
+        if not is_kept and ended is not None and last is not None and last[1].kind == "failed":
+            return _until_it_expired(ended[1])  # what reads the dead letters goes on with it
         return _over_budget(message, observation, context, history)
     if is_kept:
         return ""
     if ended is not None and ended[1].kind == "expired":
-        return (
-            f"was never set aside: it was retried until it expired from {ended[1].where} at "
-            f"{seconds(ended[1].at_ms)}, and is gone"
-        )
+        return _until_it_expired(ended[1])
     return f"was dropped in silence: neither effect nor record is left; {history.fate(message)}"
+
+
+def _until_it_expired(expired: Event) -> str:
+    return (
+        f"was never set aside: it was retried until it expired from {expired.where} at "
+        f"{seconds(expired.at_ms)}, and is gone"
+    )
 
 
 def _over_budget(message: str, observation: Observation, context: Context, history: History) -> str:

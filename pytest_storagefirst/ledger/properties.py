@@ -33,7 +33,8 @@ class Context:
     `bad` are the messages that the handler refuses for good when they are alone. They came through
     `bad_queue`, whose redrive policy allows `max_receive_count` receives (None: no DLQ). `groups`
     are the FIFO groups: ids in the order in which they were accepted. `keys` are the same of each
-    key in a stream, `lanes` of each shard, where a message waits for those before it.
+    key in a stream, `lanes` of each shard, where a message waits for those before it. `amiss` are
+    good ones whose handlers fail when they are alone, too: some stacks go that way on purpose.
     """
 
     bad: frozenset[str] = frozenset()
@@ -42,6 +43,7 @@ class Context:
     groups: tuple[tuple[str, ...], ...] = ()
     keys: tuple[tuple[str, ...], ...] = ()
     lanes: tuple[tuple[str, ...], ...] = ()
+    amiss: frozenset[str] = frozenset()
 
 
 Judge = Callable[[Account, Observation, Context], Verdict]

@@ -344,8 +344,10 @@ def _circuits(events: Iterable[Event]) -> Iterable[str]:
 
 def _ledger(account: Account) -> str:
     processed = account.acknowledged & account.processed
+    silent = len(processed & account.by_acknowledgement)
+    without = f" ({silent} without effect)" if silent else ""
     return (
-        f"acknowledged {len(account.acknowledged)} = processed {len(processed)}"
+        f"acknowledged {len(account.acknowledged)} = processed {len(processed)}{without}"
         f" + stranded {len(account.stranded)} + lost {len(account.lost)}"
     )
 

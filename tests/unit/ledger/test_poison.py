@@ -70,6 +70,16 @@ def test_expired_in_the_dead_letter_queue_was_set_aside(story):
     assert judge_poison(account(held=""), told.observe(), BAD).value == OK
 
 
+def test_retried_from_the_dead_letter_queue_until_it_expired(story, held_message):
+    told = set_aside(story).fail("m1").later(30).fail("m1").later(30)
+    told.tell("expired", "m1", "OrdersDLQ")
+
+    verdict = judge_poison(account(held=""), told.observe(), BAD)
+
+    assert verdict.value == VIOLATED
+    assert "m1 was never set aside: it was retried until it expired from OrdersDLQ" in verdict.why
+
+
 def test_dropped_in_silence(story):
     told = story().accept("m1 m2").handle("m1 m2")
     verdict = judge_poison(account(held=""), told.observe(), BAD)
@@ -218,3 +228,11 @@ def test_kept_by_a_failure_destination_is_set_aside(story, held_message):
     told = story().accept("m1 m2").handle("m2").fail("m1")
     observation = told.observe(held=[held_message("m1")])
     assert judge_poison(account(), observation, BAD).value == OK
+
+
+def test_a_good_one_that_fails_by_itself_was_not_dragged_along(story, held_message):
+    told = set_aside(story).tell("dead-lettered", "m2", "OrdersDLQ")
+    observed = told.observe(held=[held_message("m1")])
+
+    assert judge_poison(account(), observed, BAD).value == VIOLATED
+    assert judge_poison(account(), observed, replace(BAD, amiss=frozenset({"m2"}))).value == OK
