@@ -217,6 +217,9 @@ class Simulation:
         # A run that was stopped has not lived to see the end of its faults.
         if self.strikes.plan and not self.strikes.healed and not self.why_stopped:
             self.record("healed", (), "")
+            # Answers that were lost made copies, and each of them may be worked off.
+            copies = sum((e.kind == "stored") - (e.kind == "deleted") for e in self.history)
+            self._most_events += EVENTS_A_MESSAGE * max(0, copies)
         self.strikes.heal()
 
     def redrive(self) -> bool:

@@ -68,6 +68,48 @@ def test_what_kept_going_round_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
+RELAYED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Queue: {Type: AWS::SQS::Queue}
+  Out: {Type: AWS::SQS::Queue}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: |
+        import boto3, json, os
+        def handler(event, context):
+            for record in event["Records"]:
+                body = json.loads(record["body"])
+                hop = body["hop"] = body.get("hop", 0) + 1
+                boto3.client("sqs").send_message(
+                    QueueUrl=os.environ["QUEUE_URL" if hop < 4 else "OUT_URL"],
+                    MessageBody=json.dumps(body),
+                )
+      Policies: [AdministratorAccess]
+      Environment: {Variables: {QUEUE_URL: !Ref Queue, OUT_URL: !Ref Out}}
+      Events:
+        FromQueue: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn, BatchSize: 1}}
+"""
+
+
+def test_what_lost_answers_multiplied_is_worked_off(tmp_path: Path) -> None:
+    """boto3 sends again, so each hop under the fault makes several of one; then they come to rest.
+
+    Where a fault lasts for days, nobody sees what comes after it, and that is told as unknown.
+    """
+    template = tmp_path / "template.yaml"
+    template.write_text(RELAYED, encoding="utf-8")
+    entry = Entry("queue", "Queue", {"id": "{unique}"})
+
+    result = explore(template, Settings(entries=(entry,), properties=("drains",), budget_seconds=0))
+
+    assert result.properties[0].verdict == "unknown"
+    assert "the run was ended while" in result.properties[0].why
+
+
 def event(kind: str, where: str, detail: str = "", messages: tuple[str, ...] = ("m1",)) -> Event:
     return Event(0, kind, messages, where, detail)
 
