@@ -219,7 +219,8 @@ class Driven:
                 continue
             name = f"{step['place']}: {setting.told}"
             try:
-                if not setting.in_effect(self.target, step["address"], step["value"]):
+                value, before = step["value"], step["before"]
+                if not setting.in_effect(self.target, step["address"], value, before):
                     self.outcome.problems.append(f"{name}: the fault was not in effect to its end")
             except Exception as error:
                 self.outcome.problems.append(

@@ -92,7 +92,7 @@ def undo(target: Target, step: Mapping[str, Any]) -> Undone:
     for attempt in range(TRIES):
         time.sleep(_PAUSE_S * attempt)
         try:
-            how = _swapped(target, setting, step)
+            how, now = _swapped(target, setting, step)
         except Moved as moved:
             return _moved(number, name, setting, step, moved.current)
         except Exception as error:
@@ -103,20 +103,30 @@ def undo(target: Target, step: Mapping[str, Any]) -> Undone:
             if code in _FINAL:
                 break
         else:
-            before = shown(step["before"])
-            told = f"put back to {before}" if how == PUT_BACK else f"is {before}, as it was"
+            told = f"put back to {shown(now)}" if how == PUT_BACK else f"is {shown(now)}, as it was"
             return Undone(number, how, f"{name} {told}")
     return Undone(number, FAILED, f"{name} is {FAILED}: {told_error(problem)}")
 
 
-def _swapped(target: Target, setting: Setting, step: Mapping[str, Any]) -> str:
+def _swapped(target: Target, setting: Setting, step: Mapping[str, Any]) -> tuple[str, Value]:
+    """How, and what stands there then. Raises Moved.
+
+    What the stack's own code changes between reading and writing is read once more.
+    """
     address = step["address"]
-    current = setting.read(target, address)
-    wanted = setting.undone(current, step["before"], step["value"])
-    if wanted == current:
-        return AS_IT_WAS
-    setting.write(target, address, wanted, current)
-    return PUT_BACK
+    for attempt in range(TRIES):
+        current = setting.read(target, address)
+        wanted = setting.undone(address, current, step["before"], step["value"])
+        if wanted == current:
+            return AS_IT_WAS, current
+        try:
+            setting.write(target, address, wanted, current)
+        except Moved:
+            if attempt == TRIES - 1:
+                raise
+        else:
+            break
+    return PUT_BACK, wanted
 
 
 def _moved(
