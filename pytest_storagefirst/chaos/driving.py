@@ -24,6 +24,7 @@ from pytest_storagefirst.chaos.proof import Unshown, shows, still_there
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
+from pytest_storagefirst.chaos.sign_of_life import SignOfLife
 from pytest_storagefirst.chaos.undo import Undone, told_error, undo_all
 from pytest_storagefirst.errors import DrillError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -110,6 +111,7 @@ class Driven:
         self.target = how.target
         # What is changed now: each with the fault that it belongs to, and the journal's step.
         self.open: list[tuple[Fault, dict[str, Any]]] = []
+        self.sign_of_life: SignOfLife | None = None
         self._guarded_at = time.monotonic()
         self._is_ending = False
         self.made: list[tuple[Fault, dict[str, Any]]] = []  # those that are undone, too
@@ -127,6 +129,8 @@ class Driven:
                 where=lock.lock_name(self.target.stack_name),
                 found=told_error(error),
             ) from None
+        self.sign_of_life = SignOfLife(self.target, mine, self.interruptions)
+        self.sign_of_life.start()
 
     def drive(self) -> None:
         """All faults at their times. The clock begins when the first are shown to be in effect."""
@@ -296,6 +300,8 @@ class Driven:
         results = self._undo(left)
         self.outcome.undone += [one for one in results if not one.is_done]
         self.outcome.undo_problems += still_there(self.target, left, results)
+        if self.sign_of_life is not None:
+            self.sign_of_life.end()
         try:
             if not self.open:
                 lock.release(self.target, self.aim.drill)

@@ -16,11 +16,13 @@ from pytest_storagefirst.chaos.journal import (
     FOLDER,
     Journal,
     Story,
+    privately,
     stories_of,
     told,
 )
 from pytest_storagefirst.chaos.proof import still_there
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
+from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive
 from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -48,7 +50,7 @@ def recover(
     a copy. With `keep_changes` what someone else changed meanwhile is taken for meant.
 
     Raises JournalError, before anything is touched, for a journal that is damaged, from another
-    version, or of a drill that is still running.
+    version, or of a drill that is still running; DrillError for one that runs elsewhere.
     """
     say = partial(say_if_heard, tell)
 
@@ -58,6 +60,7 @@ def recover(
     unfinished = [story for story in stories if not story.is_closed]
     for story in unfinished:
         check_settings(story)
+        _refuse_if_alive(target, story.name, story.path)
     left: list[str] = []
     opened = [
         (Journal(story.path, copies_of(story.begin.get("copies", ()), target)), story)
@@ -106,19 +109,34 @@ def _finish(
     return problems
 
 
+def _refuse_if_alive(target: Target, name: str, path: Path) -> None:
+    """The same, where it can't be asked: then nothing is touched either."""
+    try:
+        refuse_if_alive(target, name, path)
+    except StorageFirstError:
+        raise
+    except Exception as error:
+        raise _unreadable_lock(target, error) from None
+
+
+def _unreadable_lock(target: Target, error: Exception) -> JournalError:
+    return JournalError(
+        "the stack's lock can't be read: whether a drill is open is not known",
+        where=lock.lock_name(target.stack_name),
+        found=told_error(error),
+    )
+
+
 def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[str]) -> Story | None:
     """The journal of the drill that holds the stack's lock, where it is not in this folder."""
     try:
         found = lock.holder(target)
     except Exception as error:
-        raise JournalError(
-            "the stack's lock can't be read: whether a drill is open is not known",
-            where=lock.lock_name(target.stack_name),
-            found=told_error(error),
-        ) from None
+        raise _unreadable_lock(target, error) from None
     if found is None or found.get("id") in known:
         return None
     name = str(found.get("id"))
+    path = folder / FOLDER / f"{name}{ENDING}"
     places = tuple(dict.fromkeys((*copies, *found.get("copies", ()))))
     for copy in copies_of(places, target):
         try:
@@ -131,11 +149,12 @@ def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[st
                 where=copy.where,
                 found=told_error(error),
             ) from None
-        path = folder / FOLDER / f"{name}{ENDING}"
         story = None if content is None else told(content, path)
         if content is not None and story is not None:
+            _refuse_if_alive(target, name, path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            with open(path, "wb", opener=privately) as file:
+                file.write(content)
             return story
     raise JournalError(
         "a drill on this stack is under way, or its journal is elsewhere",

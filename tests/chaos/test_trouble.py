@@ -374,6 +374,13 @@ def left_open(target: Target, folder: Path) -> Path:
     return path
 
 
+def test_nobody_else_may_read_what_stood_there_before(shop, tmp_path):
+    path = left_open(shop, tmp_path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert recover(shop, tmp_path).left == ()
+
+
 def test_a_line_that_was_cut_off_is_one_that_announced_nothing(shop, tmp_path):
     before = stage.configuration(shop)
     path = left_open(shop, tmp_path)
@@ -499,6 +506,8 @@ def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
     found = recover(shop, tmp_path / "another machine")
 
     assert (found.found, found.left) == (1, ())
+    [fetched] = journals.journals(tmp_path / "another machine")
+    assert fetched.stat().st_mode & 0o777 == 0o600
     assert stage.configuration(shop) == before
     assert recover(shop, tmp_path / "another machine").found == 0
     # The laptop is found again: its journal is open, and there is nothing to do.
