@@ -102,7 +102,12 @@ class Journal:
     @staticmethod
     def begun(path: Path, begin: Mapping[str, Any], copies: tuple[Copy, ...] = ()) -> Journal:
         journal = Journal(path, copies)
-        journal.write({"step": BEGIN, "version": VERSION, **begin})
+        try:
+            journal.write({"step": BEGIN, "version": VERSION, **begin})
+        except JournalError:  # nothing is begun, and so there is nothing to recover
+            journal.close()
+            path.unlink(missing_ok=True)
+            raise
         _sync_folder(path.parent)
         return journal
 

@@ -20,7 +20,7 @@ from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.undo import FAILED, MOVED, MOVED_ITSELF
-from pytest_storagefirst.errors import JournalError, StorageFirstError
+from pytest_storagefirst.errors import DrillError, JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 from tests.chaos.test_every_drill import drilling, every_drill, quick
@@ -201,7 +201,8 @@ def test_a_breaker_that_moved_on_is_left_and_nobody_is_to_blame(own_shop, tmp_pa
 
 def refusing(target: Target, operations: tuple[str, ...], error: Exception) -> Any:
     """From now on these calls of the target's clients fail; call what is returned to end that."""
-    clients = [target.session().client(one) for one in ("lambda", "sqs", "ssm", "iam", "dynamodb")]
+    clients = [target.session().client(one) for one in ("lambda", "sqs", "ssm", "iam", "s3")]
+    clients.append(target.session().client("dynamodb"))
 
     def refuse(model: Any, **_: Any) -> None:
         if model.name in operations:
@@ -513,6 +514,48 @@ def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
     # The laptop is found again: its journal is open, and there is nothing to do.
     assert recover(shop, tmp_path / "lost laptop").left == ()
     assert stage.configuration(shop) == before
+
+
+@pytest.mark.parametrize("copy", ["dynamodb:NOPE", "s3://no-such-bucket/x"])
+def test_a_copy_that_cant_be_kept_is_found_before_anything_is_sent(copy, shop, tmp_path):
+    before = stage.configuration(shop)
+    began: list[str] = []
+
+    class Sending(stage.Watching):
+        def before(self) -> bool:
+            began.append("a canary was sent")
+            return True
+
+    how = drilling(shop, tmp_path)
+    with pytest.raises(DrillError, match="can't be copied there") as caught:
+        run(
+            quick("consumer-disabled"),
+            replace(how, copies=(copy,), watcher=lambda *_: Sending()),
+        )
+
+    assert copy in caught.value.line
+    assert not began
+    assert not list(journals.journals(tmp_path))
+    assert stage.configuration(shop) == before
+
+
+def test_a_copy_that_is_gone_when_the_drill_begins_leaves_no_journal_open(shop, tmp_path):
+    shop.session().client("s3").create_bucket(Bucket="soon-gone")
+
+    how = replace(drilling(shop, tmp_path), copies=("s3://soon-gone",))
+    end: list[Any] = []
+
+    class Refused(stage.Watching):
+        def before(self) -> bool:
+            end.append(refusing(shop, ("PutObject",), client_error("AccessDenied")))
+            return True
+
+    with pytest.raises(JournalError, match="copy of the undo journal"):
+        run(quick("consumer-disabled"), replace(how, watcher=lambda *_: Refused()))
+    end[0]()
+
+    assert not list(journals.journals(tmp_path))
+    assert run(quick("flag-flipped"), drilling(shop, tmp_path)).is_undone
 
 
 def test_all_drills_are_named():
