@@ -114,6 +114,7 @@ class Driven:
         self.sign_of_life: SignOfLife | None = None
         self._guarded_at = time.monotonic()
         self._is_ending = False
+        self._said: set[str] = set()
         self.made: list[tuple[Fault, dict[str, Any]]] = []  # those that are undone, too
 
     def take_lock(self, mine: Mapping[str, Any]) -> None:
@@ -248,7 +249,9 @@ class Driven:
             self.watcher.mended()
         except Stopped as stopped:
             self.outcome.stopped = str(stopped)
-            self.outcome.problems.append(f"it was ended early: {stopped}")
+            told = f"it was ended early: {stopped}"
+            if told not in self.outcome.problems:
+                self.outcome.problems.append(told)
         except Exception as error:
             self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")
         if not self.outcome.stopped:  # who ends a drill waits for no log
@@ -288,11 +291,17 @@ class Driven:
             return told_error(error)
 
     def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
-        results = undo_all(self.target, steps, self.journal, self.how.say)
+        results = undo_all(self.target, steps, self.journal, self._say_once)
         done = {one.number for one in results if one.is_done}
         self.outcome.undone += [one for one in results if one.is_done]
         self.open = [(whose, step) for whose, step in self.open if step["number"] not in done]
         return results
+
+    def _say_once(self, line: str) -> None:
+        """What can't be undone is tried again at the end, and told once."""
+        if line not in self._said:
+            self._said.add(line)
+            self.how.say(line)
 
     def end(self) -> None:
         """Undo what is left, let go of the lock. What can't be undone stays in the journal."""

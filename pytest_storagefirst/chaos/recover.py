@@ -30,10 +30,13 @@ from pytest_storagefirst.target.target import Target
 
 @dataclass(frozen=True)
 class Recovered:
-    """How many drills were open, and what of them is still: a line each."""
+    """How many drills were open, and what of them is still: a line each. `kept` is what someone
+    else changed and is meant.
+    """
 
     found: int
     left: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 def recover(
@@ -62,31 +65,40 @@ def recover(
         check_settings(story)
         _refuse_if_alive(target, story.name, story.path)
     left: list[str] = []
+    kept: list[str] = []
     opened = [
         (Journal(story.path, copies_of(story.begin.get("copies", ()), target)), story)
         for story in unfinished
     ]
     try:
         for journal, story in reversed(opened):
-            left += _finish(target, journal, story, keep_changes, say)
+            left += _finish(target, journal, story, kept if keep_changes else None, say)
     finally:
         for journal, _ in opened:
             journal.close()
-    return Recovered(len(unfinished), tuple(left))
+    return Recovered(len(unfinished), tuple(left), tuple(kept))
 
 
 def _finish(
-    target: Target, journal: Journal, story: Story, keep_changes: bool, say: Callable[[str], None]
+    target: Target,
+    journal: Journal,
+    story: Story,
+    kept: list[str] | None,
+    say: Callable[[str], None],
 ) -> list[str]:
-    """What is left of one drill; nothing, then its journal is closed and its lock let go."""
+    """What is left of one drill; nothing, then its journal is closed and its lock let go.
+
+    What someone else changed is left as well, unless there is a list of what is `kept`.
+    """
     say(f"{story.begin.get('drill')} ({story.name}), begun {story.begin.get('began')}:")
     changes = story.open_changes()
     results = undo_all(target, changes, journal, lambda line: say(f"  {line}"))
     left = [one for one in results if not one.is_done]
-    if keep_changes:
+    if kept is not None:
         for one in left:
             if one.how == MOVED:
                 journal.undone(one.number, "kept")
+                kept.append(one.kept)
         left = [one for one in left if one.how != MOVED]
     problems = [one.told for one in left] + still_there(target, changes, results)
     if left:

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_storagefirst.chaos.journal import Journal, Story
 from pytest_storagefirst.chaos.setting import Moved, Setting, Value
 from pytest_storagefirst.chaos.settings import SETTINGS
-from pytest_storagefirst.errors import JournalError
+from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
 
 PUT_BACK, AS_IT_WAS, MOVED, MOVED_ITSELF, GONE, FAILED = (
@@ -24,6 +24,7 @@ PUT_BACK, AS_IT_WAS, MOVED, MOVED_ITSELF, GONE, FAILED = (
 )
 DONE = (PUT_BACK, AS_IT_WAS, MOVED_ITSELF, GONE)
 TRIES = 3
+_REMEDY = "; put back what is wrong, or run storagefirst recover with --keep-changes"
 _PAUSE_S = 0.3
 SHOWN_AT_MOST = 120  # characters of a value
 _GONE = (
@@ -49,6 +50,16 @@ class Undone:
     @property
     def is_done(self) -> bool:
         return self.how in DONE
+
+    @property
+    def brief(self) -> str:
+        """What is said at once; of what is left `told` is told at the end, and once."""
+        return self.told if self.is_done else self.told.partition(self.how)[0] + self.how
+
+    @property
+    def kept(self) -> str:
+        """Of what someone else changed, once that is known to be meant."""
+        return self.told.removesuffix(_REMEDY)
 
 
 def check_settings(story: Story) -> None:
@@ -79,7 +90,7 @@ def undo_all(
                 journal.undone(result.number, result.how)
             except JournalError as error:  # it is undone all the same, and will be found so
                 say(f"{error}")
-        say(result.told)
+        say(result.brief)
         results.append(result)
     return results
 
@@ -138,8 +149,7 @@ def _moved(
         return Undone(number, MOVED_ITSELF, told)
     told = (
         f"{name} was {MOVED}, and is left as it is: it was {before}, the drill set {value}, now it "
-        f"is {shown(current)}; put back what is wrong, or run storagefirst recover with "
-        "--keep-changes"
+        f"is {shown(current)}{_REMEDY}"
     )
     return Undone(number, MOVED, told)
 
@@ -161,7 +171,9 @@ def code_of(error: Exception) -> str:
 
 def told_error(error: Exception | None) -> str:
     """What went wrong and what to do, on a line."""
-    first = (str(error).splitlines() or [type(error).__name__])[0]
+    first = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, StorageFirstError):  # its other lines are of the place where it arose
+        first = error.problem
     code = code_of(error) if error is not None else ""
     if code in _EXPIRED:
         return f"the credentials have expired ({first}): get new ones"

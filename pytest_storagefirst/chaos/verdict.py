@@ -81,7 +81,7 @@ def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
     if canaries.recovered_after_s is None and outcome.stopped:
         return UNKNOWN, "it was ended before all was processed"
     if canaries.recovered_after_s is None and not outcome.is_undone:
-        return UNKNOWN, "not everything is undone: nothing was to drain"
+        return UNKNOWN, "not everything is undone: whether it would drain is not known"
     # The steady state is looked at once the time is up.
     if canaries.recovered_after_s is None and canaries.steady_after is None:
         return UNKNOWN, f"the stack could not be watched for {within} after the undo"

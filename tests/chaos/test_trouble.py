@@ -16,6 +16,7 @@ from pytest_storagefirst.chaos import journal as journals
 from pytest_storagefirst.chaos import undo as undoing
 from pytest_storagefirst.chaos.drill import drill_names
 from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.interruptions import Stopped
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
@@ -82,10 +83,16 @@ def test_a_signal_ends_the_clock(number, shop, tmp_path):
     handlers = signal.getsignal(number)
     drill = quick("consumer-disabled")
     drill = replace(drill, faults=tuple(replace(one, for_s=600) for one in drill.faults))
-    kill = stage.Watching(lambda: os.kill(os.getpid(), number))
+
+    class Killing(stage.Watching):
+        def mended(self) -> None:
+            raise Stopped(f"{number.name} came")  # as each wait does from then on
+
+    kill = Killing(lambda: os.kill(os.getpid(), number))
     outcome = run(drill, replace(drilling(shop, tmp_path), watcher=lambda *_: kill))
 
     assert outcome.stopped == f"{number.name} came"
+    assert outcome.problems == [f"it was ended early: {number.name} came"]
     assert outcome.is_undone
     assert stage.configuration(shop) == before
     assert signal.getsignal(number) == handlers
@@ -113,7 +120,14 @@ def test_what_someone_else_changed_is_told_and_left(own_shop, tmp_path):
     again = recover(own_shop, tmp_path)
     assert again.found == 1
     assert len(again.left) == 1
-    assert recover(own_shop, tmp_path, keep_changes=True).left == ()
+    assert [line for line in said if "changed meanwhile" in line] == [
+        "Work: attribute was changed meanwhile by someone else"
+    ]
+    assert "--keep-changes" in result.told
+    kept: list[str] = []
+    last = recover(own_shop, tmp_path, keep_changes=True, tell=kept.append)
+    assert (last.left, last.kept) == ((), (result.kept,))
+    assert not any("--keep-changes" in line for line in (*kept, *last.kept))
     assert recover(own_shop, tmp_path).found == 0
     assert holder(own_shop) is None
     assert mapping.enabled
