@@ -136,6 +136,8 @@ def shortened(wanted: Drill, seconds: float | None) -> Drill:
         raise DrillError(
             "--duration is a number of seconds", found=f"{seconds:g}", expected="more than 0"
         )
+    if not wanted.seconds:
+        raise DrillError("--duration has nothing to stretch: no fault of the drill lasts")
     factor = seconds / wanted.seconds
     faults = tuple(
         replace(one, at_s=one.at_s * factor, for_s=one.for_s * factor) for one in wanted.faults

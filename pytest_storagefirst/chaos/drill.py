@@ -174,7 +174,7 @@ def _fault(
         kind=kind,
         where=tuple(where),
         at_s=_seconds(read, (*path, "at"), table.get("at", "0 s")),
-        for_s=_lasting(read, (*path, "for"), table.get("for", "60 s")),
+        for_s=_seconds(read, (*path, "for"), table.get("for", "60 s")),
         options={key: option(read, path, key, table[key]) for key in options if key in table},
         told_at=read.document.where(*path),
     )
@@ -204,13 +204,6 @@ def _expected(read: Reader, given: Any) -> Expected:
         within = (*path, "recovers_within")
         within_s = _seconds(read, within, table["recovers_within"], LONGEST_RECOVERY_S)
     return Expected(tuple(properties), within_s)
-
-
-def _lasting(read: Reader, path: tuple[str | int, ...], value: Any) -> float:
-    seconds = _seconds(read, path, value)
-    if not seconds:
-        raise read.wrong(path, value, "longer than nothing")
-    return seconds
 
 
 def _seconds(

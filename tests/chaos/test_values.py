@@ -41,7 +41,6 @@ def own(folder: Path, kind: str, line: str) -> str:
         ("poison", "messages", True),
         ("slow", "seconds", 901),
         ("slow", "share", 2),
-        ("mapping-disabled", "for", "0 s"),
     ],
 )
 def test_a_value_that_cant_be_set_is_named_with_its_line(kind, key, value, tmp_path):
@@ -100,6 +99,13 @@ def test_more_than_the_account_can_reserve_is_refused(concurrency, fits, shop, t
 def test_a_duration_that_is_none_is_refused(seconds):
     with pytest.raises(DrillError, match="--duration"):
         shortened(find_drill("consumer-disabled", Path()), seconds)
+
+
+def test_a_drill_without_length_is_not_stretched(tmp_path):
+    name = own(tmp_path, "mapping-disabled", 'for = "0 s"')
+
+    with pytest.raises(DrillError, match="nothing to stretch"):
+        shortened(find_drill(name, tmp_path), 5.0)
 
 
 def test_a_plan_that_is_too_long_is_refused(shop, monkeypatch, tmp_path):
