@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
     wanted = shortened(find_drill(asked.name, folder), asked.seconds)
     target = find_target(asked.target, folder)
     guards = guards_of(target, asked.alarms)
+    guards.check_duration(wanted)
     copies_of(asked.journals, target)
     if asked.live is None:
         planned = make_plan(wanted, Aim(target, new_id(), guards.alarms))
@@ -113,12 +115,14 @@ def recovery(
     if not found.found:
         say(f"nothing to undo: no drill is open on {_named(target)}")
         return 0
+    for line in found.kept:
+        say(f"kept: {line}")
     for line in found.left:
         say(f"left: {line}")
     if found.left:
         say(f"run storagefirst recover --target {target.name} again; the journal is kept")
         return INCONCLUSIVE
-    say("all is undone")
+    say("all else is undone, and the drill is closed" if found.kept else "all is undone")
     return 0
 
 
@@ -128,8 +132,12 @@ def shortened(wanted: Drill, seconds: float | None) -> Drill:
 
     if seconds is None:
         return wanted
-    if seconds <= 0:
-        raise DrillError("--duration is a number of seconds", found=f"{seconds:g}")
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise DrillError(
+            "--duration is a number of seconds", found=f"{seconds:g}", expected="more than 0"
+        )
+    if not wanted.seconds:
+        raise DrillError("--duration has nothing to stretch: no fault of the drill lasts")
     factor = seconds / wanted.seconds
     faults = tuple(
         replace(one, at_s=one.at_s * factor, for_s=one.for_s * factor) for one in wanted.faults

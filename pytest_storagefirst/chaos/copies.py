@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_storagefirst.chaos.journal import ENDING
+from pytest_storagefirst.chaos.undo import told_error
 from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.target.target import Target
 
@@ -16,6 +17,7 @@ _BUCKET = re.compile(r"s3://([\w.-]+)(?:/(.*))?")
 EXPECTED = '"dynamodb:TABLE" or "s3://BUCKET/PREFIX"'
 LINES = "journal"
 RANGE = "storagefirst-drill"
+TRIAL = "storagefirst-drill-trial"  # what is written where a copy will be, before a drill begins
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ class ObjectCopy:
 def copies_of(wanted: Iterable[str], target: Target) -> tuple[ItemCopy | ObjectCopy, ...]:
     """The copies that these texts name. Raises DrillError."""
     return tuple(_copy(text, target) for text in wanted)
+
+
+def check_copies(copies: Iterable[ItemCopy | ObjectCopy]) -> None:
+    """Raises DrillError where a journal can't be written: nothing else shows that it may be."""
+    for copy in copies:
+        try:
+            copy.keep(TRIAL, [])
+        except Exception as error:
+            raise DrillError(
+                "the journal can't be copied there, and so the drill is not begun",
+                where=copy.where,
+                found=told_error(error),
+                expected="a table with a key of text, or a bucket, that may be written to",
+            ) from None
 
 
 def _copy(text: str, target: Target) -> ItemCopy | ObjectCopy:

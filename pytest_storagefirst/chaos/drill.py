@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.chaos.options import option
 from pytest_storagefirst.errors import DrillError, SettingsError
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.settings import nearest
@@ -26,7 +27,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(s|min)")
 class Fault:
     """One thing that goes wrong: its kind, where (logical ids; none: all that fit), and when.
 
-    `at_s` counts from the start of the drill's clock. `options` are the kind's own.
+    `at_s` counts from the start of the drill's clock. `options` are the kind's own. `told_at` is
+    where a file says so: "my.toml:5".
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Fault:
     at_s: float = 0.0
     for_s: float = 60.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    told_at: str = field(default="", compare=False)
 
     @property
     def end_s(self) -> float:
@@ -172,7 +175,8 @@ def _fault(
         where=tuple(where),
         at_s=_seconds(read, (*path, "at"), table.get("at", "0 s")),
         for_s=_seconds(read, (*path, "for"), table.get("for", "60 s")),
-        options={key: read.json((*path, key), table[key]) for key in options if key in table},
+        options={key: option(read, path, key, table[key]) for key in options if key in table},
+        told_at=read.document.where(*path),
     )
 
 

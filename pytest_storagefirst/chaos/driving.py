@@ -24,6 +24,7 @@ from pytest_storagefirst.chaos.proof import Unshown, shows, still_there
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
+from pytest_storagefirst.chaos.sign_of_life import SignOfLife
 from pytest_storagefirst.chaos.undo import Undone, told_error, undo_all
 from pytest_storagefirst.errors import DrillError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -110,8 +111,10 @@ class Driven:
         self.target = how.target
         # What is changed now: each with the fault that it belongs to, and the journal's step.
         self.open: list[tuple[Fault, dict[str, Any]]] = []
+        self.sign_of_life: SignOfLife | None = None
         self._guarded_at = time.monotonic()
         self._is_ending = False
+        self._said: set[str] = set()
         self.made: list[tuple[Fault, dict[str, Any]]] = []  # those that are undone, too
 
     def take_lock(self, mine: Mapping[str, Any]) -> None:
@@ -127,6 +130,8 @@ class Driven:
                 where=lock.lock_name(self.target.stack_name),
                 found=told_error(error),
             ) from None
+        self.sign_of_life = SignOfLife(self.target, mine, self.interruptions)
+        self.sign_of_life.start()
 
     def drive(self) -> None:
         """All faults at their times. The clock begins when the first are shown to be in effect."""
@@ -219,7 +224,8 @@ class Driven:
                 continue
             name = f"{step['place']}: {setting.told}"
             try:
-                if not setting.in_effect(self.target, step["address"], step["value"]):
+                value, before = step["value"], step["before"]
+                if not setting.in_effect(self.target, step["address"], value, before):
                     self.outcome.problems.append(f"{name}: the fault was not in effect to its end")
             except Exception as error:
                 self.outcome.problems.append(
@@ -243,7 +249,9 @@ class Driven:
             self.watcher.mended()
         except Stopped as stopped:
             self.outcome.stopped = str(stopped)
-            self.outcome.problems.append(f"it was ended early: {stopped}")
+            told = f"it was ended early: {stopped}"
+            if told not in self.outcome.problems:
+                self.outcome.problems.append(told)
         except Exception as error:
             self.outcome.problems.append(f"what became of it can't be told: {told_error(error)}")
         if not self.outcome.stopped:  # who ends a drill waits for no log
@@ -283,11 +291,17 @@ class Driven:
             return told_error(error)
 
     def _undo(self, steps: list[dict[str, Any]]) -> list[Undone]:
-        results = undo_all(self.target, steps, self.journal, self.how.say)
+        results = undo_all(self.target, steps, self.journal, self._say_once)
         done = {one.number for one in results if one.is_done}
         self.outcome.undone += [one for one in results if one.is_done]
         self.open = [(whose, step) for whose, step in self.open if step["number"] not in done]
         return results
+
+    def _say_once(self, line: str) -> None:
+        """What can't be undone is tried again at the end, and told once."""
+        if line not in self._said:
+            self._said.add(line)
+            self.how.say(line)
 
     def end(self) -> None:
         """Undo what is left, let go of the lock. What can't be undone stays in the journal."""
@@ -295,6 +309,8 @@ class Driven:
         results = self._undo(left)
         self.outcome.undone += [one for one in results if not one.is_done]
         self.outcome.undo_problems += still_there(self.target, left, results)
+        if self.sign_of_life is not None:
+            self.sign_of_life.end()
         try:
             if not self.open:
                 lock.release(self.target, self.aim.drill)

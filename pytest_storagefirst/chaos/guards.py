@@ -56,6 +56,11 @@ class Guards:
                 _check_tag(target)
         with _asking("the time window"):
             self._check_window(datetime.now(UTC), drill.seconds)
+        self.check_duration(drill)
+        self.check_alarms(target)
+
+    def check_duration(self, drill: Drill) -> None:
+        """Raises DrillError for a drill that takes longer than is allowed."""
         if drill.seconds > self.maximum_s:
             raise DrillError(
                 "the drill takes longer than is allowed",
@@ -63,7 +68,6 @@ class Guards:
                 expected=f"at most {self.maximum_s:g} s",
                 remedy="maximum_seconds = … below [drills] of storagefirst.toml",
             )
-        self.check_alarms(target)
 
     def check_alarms(self, target: Target) -> None:
         """Raises DrillError where an alarm is not OK, is not there, or can't be asked."""

@@ -23,7 +23,7 @@ class Interruptions:
     """
 
     def __init__(self) -> None:
-        self.name = ""
+        self.why = ""
         self._event = threading.Event()
         self._before: dict[signal.Signals, Any] = {}
 
@@ -40,13 +40,17 @@ class Interruptions:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.name = self.name or signal.Signals(number).name
+        self.stop(f"{signal.Signals(number).name} came")
+
+    def stop(self, why: str) -> None:
+        """End the drill, from whatever thread, as a signal would."""
+        self.why = self.why or why
         self._event.set()
 
     def check(self) -> None:
-        """Raises Stopped once a signal has come."""
+        """Raises Stopped once a signal has come, or something else has ended the drill."""
         if self._event.is_set():
-            raise Stopped(f"{self.name} came")
+            raise Stopped(self.why)
 
     def wait(self, seconds: float) -> None:
         """Raises Stopped as soon as a signal comes."""

@@ -88,7 +88,7 @@ class Journal:
         self.copies = copies
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - it is kept open for as long as the drill lasts
+            self._file = open(path, "a+b", buffering=0, opener=privately)  # noqa: SIM115 - it is kept open for as long as the drill lasts
         except OSError as error:
             raise _unwritable(path, error) from None
         _hold(self._file, path)
@@ -102,7 +102,12 @@ class Journal:
     @staticmethod
     def begun(path: Path, begin: Mapping[str, Any], copies: tuple[Copy, ...] = ()) -> Journal:
         journal = Journal(path, copies)
-        journal.write({"step": BEGIN, "version": VERSION, **begin})
+        try:
+            journal.write({"step": BEGIN, "version": VERSION, **begin})
+        except JournalError:  # nothing is begun, and so there is nothing to recover
+            journal.close()
+            path.unlink(missing_ok=True)
+            raise
         _sync_folder(path.parent)
         return journal
 
@@ -142,6 +147,11 @@ class Journal:
     def close(self) -> None:
         """Let others open it; what is not undone stays so."""
         self._file.close()
+
+
+def privately(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: values before can be secrets."""
+    return os.open(path, flags, 0o600)
 
 
 def read_journal(path: Path) -> Story | None:
@@ -246,6 +256,20 @@ def _hold(file: IO[bytes], path: Path) -> None:
             where=str(path),
             remedy="wait until it ends, or end it with Ctrl-C: it undoes what it did",
         ) from None
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether a process of this machine has the journal open; None where that can't be seen."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        return None
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

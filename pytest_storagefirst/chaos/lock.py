@@ -49,6 +49,21 @@ def take(target: Target, mine: Mapping[str, Any]) -> None:
         raise held(name, found) from None
 
 
+def renew(target: Target, mine: Mapping[str, Any]) -> bool:
+    """Write the lock anew, as a sign of life; False where it is not held any more."""
+    found = holder(target)
+    if found is None or found.get("id") != mine["id"]:
+        return False
+    alive = datetime.now(UTC).isoformat(timespec="seconds")
+    target.session().client("ssm").put_parameter(
+        Name=lock_name(target.stack_name),
+        Value=json.dumps({**mine, "alive": alive}),
+        Type="String",
+        Overwrite=True,
+    )
+    return True
+
+
 def held(name: str, found: Mapping[str, Any]) -> DrillError:
     """What is told of a stack that another drill holds."""
     return DrillError(
@@ -102,5 +117,6 @@ def signature(
         "host": socket.gethostname(),
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "journal": " and ".join((str(path.resolve()), *copies)),
+        "path": str(path.resolve()),
         "copies": list(copies),
     }

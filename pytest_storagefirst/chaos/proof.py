@@ -25,7 +25,8 @@ def shows(
     setting = SETTINGS[step["setting"]]
     within_s = SHOWS_WITHIN_LOCALLY_S if target.endpoint_url else setting.shows_within_s
     until = time.monotonic() + within_s
-    while not setting.in_effect(target, step["address"], value):
+    other = step["before"] if value == step["value"] else step["value"]
+    while not setting.in_effect(target, step["address"], value, other):
         if time.monotonic() > until:
             return False
         wait(_POLL_S)

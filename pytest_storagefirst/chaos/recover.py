@@ -16,11 +16,13 @@ from pytest_storagefirst.chaos.journal import (
     FOLDER,
     Journal,
     Story,
+    privately,
     stories_of,
     told,
 )
 from pytest_storagefirst.chaos.proof import still_there
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
+from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive
 from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
@@ -28,10 +30,13 @@ from pytest_storagefirst.target.target import Target
 
 @dataclass(frozen=True)
 class Recovered:
-    """How many drills were open, and what of them is still: a line each."""
+    """How many drills were open, and what of them is still: a line each. `kept` is what someone
+    else changed and is meant.
+    """
 
     found: int
     left: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 def recover(
@@ -48,7 +53,7 @@ def recover(
     a copy. With `keep_changes` what someone else changed meanwhile is taken for meant.
 
     Raises JournalError, before anything is touched, for a journal that is damaged, from another
-    version, or of a drill that is still running.
+    version, or of a drill that is still running; DrillError for one that runs elsewhere.
     """
     say = partial(say_if_heard, tell)
 
@@ -58,32 +63,42 @@ def recover(
     unfinished = [story for story in stories if not story.is_closed]
     for story in unfinished:
         check_settings(story)
+        _refuse_if_alive(target, story.name, story.path)
     left: list[str] = []
+    kept: list[str] = []
     opened = [
         (Journal(story.path, copies_of(story.begin.get("copies", ()), target)), story)
         for story in unfinished
     ]
     try:
         for journal, story in reversed(opened):
-            left += _finish(target, journal, story, keep_changes, say)
+            left += _finish(target, journal, story, kept if keep_changes else None, say)
     finally:
         for journal, _ in opened:
             journal.close()
-    return Recovered(len(unfinished), tuple(left))
+    return Recovered(len(unfinished), tuple(left), tuple(kept))
 
 
 def _finish(
-    target: Target, journal: Journal, story: Story, keep_changes: bool, say: Callable[[str], None]
+    target: Target,
+    journal: Journal,
+    story: Story,
+    kept: list[str] | None,
+    say: Callable[[str], None],
 ) -> list[str]:
-    """What is left of one drill; nothing, then its journal is closed and its lock let go."""
+    """What is left of one drill; nothing, then its journal is closed and its lock let go.
+
+    What someone else changed is left as well, unless there is a list of what is `kept`.
+    """
     say(f"{story.begin.get('drill')} ({story.name}), begun {story.begin.get('began')}:")
     changes = story.open_changes()
     results = undo_all(target, changes, journal, lambda line: say(f"  {line}"))
     left = [one for one in results if not one.is_done]
-    if keep_changes:
+    if kept is not None:
         for one in left:
             if one.how == MOVED:
                 journal.undone(one.number, "kept")
+                kept.append(one.kept)
         left = [one for one in left if one.how != MOVED]
     problems = [one.told for one in left] + still_there(target, changes, results)
     if left:
@@ -106,19 +121,34 @@ def _finish(
     return problems
 
 
+def _refuse_if_alive(target: Target, name: str, path: Path) -> None:
+    """The same, where it can't be asked: then nothing is touched either."""
+    try:
+        refuse_if_alive(target, name, path)
+    except StorageFirstError:
+        raise
+    except Exception as error:
+        raise _unreadable_lock(target, error) from None
+
+
+def _unreadable_lock(target: Target, error: Exception) -> JournalError:
+    return JournalError(
+        "the stack's lock can't be read: whether a drill is open is not known",
+        where=lock.lock_name(target.stack_name),
+        found=told_error(error),
+    )
+
+
 def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[str]) -> Story | None:
     """The journal of the drill that holds the stack's lock, where it is not in this folder."""
     try:
         found = lock.holder(target)
     except Exception as error:
-        raise JournalError(
-            "the stack's lock can't be read: whether a drill is open is not known",
-            where=lock.lock_name(target.stack_name),
-            found=told_error(error),
-        ) from None
+        raise _unreadable_lock(target, error) from None
     if found is None or found.get("id") in known:
         return None
     name = str(found.get("id"))
+    path = folder / FOLDER / f"{name}{ENDING}"
     places = tuple(dict.fromkeys((*copies, *found.get("copies", ()))))
     for copy in copies_of(places, target):
         try:
@@ -131,11 +161,12 @@ def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[st
                 where=copy.where,
                 found=told_error(error),
             ) from None
-        path = folder / FOLDER / f"{name}{ENDING}"
         story = None if content is None else told(content, path)
         if content is not None and story is not None:
+            _refuse_if_alive(target, name, path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            with open(path, "wb", opener=privately) as file:
+                file.write(content)
             return story
     raise JournalError(
         "a drill on this stack is under way, or its journal is elsewhere",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.breaking import Aim
-from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.copies import check_copies, copies_of
 from pytest_storagefirst.chaos.drill import Drill
 from pytest_storagefirst.chaos.driving import Drilling, Driven, Outcome, Watcher
 from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
@@ -41,6 +41,8 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     lock.refuse_open_journals(target, how.folder)
     aim = Aim(target, name, how.guards.alarms)
     make_plan(drill, aim)
+    copies = copies_of(how.copies, target)
+    check_copies(copies)
     outcome = Outcome(name, drill)
     watcher = how.watcher(name, interruptions) if how.watcher is not None else None
     if watcher is not None and not _steady(watcher, outcome, interruptions):
@@ -48,7 +50,7 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     path = how.folder / FOLDER / f"{name}{ENDING}"
     outcome.journal = path
     mine = lock.signature(drill, name, target, path, how.copies)
-    journal = Journal.begun(path, mine, copies_of(how.copies, target))
+    journal = Journal.begun(path, mine, copies)
     driven = Driven(drill, how, aim, journal, outcome, interruptions, watcher)
     try:
         driven.take_lock(mine)

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_storagefirst.chaos.journal import Journal, Story
 from pytest_storagefirst.chaos.setting import Moved, Setting, Value
 from pytest_storagefirst.chaos.settings import SETTINGS
-from pytest_storagefirst.errors import JournalError
+from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
 
 PUT_BACK, AS_IT_WAS, MOVED, MOVED_ITSELF, GONE, FAILED = (
@@ -24,6 +24,7 @@ PUT_BACK, AS_IT_WAS, MOVED, MOVED_ITSELF, GONE, FAILED = (
 )
 DONE = (PUT_BACK, AS_IT_WAS, MOVED_ITSELF, GONE)
 TRIES = 3
+_REMEDY = "; put back what is wrong, or run storagefirst recover with --keep-changes"
 _PAUSE_S = 0.3
 SHOWN_AT_MOST = 120  # characters of a value
 _GONE = (
@@ -49,6 +50,16 @@ class Undone:
     @property
     def is_done(self) -> bool:
         return self.how in DONE
+
+    @property
+    def brief(self) -> str:
+        """What is said at once; of what is left `told` is told at the end, and once."""
+        return self.told if self.is_done else self.told.partition(self.how)[0] + self.how
+
+    @property
+    def kept(self) -> str:
+        """Of what someone else changed, once that is known to be meant."""
+        return self.told.removesuffix(_REMEDY)
 
 
 def check_settings(story: Story) -> None:
@@ -79,7 +90,7 @@ def undo_all(
                 journal.undone(result.number, result.how)
             except JournalError as error:  # it is undone all the same, and will be found so
                 say(f"{error}")
-        say(result.told)
+        say(result.brief)
         results.append(result)
     return results
 
@@ -92,7 +103,7 @@ def undo(target: Target, step: Mapping[str, Any]) -> Undone:
     for attempt in range(TRIES):
         time.sleep(_PAUSE_S * attempt)
         try:
-            how = _swapped(target, setting, step)
+            how, now = _swapped(target, setting, step)
         except Moved as moved:
             return _moved(number, name, setting, step, moved.current)
         except Exception as error:
@@ -103,20 +114,30 @@ def undo(target: Target, step: Mapping[str, Any]) -> Undone:
             if code in _FINAL:
                 break
         else:
-            before = shown(step["before"])
-            told = f"put back to {before}" if how == PUT_BACK else f"is {before}, as it was"
+            told = f"put back to {shown(now)}" if how == PUT_BACK else f"is {shown(now)}, as it was"
             return Undone(number, how, f"{name} {told}")
     return Undone(number, FAILED, f"{name} is {FAILED}: {told_error(problem)}")
 
 
-def _swapped(target: Target, setting: Setting, step: Mapping[str, Any]) -> str:
+def _swapped(target: Target, setting: Setting, step: Mapping[str, Any]) -> tuple[str, Value]:
+    """How, and what stands there then. Raises Moved.
+
+    What the stack's own code changes between reading and writing is read once more.
+    """
     address = step["address"]
-    current = setting.read(target, address)
-    wanted = setting.undone(current, step["before"], step["value"])
-    if wanted == current:
-        return AS_IT_WAS
-    setting.write(target, address, wanted, current)
-    return PUT_BACK
+    for attempt in range(TRIES):
+        current = setting.read(target, address)
+        wanted = setting.undone(address, current, step["before"], step["value"])
+        if wanted == current:
+            return AS_IT_WAS, current
+        try:
+            setting.write(target, address, wanted, current)
+        except Moved:
+            if attempt == TRIES - 1:
+                raise
+        else:
+            break
+    return PUT_BACK, wanted
 
 
 def _moved(
@@ -128,8 +149,7 @@ def _moved(
         return Undone(number, MOVED_ITSELF, told)
     told = (
         f"{name} was {MOVED}, and is left as it is: it was {before}, the drill set {value}, now it "
-        f"is {shown(current)}; put back what is wrong, or run storagefirst recover with "
-        "--keep-changes"
+        f"is {shown(current)}{_REMEDY}"
     )
     return Undone(number, MOVED, told)
 
@@ -151,7 +171,9 @@ def code_of(error: Exception) -> str:
 
 def told_error(error: Exception | None) -> str:
     """What went wrong and what to do, on a line."""
-    first = (str(error).splitlines() or [type(error).__name__])[0]
+    first = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, StorageFirstError):  # its other lines are of the place where it arose
+        first = error.problem
     code = code_of(error) if error is not None else ""
     if code in _EXPIRED:
         return f"the credentials have expired ({first}): get new ones"

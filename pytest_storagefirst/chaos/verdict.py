@@ -80,6 +80,11 @@ def _drains(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
     within = f"{canaries.patience.within_s:g} s"
     if canaries.recovered_after_s is None and outcome.stopped:
         return UNKNOWN, "it was ended before all was processed"
+    if canaries.recovered_after_s is None and not outcome.is_undone:
+        return UNKNOWN, "not everything is undone: whether it would drain is not known"
+    # The steady state is looked at once the time is up.
+    if canaries.recovered_after_s is None and canaries.steady_after is None:
+        return UNKNOWN, f"the stack could not be watched for {within} after the undo"
     if canaries.recovered_after_s is None and canaries.is_quiet:
         return OK, "the stack came to rest"
     if canaries.recovered_after_s is None:

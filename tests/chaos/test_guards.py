@@ -374,7 +374,7 @@ def test_guards_are_read_from_the_settings(command, shop):
         + '\n[drills]\nalarms = ["errors"]\nwindow = "Mon-Sun 00:00-24:00"\nmaximum_seconds = 30\n'
     )
     at = ("--target", "stack:shop")
-    plan = command("drill", "consumer-disabled", *at).output
+    plan = command("drill", "consumer-disabled", *at, "--duration", "20").output
     assert "as long as it lasts: errors" in plan
     assert "time window: Mon-Sun 00:00-24:00" in plan
 

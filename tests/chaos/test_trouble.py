@@ -16,11 +16,12 @@ from pytest_storagefirst.chaos import journal as journals
 from pytest_storagefirst.chaos import undo as undoing
 from pytest_storagefirst.chaos.drill import drill_names
 from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.interruptions import Stopped
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.undo import FAILED, MOVED, MOVED_ITSELF
-from pytest_storagefirst.errors import JournalError, StorageFirstError
+from pytest_storagefirst.errors import DrillError, JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 from tests.chaos.test_every_drill import drilling, every_drill, quick
@@ -82,10 +83,16 @@ def test_a_signal_ends_the_clock(number, shop, tmp_path):
     handlers = signal.getsignal(number)
     drill = quick("consumer-disabled")
     drill = replace(drill, faults=tuple(replace(one, for_s=600) for one in drill.faults))
-    kill = stage.Watching(lambda: os.kill(os.getpid(), number))
+
+    class Killing(stage.Watching):
+        def mended(self) -> None:
+            raise Stopped(f"{number.name} came")  # as each wait does from then on
+
+    kill = Killing(lambda: os.kill(os.getpid(), number))
     outcome = run(drill, replace(drilling(shop, tmp_path), watcher=lambda *_: kill))
 
     assert outcome.stopped == f"{number.name} came"
+    assert outcome.problems == [f"it was ended early: {number.name} came"]
     assert outcome.is_undone
     assert stage.configuration(shop) == before
     assert signal.getsignal(number) == handlers
@@ -113,7 +120,14 @@ def test_what_someone_else_changed_is_told_and_left(own_shop, tmp_path):
     again = recover(own_shop, tmp_path)
     assert again.found == 1
     assert len(again.left) == 1
-    assert recover(own_shop, tmp_path, keep_changes=True).left == ()
+    assert [line for line in said if "changed meanwhile" in line] == [
+        "Work: attribute was changed meanwhile by someone else"
+    ]
+    assert "--keep-changes" in result.told
+    kept: list[str] = []
+    last = recover(own_shop, tmp_path, keep_changes=True, tell=kept.append)
+    assert (last.left, last.kept) == ((), (result.kept,))
+    assert not any("--keep-changes" in line for line in (*kept, *last.kept))
     assert recover(own_shop, tmp_path).found == 0
     assert holder(own_shop) is None
     assert mapping.enabled
@@ -201,7 +215,8 @@ def test_a_breaker_that_moved_on_is_left_and_nobody_is_to_blame(own_shop, tmp_pa
 
 def refusing(target: Target, operations: tuple[str, ...], error: Exception) -> Any:
     """From now on these calls of the target's clients fail; call what is returned to end that."""
-    clients = [target.session().client(one) for one in ("lambda", "sqs", "ssm", "iam", "dynamodb")]
+    clients = [target.session().client(one) for one in ("lambda", "sqs", "ssm", "iam", "s3")]
+    clients.append(target.session().client("dynamodb"))
 
     def refuse(model: Any, **_: Any) -> None:
         if model.name in operations:
@@ -374,6 +389,13 @@ def left_open(target: Target, folder: Path) -> Path:
     return path
 
 
+def test_nobody_else_may_read_what_stood_there_before(shop, tmp_path):
+    path = left_open(shop, tmp_path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert recover(shop, tmp_path).left == ()
+
+
 def test_a_line_that_was_cut_off_is_one_that_announced_nothing(shop, tmp_path):
     before = stage.configuration(shop)
     path = left_open(shop, tmp_path)
@@ -499,11 +521,55 @@ def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
     found = recover(shop, tmp_path / "another machine")
 
     assert (found.found, found.left) == (1, ())
+    [fetched] = journals.journals(tmp_path / "another machine")
+    assert fetched.stat().st_mode & 0o777 == 0o600
     assert stage.configuration(shop) == before
     assert recover(shop, tmp_path / "another machine").found == 0
     # The laptop is found again: its journal is open, and there is nothing to do.
     assert recover(shop, tmp_path / "lost laptop").left == ()
     assert stage.configuration(shop) == before
+
+
+@pytest.mark.parametrize("copy", ["dynamodb:NOPE", "s3://no-such-bucket/x"])
+def test_a_copy_that_cant_be_kept_is_found_before_anything_is_sent(copy, shop, tmp_path):
+    before = stage.configuration(shop)
+    began: list[str] = []
+
+    class Sending(stage.Watching):
+        def before(self) -> bool:
+            began.append("a canary was sent")
+            return True
+
+    how = drilling(shop, tmp_path)
+    with pytest.raises(DrillError, match="can't be copied there") as caught:
+        run(
+            quick("consumer-disabled"),
+            replace(how, copies=(copy,), watcher=lambda *_: Sending()),
+        )
+
+    assert copy in caught.value.line
+    assert not began
+    assert not list(journals.journals(tmp_path))
+    assert stage.configuration(shop) == before
+
+
+def test_a_copy_that_is_gone_when_the_drill_begins_leaves_no_journal_open(shop, tmp_path):
+    shop.session().client("s3").create_bucket(Bucket="soon-gone")
+
+    how = replace(drilling(shop, tmp_path), copies=("s3://soon-gone",))
+    end: list[Any] = []
+
+    class Refused(stage.Watching):
+        def before(self) -> bool:
+            end.append(refusing(shop, ("PutObject",), client_error("AccessDenied")))
+            return True
+
+    with pytest.raises(JournalError, match="copy of the undo journal"):
+        run(quick("consumer-disabled"), replace(how, watcher=lambda *_: Refused()))
+    end[0]()
+
+    assert not list(journals.journals(tmp_path))
+    assert run(quick("flag-flipped"), drilling(shop, tmp_path)).is_undone
 
 
 def test_all_drills_are_named():

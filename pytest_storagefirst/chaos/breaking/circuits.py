@@ -62,7 +62,7 @@ def _circuit_open(aim: Aim, fault: Fault) -> list[Change]:
         return [aim.change("circuit-parameter", breaker.place, address, opened, reach)]
     key = _key(aim, fault, breaker)
     more = fault.options.get("set", breaker.opened)
-    address = {"table": breaker.name, "key": key}
+    address = {"table": breaker.name, "key": key, "state": breaker.attribute}
     opened = partial(_opened, breaker, word, key, more or {})
     change = aim.change("circuit-item", breaker.place, address, opened, reach)
     if more is None and len(change.value) <= len(key) + 1:
@@ -92,7 +92,8 @@ def _circuit_lost(aim: Aim, fault: Fault) -> list[Change]:
         setting, address = "circuit-parameter", dict[str, Any](parameter=breaker.name)
     else:
         key = _key(aim, fault, breaker)
-        setting, address = "circuit-item", {"table": breaker.name, "key": key}
+        setting = "circuit-item"
+        address = {"table": breaker.name, "key": key, "state": breaker.attribute}
     change = aim.change(setting, breaker.place, address, None, reach)
     if change.before is None:
         raise unfit(fault, "its breaker has written nothing yet that could be lost")

@@ -16,7 +16,9 @@ from pytest_storagefirst.chaos.breaking.kind import (
 )
 from pytest_storagefirst.chaos.drill import Fault
 from pytest_storagefirst.chaos.setting import Change
+from pytest_storagefirst.errors import DrillError
 
+KEPT_UNRESERVED = 100  # by Lambda, of an account's concurrency
 NO_HANDLER = "storagefirst_drill_no_such_module.handler"
 
 
@@ -42,7 +44,7 @@ def _mapping_disabled(aim: Aim, fault: Fault) -> list[Change]:
 
 def _throttled(aim: Aim, fault: Fault) -> list[Change]:
     most = _most(fault)
-    return [
+    changes = [
         aim.change(
             "reserved-concurrency",
             one.logical_id,
@@ -52,6 +54,32 @@ def _throttled(aim: Aim, fault: Fault) -> list[Change]:
         )
         for one in chosen(fault, "function", consumers_of(aim.topology))
     ]
+    _check_account(aim, fault, changes)
+    return changes
+
+
+def _check_account(aim: Aim, fault: Fault, changes: list[Change]) -> None:
+    """The account keeps a hundred for functions that reserve none; where it can't be asked, what
+    can't be reserved is found out when it is tried.
+    """
+    wanted = _most(fault)
+    if not wanted:
+        return
+    try:
+        limit = aim.target.session().client("lambda").get_account_settings()["AccountLimit"]
+        free = limit["UnreservedConcurrentExecutions"] - KEPT_UNRESERVED
+    except Exception:
+        return
+    free += sum(one.before or 0 for one in changes)
+    if wanted * len(changes) > max(0, free):
+        raise DrillError(
+            f"concurrency = {wanted} can't be reserved for {len(changes)} functions in this account"
+            if len(changes) > 1
+            else f"concurrency = {wanted} can't be reserved in this account",
+            where=fault.told_at,
+            found=f"{max(0, free)} are free to be reserved",
+            expected="a number that the account has; 0 always can be set",
+        )
 
 
 def _most(fault: Fault) -> int:

@@ -135,7 +135,7 @@ def _is_served(target: Target, address: Address, value: Value) -> bool:
     return found is not None and found["content"] == value["content"]
 
 
-def _as_before(current: Value, before: Value, value: Value) -> Value:
+def _as_before(address: Address, current: Value, before: Value, value: Value) -> Value:
     """The version before, where it or the drill's own is served."""
     if current is not None and current["version"] in (
         before["version"],

@@ -63,7 +63,7 @@ def _own(policy: Value) -> list[Any]:
     return [one for one in _statements(_parsed(policy)) if str(one.get("Sid", "")).startswith(SID)]
 
 
-def _without_own(current: Value, before: Value, value: Value) -> Value:
+def _without_own(address: Address, current: Value, before: Value, value: Value) -> Value:
     """The policy without what the drill put in; what others changed meanwhile stays."""
     if _parsed(current) in (_parsed(value), _parsed(before)):
         return before
