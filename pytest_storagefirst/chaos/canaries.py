@@ -67,6 +67,7 @@ class Canaries:
             self.others |= set(change.value)
         if change.setting == "bad-messages":
             self.bad |= set(change.value)
+            self.sent_through |= dict.fromkeys(change.value, change.place)
 
     def broken(self) -> None:
         self._broken_at = time.time()
@@ -208,6 +209,16 @@ class Canaries:
         """What is neither processed nor set aside for good, and may be in time."""
         waiting = self._late() - self.dead
         return waiting if self.patience.sees_bad_set_aside else waiting - self.bad
+
+    @property
+    def given_for_good(self) -> dict[str, str]:
+        """The bad messages that were last seen where nothing sets them aside, and in which queue:
+        it has no dead-letter queue.
+        """
+        work = queues_of(self._target.topology()).work
+        without = {queue.logical_id for queue in work if not queue.dead_letter_arn}
+        held = {message: self.held.get(message, "") for message in self.bad - set(self.effects)}
+        return {message: place for message, place in held.items() if place in without}
 
     @property
     def dead(self) -> set[str]:

@@ -81,11 +81,6 @@ class FrontDoor:
         return outcome_of(200, json.dumps(answer, default=str).encode())
 
 
-def front_door(target: Target) -> FrontDoor:
-    """The first way into a stack. Raises DrillError where no canary can be sent through it."""
-    return front_doors(target)[0]
-
-
 def front_doors(target: Target) -> tuple[FrontDoor, ...]:
     """All ways into a stack. Raises DrillError where no canary can be sent through one of them."""
     try:

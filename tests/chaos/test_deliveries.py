@@ -91,14 +91,15 @@ def test_what_others_have_sent_is_not_received(name, own_shop, tmp_path):
     """A receive counts: the last of them would send it to the dead-letter queue."""
     client = own_shop.session().client("sqs")
     work = next(one for one in own_shop.topology().queues if one.logical_id == "Work")
-    for number in range(12):
-        client.send_message(QueueUrl=work.url, MessageBody=json.dumps({"id": f"other-{number}"}))
     counts: dict[str, str] = {}
 
     class Watching(stage.Watching):
         def made(self, change: Any) -> None:
             """While nothing is read from the queue but by what the drill does."""
             if change.setting == "mapping-enabled":
+                for number in range(12):
+                    body = json.dumps({"id": f"other-{number}"})
+                    client.send_message(QueueUrl=work.url, MessageBody=body)
                 return
             while answer := client.receive_message(
                 QueueUrl=work.url, MaxNumberOfMessages=10, AttributeNames=["All"]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pytest_storagefirst.chaos.arriving import arriving
 from pytest_storagefirst.chaos.breaking.kind import Aim, Kind, chosen, mappings_of, unfit
 from pytest_storagefirst.chaos.drill import Fault
-from pytest_storagefirst.chaos.front_door import front_door
+from pytest_storagefirst.chaos.front_door import front_doors
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.stack.topology import EventSourceMapping, Queue
+from pytest_storagefirst.target.queues import queues_of
 
 
 def _messages(aim: Aim, fault: Fault, word: str, default: int, places: int = 1) -> list[str]:
@@ -22,10 +23,28 @@ def _messages(aim: Aim, fault: Fault, word: str, default: int, places: int = 1) 
 
 
 def _poison(aim: Aim, fault: Fault) -> list[Change]:
-    door = front_door(aim.target)
-    ids = _messages(aim, fault, "poison", 2)
-    reach = "the stack's own retries, until its dead-letter queue; the drill deletes them there"
-    return [Change("bad-messages", door.way.name, {"messages": ids}, None, ids, reach)]
+    """Through every entry: what one queue sets aside says nothing of another."""
+    doors = front_doors(aim.target)
+    names = list(dict.fromkeys(door.way.name for door in doors))
+    for name in fault.where:
+        if name not in names:
+            raise unfit(fault, f"the stack has no entry {name!r}", expected=", ".join(names))
+    names = list(dict.fromkeys(fault.where)) or names
+    # Of where an entry leads it is not always known: then nothing is said of it.
+    for_good: dict[str, list[str]] = {}
+    for queue in queues_of(aim.topology).work:
+        for one in arriving(aim.target, queue) if not queue.dead_letter_arn else ():
+            for_good.setdefault(one.entry, []).append(queue.logical_id)
+    ids = _messages(aim, fault, "poison", 2, len(names))
+    changes = []
+    for name, mine in zip(names, _shares(ids, len(names)), strict=True):
+        reach = "the stack's own retries, until its dead-letter queue; the drill deletes them there"
+        if name in for_good:
+            kept = ", ".join(for_good[name])
+            reach += f"; {kept} has none: they are given again and again until its retention ends"
+        address = {"messages": mine, "entry": name}
+        changes.append(Change("bad-messages", name, address, None, mine, reach))
+    return changes
 
 
 @dataclass(frozen=True)

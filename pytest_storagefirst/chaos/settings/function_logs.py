@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pytest_storagefirst.chaos.setting import Address, Value
@@ -12,6 +13,9 @@ AGENT = "storagefirst_agent"
 FIS = "AWS FIS EXTENSION"
 # What the extension says beside its faults, and where something is wrong with it.
 _NO_FAULT = ("extension enabled", "WARN", "ERROR")
+# Lambda's own line at the end of an invocation, as text and as JSON; "Billed Duration" is another.
+_REPORTS = ("REPORT RequestId", "platform.report")
+_DURATION = re.compile(r"(?:(?<!Billed )(?<!Init )Duration: |\"durationMs\":\s*)(\d+(?:\.\d+)?)")
 
 
 def felt_by_agent(target: Target, address: Address, value: Value, since_s: float) -> str:
@@ -38,9 +42,45 @@ def _felt(
     return ""
 
 
+def felt_at_work(target: Target, address: Address, value: Value, since_s: float) -> str:
+    """ "" once an invocation has taken longer than the visibility timeout is: the messages that it
+    had come again while it is at work. Lambda's REPORT of each says how long it took.
+    """
+    functions = address.get("functions", ())
+    if address.get("attribute") != "VisibilityTimeout" or not functions:
+        return ""
+    took: list[float] = []
+
+    def is_seen() -> bool:
+        took[:] = [each for one in functions for each in _durations_s(target, one, since_s)]
+        return any(each > float(value) for each in took)
+
+    try:
+        settled(is_seen, bool, 2.0 if target.endpoint_url else None)
+    except TimeoutError:
+        names = ", ".join(functions)
+        if not took:
+            return f"no invocation of {names} logged how long it took"
+        return (
+            f"no invocation of {names} took longer than {value} s ({max(took):.2f} s at the most), "
+            "so that no message came again while it was at work"
+        )
+    return ""
+
+
+def _durations_s(target: Target, function: str, since_s: float) -> list[float]:
+    lines = [line for words in _REPORTS for line in _lines(target, function, words, since_s)]
+    return [float(found[1]) / 1000 for line in lines if (found := _DURATION.search(line))]
+
+
 def _is_said(
     target: Target, function: str, words: str, since_s: float, others: Iterable[str]
 ) -> bool:
+    lines = _lines(target, function, words, since_s)
+    return any(words in line and not any(one in line for one in others) for line in lines)
+
+
+def _lines(target: Target, function: str, words: str, since_s: float) -> list[str]:
     session = target.session()
     told = session.client("lambda").get_function_configuration(FunctionName=function)
     group = told.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{function}"
@@ -49,7 +89,6 @@ def _is_said(
         logGroupName=group, startTime=int(since_s * 1000), filterPattern=f'"{words}"'
     )
     try:
-        lines = [event["message"] for page in pages for event in page["events"]]
+        return [event["message"] for page in pages for event in page["events"]]
     except logs.exceptions.ResourceNotFoundException:  # nothing was logged ever
-        return False
-    return any(words in line and not any(one in line for one in others) for line in lines)
+        return []

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from pytest_storagefirst.chaos.arriving import Arriving, arriving
-from pytest_storagefirst.chaos.front_door import front_door, give_back
+from pytest_storagefirst.chaos.front_door import front_doors, give_back
 from pytest_storagefirst.chaos.setting import Address, Setting, Value, whatever_is_left
 from pytest_storagefirst.stack.topology import Queue
 from pytest_storagefirst.target.observe import Observer
@@ -36,7 +36,8 @@ def _set_aside(target: Target, address: Address) -> Value:
 
 def _send_bad(target: Target, address: Address, value: Value, current: Value) -> None:
     if value is not None:
-        front_door(target).send_all(value, poison=True)
+        doors = {door.way.name: door for door in reversed(front_doors(target))}
+        doors[address["entry"]].send_all(value, poison=True)
     else:
         _taken_away(target, _any_of(address["messages"]))
 
