@@ -36,7 +36,7 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
         return UNKNOWN, [*doubts, NOT_JUDGED], []
     properties: list[dict[str, str]] = []
     if outcome.shown:
-        account = canaries.account()
+        account = canaries.account(outcome.changes)
         if not account.acknowledged:
             doubts.append("no message was accepted")
         doubts += canaries.observer.doubts()
@@ -173,7 +173,7 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
     """The report document, of the same form as a load run's."""
     verdict, why, properties = conclude(outcome, canaries)
     began = outcome.times.get("began")
-    account = canaries.account() if canaries is not None else Account()
+    account = canaries.account(outcome.changes) if canaries is not None else Account()
     return {
         "version": 1,
         "kind": "drill",

@@ -18,7 +18,7 @@ from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.settings import SETTINGS
-from pytest_storagefirst.chaos.verdict import conclude
+from pytest_storagefirst.chaos.verdict import conclude, document
 from pytest_storagefirst.errors import DrillError, StorageFirstError
 from pytest_storagefirst.settings import Entry
 from pytest_storagefirst.stack.topology import EventSourceMapping, Queue
@@ -121,6 +121,17 @@ def test_what_others_have_sent_is_not_received(name, own_shop, tmp_path):
     assert {counts.get(f"other-{number}") for number in range(12)} == {"1"}
 
 
+def test_messages_of_a_fault_that_was_not_made_to_its_end_are_in_the_ledger(shop):
+    """Some of them may have been sent: they are attempted, and nobody knows more."""
+    target = with_entries(shop, "Work")
+    drill = find_drill("dlq-redrive-storm", Path())
+    [(_, changes)] = make_plan(drill, Aim(target, "run")).changes
+    outcome = Outcome("run", drill, changes=list(changes))
+    ledger = document(outcome, canaries_for(target, drill, []), target)["ledger"]
+
+    assert (ledger["attempted"], ledger["unknown"], ledger["accepted"]) == (20, 20, 0)
+
+
 # --- bad messages -----------------------------------------------------------------------------
 
 
@@ -217,13 +228,35 @@ def test_a_visibility_timeout_is_felt_by_an_invocation_that_took_longer(line, wh
         logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="one")
     long_ago = {"timestamp": int(now_s * 1000) - 60_000, "message": REPORT.format("5000")}
-    event = {"timestamp": int(now_s * 1000), "message": line}
+    event = {"timestamp": int(now_s * 1000) + 1, "message": line}
     logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=[long_ago, event])
 
     felt = SETTINGS[change.setting].felt
     assert felt is not None
-    told = felt(own_shop, change.address, change.value, now_s - 1)
+    told = felt(own_shop, change.address, change.value, now_s)
     assert re.search(why, told) if why else told == ""
+
+
+def test_what_takes_long_after_the_undo_is_not_what_felt_it(own_shop):
+    drill = find_drill("visibility-shortened", Path())
+    [(_, [change])] = make_plan(drill, Aim(own_shop, "x")).changes
+    logs, sqs = (own_shop.session().client(name) for name in ("logs", "sqs"))
+    group = f"/aws/lambda/{change.address['functions'][0]}"
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    sqs.set_queue_attributes(
+        QueueUrl=change.address["queue"], Attributes={"VisibilityTimeout": "60"}
+    )
+    after_ms = int(time.time() * 1000) + 5000
+    event = {"timestamp": after_ms, "message": REPORT.format("1500")}
+    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=[event])
+
+    felt = SETTINGS[change.setting].felt
+    assert felt is not None
+    assert "logged how long it took" in felt(
+        own_shop, change.address, change.value, time.time() - 30
+    )
 
 
 # --- files ------------------------------------------------------------------------------------

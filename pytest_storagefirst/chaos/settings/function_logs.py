@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 
 from pytest_storagefirst.chaos.setting import Address, Value
 from pytest_storagefirst.chaos.settings.settling import settled
@@ -52,7 +53,11 @@ def felt_at_work(target: Target, address: Address, value: Value, since_s: float)
     took: list[float] = []
 
     def is_seen() -> bool:
-        took[:] = [each for one in functions for each in _durations_s(target, one, since_s)]
+        until_s = _changed_s(target, address["queue"])
+        until_s = until_s if until_s > since_s else time.time()
+        took[:] = [
+            each for one in functions for each in _durations_s(target, one, since_s, until_s)
+        ]
         return any(each > float(value) for each in took)
 
     try:
@@ -68,19 +73,32 @@ def felt_at_work(target: Target, address: Address, value: Value, since_s: float)
     return ""
 
 
-def _durations_s(target: Target, function: str, since_s: float) -> list[float]:
-    lines = [line for words in _REPORTS for line in _lines(target, function, words, since_s)]
-    return [float(found[1]) / 1000 for line in lines if (found := _DURATION.search(line))]
+def _changed_s(target: Target, queue_url: str) -> float:
+    """When the queue's attributes were changed last: by the undo, once that is done."""
+    name = "LastModifiedTimestamp"
+    client = target.session().client("sqs")
+    answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+    return float(answer.get("Attributes", {}).get(name, 0))
+
+
+def _durations_s(target: Target, function: str, since_s: float, until_s: float) -> Iterator[float]:
+    """Of the invocations that ended since then and began until then."""
+    for words in _REPORTS:
+        for ended_s, line in _events(target, function, words, since_s):
+            found = _DURATION.search(line)
+            if found and ended_s - float(found[1]) / 1000 < until_s:
+                yield float(found[1]) / 1000
 
 
 def _is_said(
     target: Target, function: str, words: str, since_s: float, others: Iterable[str]
 ) -> bool:
-    lines = _lines(target, function, words, since_s)
+    lines = [line for _, line in _events(target, function, words, since_s)]
     return any(words in line and not any(one in line for one in others) for line in lines)
 
 
-def _lines(target: Target, function: str, words: str, since_s: float) -> list[str]:
+def _events(target: Target, function: str, words: str, since_s: float) -> list[tuple[float, str]]:
+    """When each was logged, in seconds of the epoch, and what."""
     session = target.session()
     told = session.client("lambda").get_function_configuration(FunctionName=function)
     group = told.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{function}"
@@ -89,6 +107,10 @@ def _lines(target: Target, function: str, words: str, since_s: float) -> list[st
         logGroupName=group, startTime=int(since_s * 1000), filterPattern=f'"{words}"'
     )
     try:
-        return [event["message"] for page in pages for event in page["events"]]
+        return [
+            (event["timestamp"] / 1000, event["message"])
+            for page in pages
+            for event in page["events"]
+        ]
     except logs.exceptions.ResourceNotFoundException:  # nothing was logged ever
         return []
