@@ -265,7 +265,13 @@ def load(
 @click.option("--live", metavar="ACCOUNT:REGION:STACK", help="Act; without it, a plan.")
 @click.option("--report", type=Path, metavar="DIR", help="Write the report into DIR.")
 @click.option("--alarm", "alarms", multiple=True, help="An alarm of CloudWatch that has to be OK.")
-@click.option("--journal", "journals", multiple=True, metavar="dynamodb:TABLE|s3://BUCKET/PREFIX")
+@click.option(
+    "--journal",
+    "journals",
+    multiple=True,
+    metavar="dynamodb:TABLE|s3://BUCKET/PREFIX",
+    help="Keep the undo journal there, too: another machine can then recover.",
+)
 @click.option("--duration", "seconds", type=float, metavar="SECONDS", help="Of all of it.")
 @click.option("--faults-only", is_flag=True, help="Send no message: nothing is judged.")
 @click.option("--list", "lists", is_flag=True, help="The drills, a name a line.")
@@ -293,7 +299,13 @@ def drill(name: str | None, lists: bool, **asked: Any) -> None:
 
 @main.command()
 @click.option("--target", default="local", metavar="local|stack:NAME", help="What was broken.")
-@click.option("--journal", "journals", multiple=True, metavar="dynamodb:TABLE|s3://BUCKET/PREFIX")
+@click.option(
+    "--journal",
+    "journals",
+    multiple=True,
+    metavar="dynamodb:TABLE|s3://BUCKET/PREFIX",
+    help="Where a drill of another machine keeps its undo journal.",
+)
 @click.option(
     "--keep-changes", is_flag=True, help="What someone else changed meanwhile is meant so."
 )

@@ -18,6 +18,7 @@ from pytest_storagefirst.target.observe import Observer, Sample
 from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
+SENDS = ("bad-messages", "dead-letters", "delivered")  # settings whose values are messages
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
 SETTLE_S = 3.0  # beyond what the observer waits for
@@ -63,10 +64,11 @@ class Canaries:
 
     def made(self, change: Change) -> None:
         """Messages that a fault has sent are the drill's own."""
-        if change.setting in ("bad-messages", "dead-letters", "delivered"):
+        if change.setting in SENDS:
             self.others |= set(change.value)
         if change.setting == "bad-messages":
             self.bad |= set(change.value)
+            self.sent_through |= dict.fromkeys(change.value, change.place)
 
     def broken(self) -> None:
         self._broken_at = time.time()
@@ -140,12 +142,16 @@ class Canaries:
         changes = self.observer.circuit_changes
         return any(before == OPEN for at_s, before, _ in changes if at_s < self._ending_at)
 
-    def account(self) -> Account:
-        """The ledger of all messages of the drill but the bad ones."""
+    def account(self, changes: Iterable[Change] = ()) -> Account:
+        """The ledger of all messages of the drill but the bad ones. What a change of `changes` was
+        to send that was not made to its end may have been sent.
+        """
+        sent = (change for change in changes if change.setting in SENDS[1:])
+        tried = {message for change in sent for message in change.value}
         refused = {one for one, how in self.outcomes.items() if how in (REJECTED, NOT_SENT)}
         accepted = self.accepted - self.bad
         return balance(
-            attempted=(set(self.outcomes) | self.others) - self.bad,
+            attempted=(set(self.outcomes) | self.others | tried) - self.bad,
             acknowledged=accepted,
             rejected=refused,
             effective=self.effects.keys(),
@@ -208,6 +214,16 @@ class Canaries:
         """What is neither processed nor set aside for good, and may be in time."""
         waiting = self._late() - self.dead
         return waiting if self.patience.sees_bad_set_aside else waiting - self.bad
+
+    @property
+    def given_for_good(self) -> dict[str, str]:
+        """The bad messages that were last seen where nothing sets them aside, and in which queue:
+        it has no dead-letter queue.
+        """
+        work = queues_of(self._target.topology()).work
+        without = {queue.logical_id for queue in work if not queue.dead_letter_arn}
+        held = {message: self.held.get(message, "") for message in self.bad - set(self.effects)}
+        return {message: place for message, place in held.items() if place in without}
 
     @property
     def dead(self) -> set[str]:

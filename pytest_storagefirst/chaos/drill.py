@@ -127,12 +127,13 @@ def read_drill(path: Path) -> Drill:
 
 def _drill(read: Reader, name: str, given: Any) -> Drill:
     table = read.table((), given, ("summary", "needs", "steady_state", "faults", "expected"))
-    if "summary" not in table or not table.get("faults"):
+    wanted = {"summary": 'summary = "…"', "faults": "[[faults]]"}
+    if missing := [key for key in wanted if not table.get(key)]:
         raise SettingsError(
             "a drill needs a summary and at least one fault",
             where=read.document.where(),
-            found="keys " + (", ".join(table) or "none"),
-            expected='summary = "…" and [[faults]]',
+            found="no " + " and no ".join(missing),
+            expected=" and ".join(wanted[key] for key in missing),
         )
     from pytest_storagefirst.chaos.breaking import KINDS
     from pytest_storagefirst.chaos.needs import NEEDS
@@ -167,9 +168,8 @@ def _fault(
 ) -> Fault:
     table = read.table(path, given, ("kind", "where", "at", "for", *options))
     where = table.get("where", [])
-    where = [where] if isinstance(where, str) else where
     if not isinstance(where, list) or not all(isinstance(one, str) for one in where):
-        raise read.wrong((*path, "where"), where, "a logical id, or a list of them")
+        raise read.wrong((*path, "where"), where, "a list of logical ids")
     return Fault(
         kind=kind,
         where=tuple(where),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -82,11 +81,6 @@ class FrontDoor:
         return outcome_of(200, json.dumps(answer, default=str).encode())
 
 
-def front_door(target: Target) -> FrontDoor:
-    """The first way into a stack. Raises DrillError where no canary can be sent through it."""
-    return front_doors(target)[0]
-
-
 def front_doors(target: Target) -> tuple[FrontDoor, ...]:
     """All ways into a stack. Raises DrillError where no canary can be sent through one of them."""
     try:
@@ -95,76 +89,8 @@ def front_doors(target: Target) -> tuple[FrontDoor, ...]:
         raise DrillError(**{**vars(error), "problem": f"no canary: {error.problem}"}) from None
 
 
-def taken_out(
-    target: Target, queue: Queue, messages: list[str], within_s: float = 20.0
-) -> list[dict[str, Any]]:
-    """Messages received from a queue that nobody else reads now, hidden for a minute.
-
-    Those of others are given back. Raises DrillError where not all come in time.
-    """
-    client = target.session().client("sqs")
-    found: dict[str, dict[str, Any]] = {}
-    others: list[dict[str, Any]] = []
-    until = time.monotonic() + within_s
-    while len(found) < len(messages) and time.monotonic() < until:
-        answer = client.receive_message(
-            QueueUrl=queue.url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=60,
-            WaitTimeSeconds=1,
-            AttributeNames=["All"],
-            MessageAttributeNames=["All"],
-        )
-        for one in answer.get("Messages", ()):
-            ours = next((name for name in messages if _is_in(name, one["Body"])), None)
-            if ours is None or ours in found:
-                others.append(one)
-            else:
-                found[ours] = one
-    missing = len(messages) - len(found)
-    # Only now: what is given back at once comes again at once, and ours never would.
-    for one in [*others, *(found.values() if missing else ())]:
-        give_back(target, queue, one)
-    if missing:
-        raise DrillError(
-            f"{missing} of {len(messages)} canaries did not come to {queue.logical_id}"
-        )
-    return list(found.values())
-
-
 def give_back(target: Target, queue: Queue, message: dict[str, Any]) -> None:
     """Others can receive it again at once."""
     target.session().client("sqs").change_message_visibility(
         QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
     )
-
-
-def _is_in(message: str, body: str) -> bool:
-    """Whether an id stands in a body, which may hold another body as text."""
-    position = body.find(message)
-    return position >= 0 and not body[position + len(message) :][:1].isdigit()
-
-
-def event_of(target: Target, queue: Queue, message: dict[str, Any]) -> str:
-    """What Lambda's mapping would hand to a function of this message, as JSON."""
-    attributes = {
-        name: {
-            "dataType": one["DataType"],
-            "stringValue": one.get("StringValue"),
-            "stringListValues": [],
-            "binaryListValues": [],
-        }
-        for name, one in message.get("MessageAttributes", {}).items()
-    }
-    record = {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message.get("Attributes", {}),
-        "messageAttributes": attributes,
-        "md5OfBody": message.get("MD5OfBody", ""),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue.arn,
-        "awsRegion": target.region,
-    }
-    return json.dumps({"Records": [record]})

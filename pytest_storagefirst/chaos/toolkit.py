@@ -6,9 +6,10 @@
                    "live": "123456789012:eu-west-1:shop"}}}
 
 Chaos Toolkit leaves a fault in place on SIGINT and SIGTERM by default, and calls an experiment
-completed whose rollback raised. So an action is a whole drill: it has undone what it did when it
-returns, and raises unless the verdict is ok. `recover_all` belongs among the rollbacks all the
-same, for a process that was killed.
+completed whose rollback raised, or whose action did. So an action is a whole drill: it has undone
+what it did when it returns, and raises unless the verdict is ok; and the probe `drills_were_ok` in
+the steady state hypothesis, which is asked again at the end, lets the experiment deviate then.
+`recover_all` belongs among the rollbacks all the same, for a process that was killed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.errors import StorageFirstError
 from pytest_storagefirst.target.target import find_target
 
-__all__ = ["drill_fits", "nothing_left_open", "recover_all", "run_drill"]
+__all__ = ["drill_fits", "drills_were_ok", "nothing_left_open", "recover_all", "run_drill"]
+
+# The drills of this process whose verdict was not ok, until a probe has told it: what an action
+# raises Chaos Toolkit writes down and goes on, so nothing else carries it to the experiment's end.
+_not_ok: list[str] = []
 
 
 def run_drill(
@@ -55,8 +60,10 @@ def run_drill(
     try:
         exit_code = command.drill(asked, Path(folder), said.append)
     except StorageFirstError as error:
+        _not_ok.append(drill)
         raise _failed(f"{drill}: {error.line}") from None
     if exit_code:
+        _not_ok.append(drill)
         raise _failed(f"{drill} exits with {exit_code}: " + "; ".join(said))
     return {"drill": drill, "exit": exit_code, "said": said}
 
@@ -81,6 +88,16 @@ def drill_fits(drill: str, target: str, *, folder: str = ".") -> bool:
     except StorageFirstError:
         return False
     return True
+
+
+def drills_were_ok() -> bool:
+    """A probe: whether the verdict of each drill that this process has run since it was asked last
+    was ok. Chaos Toolkit asks it before and after the method; after one that was not, the
+    experiment deviates, and `chaos run` exits with 1.
+    """
+    is_ok = not _not_ok
+    _not_ok.clear()
+    return is_ok
 
 
 def nothing_left_open(target: str, *, folder: str = ".") -> bool:

@@ -36,7 +36,7 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
         return UNKNOWN, [*doubts, NOT_JUDGED], []
     properties: list[dict[str, str]] = []
     if outcome.shown:
-        account = canaries.account()
+        account = canaries.account(outcome.changes)
         if not account.acknowledged:
             doubts.append("no message was accepted")
         doubts += canaries.observer.doubts()
@@ -98,12 +98,28 @@ def _isolated(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
         return VIOLATED, f"good messages were set aside with the bad ones: {_some(dragged)}"
     if not canaries.bad:
         return UNKNOWN, "no bad message was sent"
-    left = frozenset(canaries.bad - canaries.dead - set(canaries.effects))
+    entries = sorted({canaries.sent_through.get(one, "") for one in canaries.bad})
+    judged = [_set_aside(entry, canaries, outcome) for entry in entries]
+    verdict = next((one for one in (VIOLATED, UNKNOWN) if one in dict(judged)), OK)
+    return verdict, "; ".join(dict.fromkeys(why for one, why in judged if one == verdict))
+
+
+def _set_aside(entry: str, canaries: Canaries, outcome: Outcome) -> Judged:
+    """What became of the bad messages that were sent through one entry."""
+    sent = frozenset(one for one in canaries.bad if canaries.sent_through.get(one, "") == entry)
+    left = sent - canaries.dead - set(canaries.effects)
+    through = f"{entry}: " if entry else ""
     if not left:
-        return OK, f"{len(canaries.bad)} bad messages were set aside"
+        return OK, f"{through}{len(sent)} bad messages were set aside"
     if canaries.is_quiet and not left & set(canaries.held):
-        return VIOLATED, f"bad messages are nowhere, without a trace: {_some(left)}"
-    patience, why = canaries.patience, "bad messages are still being tried"
+        return VIOLATED, f"{through}bad messages are nowhere, without a trace: {_some(left)}"
+    patience, why = canaries.patience, f"{through}bad messages are still being tried"
+    endless = {one: place for one, place in canaries.given_for_good.items() if one in left}
+    if endless and canaries.recovered_after_s is None and not outcome.stopped:
+        places = ", ".join(sorted(set(endless.values())))
+        why += f" {patience.within_s:g} s after the undo, and {places} has no dead-letter queue to"
+        why += f" set them aside in: {_some(frozenset(endless))}"
+        return VIOLATED, why
     if not patience.sees_bad_set_aside:
         enough = f'recovers_within = "{patience.tried_s + 60} s"'
         why += f": {patience.told_tried}; a drill of your own with {enough} waits as long"
@@ -162,7 +178,7 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
     """The report document, of the same form as a load run's."""
     verdict, why, properties = conclude(outcome, canaries)
     began = outcome.times.get("began")
-    account = canaries.account() if canaries is not None else Account()
+    account = canaries.account(outcome.changes) if canaries is not None else Account()
     return {
         "version": 1,
         "kind": "drill",

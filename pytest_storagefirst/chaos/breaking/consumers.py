@@ -97,12 +97,21 @@ def _visibility_expired(aim: Aim, fault: Fault) -> list[Change]:
         aim.change(
             "queue-attribute",
             one.logical_id,
-            {"queue": one.url, "attribute": "VisibilityTimeout"},
+            {
+                "queue": one.url,
+                "attribute": "VisibilityTimeout",
+                "functions": _readers(aim, one.arn),
+            },
             seconds,
             "every message received meanwhile comes again while it is at work: a receive more",
         )
         for one in chosen(fault, "queue with a consumer", queues)
     ]
+
+
+def _readers(aim: Aim, source_arn: str) -> list[str]:
+    fed = {one.function_arn for one in aim.topology.mappings if one.source_arn == source_arn}
+    return [one.name for one in aim.topology.functions if one.arn in fed]
 
 
 def _init_failed(aim: Aim, fault: Fault) -> list[Change]:

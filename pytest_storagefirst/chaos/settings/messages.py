@@ -5,10 +5,12 @@ They are known by their ids: nobody else's message is moved or deleted.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
-from pytest_storagefirst.chaos.front_door import event_of, front_door, give_back, taken_out
+from pytest_storagefirst.chaos.arriving import Arriving, arriving
+from pytest_storagefirst.chaos.front_door import front_doors, give_back
 from pytest_storagefirst.chaos.setting import Address, Setting, Value, whatever_is_left
 from pytest_storagefirst.stack.topology import Queue
 from pytest_storagefirst.target.observe import Observer
@@ -34,7 +36,8 @@ def _set_aside(target: Target, address: Address) -> Value:
 
 def _send_bad(target: Target, address: Address, value: Value, current: Value) -> None:
     if value is not None:
-        front_door(target).send_all(value, poison=True)
+        doors = {door.way.name: door for door in reversed(front_doors(target))}
+        doors[address["entry"]].send_all(value, poison=True)
     else:
         _taken_away(target, _any_of(address["messages"]))
 
@@ -84,9 +87,9 @@ def _move(target: Target, address: Address, value: Value, current: Value) -> Non
     client = target.session().client("sqs")
     queue, letters = _queue(target, address["queue"]), _queue(target, address["letters"])
     if value is not None:
-        front_door(target).send_all(value)
-        taken = taken_out(target, queue, value)
-        _hand_over(client, queue, letters, taken)
+        entry = _arriving(target, queue, address["entry"])
+        for message in value:
+            entry.send(message, letters)
     else:
         lying = _lying(target, letters, _any_of(address["messages"]), give=False)
         _hand_over(client, letters, queue, [one for _, one in lying])
@@ -111,20 +114,16 @@ DEAD_LETTERS = Setting("dead-letters", "dead letters", _letters, _move, undone=w
 
 
 def _deliver(target: Target, address: Address, value: Value, current: Value) -> None:
-    """Hand messages that stay in the queue to the function: the mapping will do so once more."""
+    """Hand messages that wait in the queue to the function: the mapping will do so once more."""
     if value is None:
         return
-    front_door(target).send_all(value)
     queue = _queue(target, address["queue"])
-    taken = taken_out(target, queue, value)
-    try:
-        for one in taken:
-            target.session().client("lambda").invoke(
-                FunctionName=address["function"], Payload=event_of(target, queue, one)
-            )
-    finally:
-        for one in taken:
-            give_back(target, queue, one)
+    entry = _arriving(target, queue, address["entry"])
+    for message in value:
+        record = entry.record(message, entry.send(message, queue))
+        target.session().client("lambda").invoke(
+            FunctionName=address["function"], Payload=json.dumps({"Records": [record]})
+        )
 
 
 def _processed_once(target: Target, address: Address, value: Value) -> bool:
@@ -148,6 +147,10 @@ DELIVERED = Setting(
 
 def _dead(target: Target) -> tuple[Queue, ...]:
     return queues_of(target.topology()).dead
+
+
+def _arriving(target: Target, queue: Queue, entry: str) -> Arriving:
+    return next(one for one in arriving(target, queue) if one.entry == entry)
 
 
 def _queue(target: Target, url: str) -> Queue:

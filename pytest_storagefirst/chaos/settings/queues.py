@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pytest_storagefirst.chaos.setting import Address, Moved, Setting, Value
+from pytest_storagefirst.chaos.settings.function_logs import felt_at_work
 from pytest_storagefirst.target.target import Target
 
 # What undo itself needs stays allowed: a queue whose policy denies SetQueueAttributes could be
@@ -27,7 +28,7 @@ def _set_attribute(target: Target, address: Address, value: Value, current: Valu
     client.set_queue_attributes(QueueUrl=address["queue"], Attributes={name: value or ""})
 
 
-ATTRIBUTE = Setting("queue-attribute", "attribute", _attribute, _set_attribute)
+ATTRIBUTE = Setting("queue-attribute", "attribute", _attribute, _set_attribute, felt=felt_at_work)
 
 
 # --- the policy -------------------------------------------------------------------------------

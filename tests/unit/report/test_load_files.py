@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from xml.etree import ElementTree
 
+import pytest
+
 from pytest_storagefirst.report.junit import write_junit
 from pytest_storagefirst.report.load_terminal import load_lines
 from pytest_storagefirst.report.timeline import write_timeline
@@ -145,3 +147,31 @@ def test_an_inconclusive_run_is_yellow_and_nothing_controls_the_terminal():
     assert lines[0].markup == {"yellow": True}
     assert "  lost==0: no evidence: ? (time was up)" in [line.text for line in lines]
     assert not any("\x1b" in line.text for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "met", "lost", "tag"),
+    [
+        ("ok", True, [], None),
+        ("violated", False, ["m-1"], "failure"),
+        ("unknown", None, ["m-1"], "error"),
+        ("unknown", True, [], "error"),
+    ],
+)
+def test_a_property_that_is_about_the_ledger_is_one_case_with_it(verdict, met, lost, tag, tmp_path):
+    """A drill's. What is not found yet, and may be, is no failure."""
+    document = load_documents.outage()
+    names = ["no-message-loss", "drains"]
+    document["objectives"] = [
+        {"expression": one, "value": None, "unit": "", "met": met, "why": "so"} for one in names
+    ]
+    document["verdict"] = verdict
+    document["ledger"] = {**document["ledger"], "lost": lost}
+    suite, cases = junit(document, tmp_path)
+
+    assert list(cases) == names
+    assert len(suite.findall("testcase")) == 2
+    found = [child.tag for child in suite.findall("testcase")[0]]
+    assert found == ([tag] if tag else [])
+    times = [float(one.get("time")) for one in suite.findall("testcase")]
+    assert sum(times) == float(suite.get("time")) > 0
