@@ -47,6 +47,8 @@ class Arriving:
     def send(self, message: str, to: Queue) -> dict[str, Any]:
         """Send it to a queue; what SQS answered. Raises botocore's errors."""
         given = self.parameters(message)
+        if to.url != self.queue.url:
+            given.pop("DelaySeconds", None)  # a dead letter was delivered already
         if to.fifo:
             given.setdefault("MessageDeduplicationId", message)
         client = self.door.target.session().client("sqs")
