@@ -61,6 +61,20 @@ def test_a_message_is_lost():
     )
 
 
+def test_who_counts_as_processed_without_an_effect_is_told():
+    """A bad message leaves none when it is alone: that it was acknowledged is all there is."""
+    account = Account(
+        attempted=frozenset({"m1", "m2"}),
+        acknowledged=frozenset({"m1", "m2"}),
+        processed=frozenset({"m1", "m2"}),
+        by_acknowledgement=frozenset({"m1"}),
+    )
+
+    told = story([], {}, LOST, [], account)
+
+    assert "acknowledged 2 = processed 2 (1 without effect) + stranded 0 + lost 0" in told
+
+
 def cycles(number, *, first=0):
     for turn in range(first, first + number):
         at = turn * 30_000
