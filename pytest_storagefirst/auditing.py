@@ -7,7 +7,6 @@ request comes as a pickle on standard input, the answer goes into the file that 
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import subprocess
@@ -21,6 +20,7 @@ from tempfile import TemporaryDirectory
 from pytest_storagefirst.audit.run import Audited, audit_file, is_confirmed
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.errors import ReportError
+from pytest_storagefirst.explore.outcome import slug_of, write_replay
 from pytest_storagefirst.report.audit_counts import audit_counts
 from pytest_storagefirst.report.audit_github import audit_github
 from pytest_storagefirst.report.audit_json import Replays, audit_json
@@ -148,22 +148,19 @@ def _write_replays(audited: Sequence[Audited], directory: Path | None) -> dict[i
     folder = (directory or Path(".storagefirst")) / "replays"
     written: dict[int, str] = {}
     for one in audited:
-        slug = one.name.replace("\\", "/").strip("/").replace("/", "__")
         for told in one.told:
             if not isinstance(told.shown, Shown):
                 continue
-            folder.mkdir(parents=True, exist_ok=True)
             finding = told.finding
-            file = folder / f"{slug}-{finding.rule.id}-{finding.resource}-{finding.line}.json"
+            file = (
+                folder
+                / f"{slug_of(one.name)}-{finding.rule.id}-{finding.resource}-{finding.line}.json"
+            )
             number = 2
             while str(file) in written.values():
                 file = file.with_name(f"{file.stem}-{number}.json")
                 number += 1
-            file.write_text(json.dumps(told.shown.document, indent=2) + "\n", encoding="utf-8")
-            written[id(told)] = str(file)
-    if written and directory is None:
-        # As pytest does with its cache: nobody commits it by accident.
-        (folder.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+            written[id(told)] = str(write_replay(file, told.shown.document))
     return {key: os.path.relpath(file) for key, file in written.items()}
 
 

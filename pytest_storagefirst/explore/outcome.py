@@ -182,12 +182,21 @@ def write_replays(result: StackResult, directory: Path) -> dict[str, str]:
     written = {}
     for one in result.properties:
         if one.witness is not None:
-            directory.mkdir(parents=True, exist_ok=True)
-            slug = result.template.replace("\\", "/").strip("/").replace("/", "__")
-            file = directory / f"{slug}-{one.name.replace(':', '-')}.json"
-            file.write_text(json.dumps(one.witness, indent=2) + "\n", encoding="utf-8")
-            written[one.name] = str(file)
-    if written and directory.parent.name == ".storagefirst":
-        # As pytest does with its cache: nobody commits it by accident.
-        (directory.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+            name = f"{slug_of(result.template)}-{one.name.replace(':', '-')}"
+            written[one.name] = str(write_replay(directory / f"{name}.json", one.witness))
     return written
+
+
+def slug_of(template: str) -> str:
+    """A template's name as part of a file's name."""
+    return template.replace("\\", "/").strip("/").replace("/", "__")
+
+
+def write_replay(file: Path, document: Mapping[str, Any]) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    kept = file.parent.parent
+    if kept.name == ".storagefirst":
+        # As pytest does with its cache: nobody commits it by accident.
+        (kept / ".gitignore").write_text("*\n", encoding="utf-8")
+    return file

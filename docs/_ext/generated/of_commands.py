@@ -31,7 +31,7 @@ class Declared:
 
 def declared() -> Declared:
     found = Declared()
-    options.add_options(found)  # type: ignore[arg-type]
+    options.add_options(found)  # type: ignore[arg-type]  # takes the place of pytest's parser
     return found
 
 

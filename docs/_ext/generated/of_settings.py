@@ -54,6 +54,7 @@ def keys() -> dict[tuple[str, ...], tuple[str, ...]]:
             found.setdefault(tuple(part for part in path if isinstance(part, str)), tuple(valid))
         return asked(self, path, value, valid)
 
+    # The reader is listened to while it reads: it alone knows its keys.
     Reader.table = noted  # type: ignore[method-assign]
     try:
         settings_file._apply(Settings(), _WHOLE, Document("storagefirst.toml", ""))
