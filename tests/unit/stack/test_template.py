@@ -106,7 +106,10 @@ def test_parameters(load: Callable[..., Template], refused: Callable[..., Templa
 
 
 def test_an_invented_parameter_is_noted(load: Callable[..., Template]) -> None:
-    text = "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}\n" + QUEUE
+    text = """
+    Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}
+    Resources: {Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "q-${P}"}}}
+    """
     assert load(text).notes == ("parameter P is /a in SSM: 'invented-a' is used",)
 
 
@@ -262,6 +265,7 @@ def test_cdk_assets_are_found_by_their_metadata(
     template = load(text, name="stack.template.json")
     assert template.code["F"].root == tmp_path / "asset.1f2e"
     assert template.inert == ("Meta (AWS::CDK::Metadata)",)
+    assert template.notes == ()  # what a rule alone reads decides nothing
 
 
 def test_inline_code_of_a_plain_function(load: Callable[..., Template]) -> None:
