@@ -161,7 +161,7 @@ def _with_bad(trial: Trial, entry: Entry, known: Ground) -> Iterator[_Attempt]:
     """A message that is refused for good, or one whose every write is."""
     found = 0
     good = Send("m2", entry.name, entry.body), Send("m3", entry.name, entry.body)
-    for _, body in bad_bodies(entry.body):
+    for _, body in bad_bodies(entry.body, entry.kind):
         if found >= MOST_BAD:
             return
         bad = Send("m1", entry.name, body)

@@ -14,6 +14,7 @@ from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import check_sendable
+from pytest_storagefirst.stack.locating import project_folder
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.stack.topology import Bucket, Route, Topology
 
@@ -36,7 +37,7 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
     if settings.entries:
         for given in settings.entries:
             _check_body(given)
-        folder = template.path.parent.resolve()
+        folder = project_folder(template.path).resolve()
         return tuple(
             _named_apart(
                 _with_bodies(_chosen(given, topology, template), given, folder)
@@ -266,11 +267,29 @@ def _chosen_route(given: Any, topology: Topology) -> Entry:
 
 
 def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:
-    if given.strategy is None:
-        return entry
-    bodies = load_strategy(given.strategy, folder, given.where)
-    body = simplest(bodies, given.strategy, given.where) if entry.body is None else entry.body
+    bodies = None
+    body = entry.body
+    if given.strategy is not None:
+        bodies = load_strategy(given.strategy, folder, given.where)
+        body = simplest(bodies, given.strategy, given.where) if body is None else body
+    if entry.kind == "bus":
+        body, bodies = _as_event(body), bodies if bodies is None else bodies.map(_as_event)
     return replace(entry, body=body, bodies=bodies)
+
+
+def _as_event(body: Any) -> Any:
+    """An entry of PutEvents as the event that it becomes; anything else as it is.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+    """
+    if not isinstance(body, dict) or not {"Source", "DetailType", "Detail"} <= body.keys():
+        return body
+    detail = body["Detail"]
+    try:
+        detail = json.loads(detail) if isinstance(detail, str) else detail
+    except ValueError:
+        return body
+    return {"source": body["Source"], "detail-type": body["DetailType"], "detail": detail}
 
 
 def _same_route(name: str, wanted: str) -> bool:

@@ -26,6 +26,7 @@ from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.world.world import World
 from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.stack.deploy import deploy
+from pytest_storagefirst.stack.locating import project_folder
 from pytest_storagefirst.stack.policies import Policies
 from pytest_storagefirst.stack.read_ahead import read_template
 from pytest_storagefirst.stack.template import Template
@@ -85,7 +86,7 @@ def prepare(
         topology = replace(topology, policies=Policies())
     overrides = {**settings.functions, **(handlers or {})}
     _check_functions(topology, overrides, settings)
-    code = _code(topology, template, overrides, path.parent)
+    code = _code(topology, template, overrides, project_folder(path))
     entries = ways_in(topology, settings, template)
     breaker = named_breaker(settings, topology)
     known = flags.flags_of(settings, topology)
