@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.audit.catalogue import rule_names
+from pytest_storagefirst.cloud_assembly import plain_name, project_folder
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.settings import (
@@ -25,7 +26,6 @@ from pytest_storagefirst.settings import (
     the_one_of,
 )
 from pytest_storagefirst.settings_reader import Document, Reader
-from pytest_storagefirst.stack.locating import plain_name, project_folder
 
 FILE_NAME = "storagefirst.toml"
 AUDITS = "audit"  # among properties: all rules

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.cloud_assembly import project_folder
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import check_sendable
-from pytest_storagefirst.stack.locating import project_folder
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.stack.topology import Bucket, Route, Topology
 
@@ -57,6 +57,7 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
                         or "no API route, and nothing that a function, rule, subscription or pipe "
                         "reads",
                         _not_simulated(topology),
+                        _of_other_stacks(template),
                     ),
                 )
             ),
@@ -109,8 +110,23 @@ _NOT_SIMULATED = (
 
 
 def _not_simulated(topology: Topology) -> str:
-    found = [one for one in topology.inert if one.partition("(")[2].rstrip(")") in _NOT_SIMULATED]
-    return f"{', '.join(found)}: not simulated" if found else ""
+    kinds = {one: one.partition("(")[2].rstrip(")") for one in topology.inert}
+    lacking = [one for one, kind in kinds.items() if kind in _NOT_SIMULATED]
+    nested = [one for one, kind in kinds.items() if kind == "AWS::CloudFormation::Stack"]
+    told = [f"{', '.join(lacking)}: not simulated"] if lacking else []
+    told += [f"{', '.join(nested)}: nested, so give its own template"] if nested else []
+    return "; ".join(told)
+
+
+def _of_other_stacks(template: Template) -> str:
+    """What functions read that this template only names."""
+    read = [
+        f"{logical_id} reads {resource['Properties']['EventSourceArn']}, which another stack holds"
+        for logical_id, resource in template.body["Resources"].items()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        and isinstance(resource["Properties"].get("EventSourceArn"), str)
+    ]
+    return "; ".join(read[:3])
 
 
 def _routes(topology: Topology) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import time_machine
 
+from pytest_storagefirst.cloud_assembly import project_folder
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
 from pytest_storagefirst.explore import flags
 from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
@@ -26,7 +27,6 @@ from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.world.world import World
 from pytest_storagefirst.stack.breaker import named_breaker
 from pytest_storagefirst.stack.deploy import deploy
-from pytest_storagefirst.stack.locating import project_folder
 from pytest_storagefirst.stack.policies import Policies
 from pytest_storagefirst.stack.read_ahead import read_template
 from pytest_storagefirst.stack.template import Template

@@ -15,23 +15,6 @@ def blueprint_names() -> list[str]:
     return sorted(folder.parent.name for folder in BLUEPRINTS.glob("*/template.yaml"))
 
 
-def of_cloud_assembly(template: Path) -> bool:
-    """Whether `cdk synth` wrote it: that marks its folder by a file named `cdk.out`."""
-    return (template.absolute().parent / "cdk.out").is_file()
-
-
-def project_folder(template: Path) -> Path:
-    """The folder that a template's author works in: its own, or the one above a cloud assembly,
-    which is made anew by each `cdk synth` and kept by nobody."""
-    folder = template.absolute().parent
-    return folder.parent if of_cloud_assembly(template) else folder
-
-
-def plain_name(template: Path) -> str:
-    """ "Orders" of Orders.template.json; "template" of template.yaml."""
-    return template.stem.removesuffix(".template")
-
-
 def template_path(template: str | Path) -> Path:
     """The file of a template's path or of "blueprint:NAME". Raises TemplateError."""
     __tracebackhide__ = True

@@ -12,16 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.cloud_assembly import of_cloud_assembly, plain_name
 from pytest_storagefirst.errors import TargetError, TemplateError
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.settings_file import load_settings
-from pytest_storagefirst.stack.locating import (
-    BLUEPRINT,
-    blueprint_names,
-    of_cloud_assembly,
-    plain_name,
-    template_path,
-)
+from pytest_storagefirst.stack.locating import BLUEPRINT, blueprint_names, template_path
 from pytest_storagefirst.stack.template import Template, load_template
 from pytest_storagefirst.target.deployment import deploy
 from pytest_storagefirst.target.downstream import CONTROL

@@ -254,6 +254,20 @@ def test_a_way_in_that_is_not_simulated_is_named(workshop):
     assert "Graph (AWS::AppSync::GraphQLApi): not simulated" in text
 
 
+def test_what_lies_in_other_stacks_is_named(workshop):
+    template = HEAD + WORKER.replace("!GetAtt Orders.Arn", "!ImportValue orders-QueueArn")
+    template += (
+        "  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: inner.yaml}}\n"
+    )
+    text = told(workshop, template, "")
+
+    assert (
+        "WorkerOrders reads arn:aws:sqs:us-east-1:123456789012:invented-orders-QueueArn, "
+        "which another stack holds" in text
+    )
+    assert "Inner (AWS::CloudFormation::Stack): nested, so give its own template" in text
+
+
 @pytest.mark.parametrize(
     ("pattern", "event", "why"),
     [
