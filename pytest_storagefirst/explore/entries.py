@@ -122,7 +122,7 @@ def _of_other_stacks(template: Template) -> str:
     """What functions read that this template only names."""
     read = [
         f"{logical_id} reads {resource['Properties']['EventSourceArn']}, which another stack holds"
-        for logical_id, resource in template.body["Resources"].items()
+        for logical_id, resource in template.body.get("Resources", {}).items()
         if resource["Type"] == "AWS::Lambda::EventSourceMapping"
         and isinstance(resource["Properties"].get("EventSourceArn"), str)
     ]
