@@ -16,10 +16,10 @@ from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.copies import copies_of
 from pytest_storagefirst.chaos.counterparts import written_replay
 from pytest_storagefirst.chaos.drill import Drill, find_drill
-from pytest_storagefirst.chaos.driving import Drilling, say_if_heard
 from pytest_storagefirst.chaos.front_door import FrontDoor, front_doors
 from pytest_storagefirst.chaos.guards import guards_of
 from pytest_storagefirst.chaos.interruptions import Interruptions
+from pytest_storagefirst.chaos.outcome import Drilling, say_if_heard
 from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import new_id, run

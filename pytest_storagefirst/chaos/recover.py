@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.copies import copies_of
-from pytest_storagefirst.chaos.driving import say_if_heard
 from pytest_storagefirst.chaos.journal import (
     CLOSED,
     ENDING,
@@ -20,6 +19,7 @@ from pytest_storagefirst.chaos.journal import (
     stories_of,
     told,
 )
+from pytest_storagefirst.chaos.outcome import say_if_heard
 from pytest_storagefirst.chaos.proof import still_there
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_storagefirst.chaos.breaking import KINDS
 from pytest_storagefirst.chaos.canaries import Canaries
-from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.drill import find_drill
-from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.settings import SETTINGS

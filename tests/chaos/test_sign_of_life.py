@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pytest_storagefirst.chaos import sign_of_life
-from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.chaos.lock import holder, lock_name
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.errors import DrillError
