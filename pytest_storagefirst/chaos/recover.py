@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.interruptions import Interruptions
 from pytest_storagefirst.chaos.journal import (
     CLOSED,
     ENDING,
@@ -71,8 +72,9 @@ def recover(
         for story in unfinished
     ]
     try:
-        for journal, story in reversed(opened):
-            left += _finish(target, journal, story, kept if keep_changes else None, say)
+        with Interruptions(say, undoing=True):
+            for journal, story in reversed(opened):
+                left += _finish(target, journal, story, kept if keep_changes else None, say)
     finally:
         for journal, _ in opened:
             journal.close()
@@ -173,5 +175,6 @@ def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[st
         where=lock.lock_name(target.stack_name),
         found=f"{found.get('drill')} by {found.get('who')} on {found.get('host')} since "
         f"{found.get('began')}, its journal is {found.get('journal')}",
-        remedy="run storagefirst recover in that folder, or name a copy: --journal s3://…",
+        remedy="run storagefirst recover in that folder, or name a copy: --journal s3://…; where "
+        f"it is lost, --salvage {name} tells what can't be known, and lets the stack go",
     )

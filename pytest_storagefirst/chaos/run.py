@@ -32,7 +32,7 @@ def run(drill: Drill, how: Drilling) -> Outcome:
     Raises DrillError, JournalError or TargetError before anything is changed. After that it raises
     nothing but what ends the process itself: what went wrong is in the outcome.
     """
-    with Interruptions() as interruptions:
+    with Interruptions(how.say) as interruptions:
         return _run(drill, how, interruptions)
 
 
