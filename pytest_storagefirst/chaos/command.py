@@ -112,6 +112,10 @@ def _act(
     say(f"{told['verdict']}: {wanted.name} on {target.name}")
     for line in told["why"]:
         say(f"  {line}")
+    for key in ("not tried", "left behind"):
+        for line in told[key.replace(" ", "_")]:
+            if not any(line in why for why in told["why"]):
+                say(f"  {key}: {line}")
     exit_code: int = told["exit"]
     return exit_code
 

@@ -54,6 +54,11 @@ class Outcome:
     def is_undone(self) -> bool:
         return not self.undo_problems and all(one.is_done for one in self.undone)
 
+    def not_tried(self, *settings: str) -> tuple[str, ...]:
+        """What the faults were not made for, and why; of these settings alone, if any is named."""
+        changes = [one for one in self.changes if not settings or one.setting in settings]
+        return tuple(dict.fromkeys(line for one in changes for line in one.not_tried))
+
 
 @dataclass
 class Drilling:

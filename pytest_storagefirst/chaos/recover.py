@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from pytest_storagefirst.chaos import lock
+from pytest_storagefirst.chaos.canaries import BAD
 from pytest_storagefirst.chaos.copies import copies_of
 from pytest_storagefirst.chaos.interruptions import Interruptions
 from pytest_storagefirst.chaos.journal import (
@@ -114,6 +115,11 @@ def _finish(
         )
     if taken_away:
         say(f"  deleted dead letters: {', '.join(taken_away)}")
+    if any(one["setting"] == BAD for one in changes):
+        say(
+            "  bad messages that were not dead letters yet are given again until they are; where "
+            "there is no dead-letter queue, until retention ends"
+        )
     try:
         if lock.release(target, story.name):
             say("  the stack's lock is let go")
