@@ -19,7 +19,8 @@ from pytest_storagefirst.target.observe import Observer, Sample
 from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
-SENDS = ("bad-messages", "dead-letters", "delivered")  # settings whose values are messages
+BAD = "bad-messages"
+SENDS = (BAD, "dead-letters", "delivered")  # settings whose values are messages
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
 SETTLE_S = 3.0  # beyond what the observer waits for
@@ -67,7 +68,7 @@ class Canaries:
         """Messages that a fault has sent are the drill's own."""
         if change.setting in SENDS:
             self.others |= set(change.value)
-        if change.setting == "bad-messages":
+        if change.setting == BAD:
             self.bad |= set(change.value)
             self.sent_through |= dict.fromkeys(change.value, change.place)
 

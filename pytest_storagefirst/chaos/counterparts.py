@@ -16,6 +16,7 @@ from typing import Any
 from pytest_storagefirst.chaos.drill import Drill, Expected, Fault
 from pytest_storagefirst.chaos.front_door import FrontDoor
 from pytest_storagefirst.errors import DrillError, FaultError, StorageFirstError
+from pytest_storagefirst.explore.outcome import write_replay
 from pytest_storagefirst.explore.witness import FORMAT, VERSION, read_witness
 from pytest_storagefirst.faults import plan as testing
 from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
@@ -251,7 +252,9 @@ def written_replay(
     except StorageFirstError as error:
         return f"no replay file: {error.line}"
     file = folder / "replay.json"
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    file.write_text(text, encoding="utf-8")
+    try:
+        write_replay(file, document)
+    except OSError as error:
+        return f"no replay file: {file} can't be written: {error.strerror or error}"
     without = f" (without {', '.join(left_out)})" if left_out else ""
     return f"replay: {file}{without}; pytest -p storagefirst --storagefirst-replay={file}"
