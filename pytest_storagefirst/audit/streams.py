@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pytest_storagefirst.audit.consumers import (
     Change,
@@ -60,7 +61,8 @@ def stream_no_bisect(view: View) -> Iterator[Looked]:
                 "records share the fate of a bad one"
             )
         bisected = ((one.logical_id, ("BisectBatchOnFunctionError",), True),)
-        yield _looked("stream-no-bisect", one, problem, (bisected,))
+        looked = _looked("stream-no-bisect", one, problem, (bisected,))
+        yield replace(looked, batch_of=one.function or "")
 
 
 def stream_latest(view: View) -> Iterator[Looked]:

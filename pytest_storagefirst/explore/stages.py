@@ -249,6 +249,11 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
             variant = "connect-timeout" if point.startswith("http ") else "access-denied"
             fault = Fault(place, point, 1, "refused", variant, for_ms=FOR_EVER_MS)
             exploration.try_out(replace(alone, plan=(fault,)), bad=frozenset({"m1"}))
+            if exploration.judge.deployed.breaker is None:
+                in_company = Schedule(
+                    workload.plain((entry,), MESSAGES), plan=(replace(fault, message="m2"),)
+                )
+                exploration.try_out(in_company, bad=frozenset({"m2"}))
 
 
 def _is_for_nobody(history: Iterable[Event]) -> bool:

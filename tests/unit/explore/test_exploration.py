@@ -402,6 +402,53 @@ def handler(event, context):
     assert "it was retried until it expired" in found.why
 
 
+TAKES_ANYTHING = """
+import os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    failures = []
+    for record in event["Records"]:
+        try:
+            table.put_item(Item={"id": record["body"][:99]})
+        except Exception:
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
+"""
+
+
+def test_one_that_stands_for_a_bad_message_drags_its_batch_along(workshop):
+    """Refused are only the bad message's own writes: what goes wrong with others is the stack's."""
+    only = {"properties": ("poison-isolated",)}
+    (sound,) = explored(workshop.write(TAKES_ANYTHING), **only).properties
+    raises = TAKES_ANYTHING.replace(
+        'failures.append({"itemIdentifier": record["messageId"]})', "raise"
+    )
+
+    (found,) = explored(workshop.write(raises), **only).properties
+
+    assert sound.verdict == OK
+    assert found.verdict == VIOLATED
+    assert "m1 is good and was dead-lettered to Dead" in found.why
+    assert "dragged along by m2" in found.why
+
+
+def test_whom_a_refused_call_concerns_itself_was_not_dragged_along(workshop):
+    """One call with all messages of the batch is refused for all of them."""
+    app = """
+import os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    with table.batch_writer() as batch:
+        for record in event["Records"]:
+            batch.put_item(Item={"id": record["body"][:99]})
+"""
+    (found,) = explored(workshop.write(app), properties=("poison-isolated",)).properties
+
+    assert found.verdict == OK
+
+
 def test_shards_divide_all_faults_and_pairs_and_make_one_whole(workshop, monkeypatch):
     """Two machines with a half each come together to what one comes to alone."""
     monkeypatch.setattr(stages, "MESSAGES", 1)
