@@ -73,7 +73,8 @@ def stream_latest(view: View) -> Iterator[Looked]:
                 f"{_reader(one)} begins at LATEST: records put while the mapping is made, or made "
                 "anew, are never read"
             )
-        yield _looked("stream-latest", one, problem, (), "StartingPosition")
+        from_the_start = ((one.logical_id, ("StartingPosition",), "TRIM_HORIZON"),)
+        yield _looked("stream-latest", one, problem, (from_the_start,), "StartingPosition")
 
 
 def _looked(
