@@ -216,7 +216,7 @@ class Workspace:
                 assert done.returncode == 0, f"$ {command}\n{done.stdout}"
 
     def shell(self, command: str) -> subprocess.CompletedProcess[str]:
-        """The command as its reader gives it; only that single faults alone are tried."""
+        """The command as its reader gives it; only that nothing is tried beyond what always is."""
         return subprocess.run(
             command,
             shell=True,
@@ -231,7 +231,7 @@ class Workspace:
                 **{name: value for name, value in os.environ.items() if name not in ON_CI},
                 "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
                 "PYTHONPATH": str(ROOT),
-                "PYTEST_ADDOPTS": "--storagefirst-budget=0 -p no:cacheprovider",
+                "PYTEST_ADDOPTS": "--storagefirst-budget=0.01 -p no:cacheprovider",
                 "COLUMNS": "80",
                 "NO_COLOR": "1",
             },
