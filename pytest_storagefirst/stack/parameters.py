@@ -103,7 +103,7 @@ def _value(
 ) -> Any:
     kind = str(declaration.get("Type", "String"))
     default = declaration.get("Default")
-    raw = given[name] if name in given else default
+    raw = given.get(name, default)
     if kind.startswith("AWS::SSM::Parameter::Value") and name not in given:
         invented = invented_value(scalar_text(raw).strip("/"), region, account)
         notes.append(f"parameter {name} is {raw} in SSM: '{invented}' is used")

@@ -114,20 +114,20 @@ def test_a_type_that_is_nearly_one_is_told(
 
 
 # Those of AWS that are written most like one that plays a part, or stand in a service of that name.
-@pytest.mark.parametrize(
-    "written",
-    """
-    AWS::ApiGateway::ApiKey AWS::ApiGateway::DomainName AWS::ApiGatewayV2::Model
-    AWS::ApiGatewayV2::DomainName AWS::Cassandra::Table AWS::Connect::Queue AWS::Glue::Table
-    AWS::Events::Archive AWS::Events::EventBusPolicy AWS::IAM::Group AWS::IAM::GroupPolicy
-    AWS::IAM::User AWS::IAM::UserPolicy AWS::IoT::Policy AWS::IoT::RoleAlias
-    AWS::Kinesis::StreamConsumer AWS::KMS::ReplicaKey AWS::Lambda::Url AWS::Logs::LogStream
-    AWS::Lambda::LayerVersionPermission AWS::S3::AccessPoint AWS::S3Express::BucketPolicy
-    AWS::SSM::Document AWS::StepFunctions::Activity AWS::StepFunctions::StateMachineAlias
-    AWS::StepFunctions::StateMachineVersion AWS::SES::Template AWS::SNS::TopicPolicy
-    AWS::Timestream::Table Custom::Queue
-    """.split(),
-)
+NEAR = """
+AWS::ApiGateway::ApiKey AWS::ApiGateway::DomainName AWS::ApiGatewayV2::Model
+AWS::ApiGatewayV2::DomainName AWS::Cassandra::Table AWS::Connect::Queue AWS::Glue::Table
+AWS::Events::Archive AWS::Events::EventBusPolicy AWS::IAM::Group AWS::IAM::GroupPolicy
+AWS::IAM::User AWS::IAM::UserPolicy AWS::IoT::Policy AWS::IoT::RoleAlias
+AWS::Kinesis::StreamConsumer AWS::KMS::ReplicaKey AWS::Lambda::Url AWS::Logs::LogStream
+AWS::Lambda::LayerVersionPermission AWS::S3::AccessPoint AWS::S3Express::BucketPolicy
+AWS::SSM::Document AWS::StepFunctions::Activity AWS::StepFunctions::StateMachineAlias
+AWS::StepFunctions::StateMachineVersion AWS::SES::Template AWS::SNS::TopicPolicy
+AWS::Timestream::Table Custom::Queue
+"""
+
+
+@pytest.mark.parametrize("written", NEAR.split())
 def test_a_type_of_its_own_is_taken(load: Callable[..., Template], written: str) -> None:
     assert load(f"Resources:\n  X:\n    Type: {written}\n").body["Resources"]
 
