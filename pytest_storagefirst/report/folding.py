@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 LONGEST_CYCLE = 24  # lines, or turns
@@ -42,13 +42,29 @@ class Told(NamedTuple):
         text = self.step.text
         return f"{self.step.at_ms} {text}" if self.is_named else _COUNTER.sub("", text)
 
+    @property
+    def outline(self) -> str:
+        """What is left of the shape where it matters only who was tried and came to what."""
+        if self.is_named or self.is_shown:
+            return self.shape
+        if self.step.kind in ("called", "errored", "faulted"):
+            return ""
+        return self.shape.partition(": ")[0] if self.step.kind == "failed" else self.shape
 
-def folded(lines: list[Told]) -> list[Told]:
-    """The lines, with turns and then cycles of lines that come three times or more told once."""
-    return _fold(_fold_turns(lines))
+
+def folded(lines: list[Told], most: int) -> list[Told]:
+    """The lines, with turns and then cycles of lines that come three times or more told once.
+
+    Where more than `most` are left, turns in which the same were tried and came to the same are
+    told once, too, whatever the calls between were answered.
+    """
+    found = _fold(_fold_turns(lines, lambda line: line.shape, "the same"))
+    if len(found) <= most:
+        return found
+    return _fold(_fold_turns(lines, lambda line: line.outline, "much the same"))
 
 
-def _fold_turns(lines: list[Told]) -> list[Told]:
+def _fold_turns(lines: list[Told], shape: Callable[[Told], str], what: str) -> list[Told]:
     """Tell turns once that come three times or more, in whatever order what they hold comes.
 
     A turn begins with a delivery while nothing is at work: what several invocations do at once, and
@@ -64,7 +80,7 @@ def _fold_turns(lines: list[Told]) -> list[Told]:
         elif line.step.kind in ("succeeded", "failed", "returned"):
             at_work = max(0, at_work - 1)
         turns[-1].append(line)
-    shapes = [_shape(turn) for turn in turns]
+    shapes = [_shape(turn, shape) for turn in turns]
     folded: list[Told] = []
     at = 0
     while at < len(turns):
@@ -75,19 +91,23 @@ def _fold_turns(lines: list[Told]) -> list[Told]:
         if not repeats:
             continue
         last, rest = turns[at - 1], []
-        if length == 1 and at < len(turns) and _shape(turns[at][: len(last)]) == shapes[at - 1]:
+        if (
+            length == 1
+            and at < len(turns)
+            and _shape(turns[at][: len(last)], shape) == shapes[at - 1]
+        ):
             last, rest = turns[at][: len(last)], turns[at][len(last) :]  # and then the end
             repeats, at = repeats + 1, at + 1
-        folded += [_again(repeats, last[-1]), *rest]
+        folded += [_again(what, repeats, last[-1]), *rest]
     return folded
 
 
-def _shape(turn: Sequence[Told]) -> str:
-    return "\n".join(sorted(line.shape for line in turn))
+def _shape(turn: Sequence[Told], shape: Callable[[Told], str]) -> str:
+    return "\n".join(sorted(filter(None, map(shape, turn))))
 
 
-def _again(repeats: int, last: Told) -> Told:
-    text = f"… the same {repeats} times more, until {(last.step.at_ms or 0) / 1000:.3f}"
+def _again(what: str, repeats: int, last: Told) -> Told:
+    text = f"… {what} {repeats} times more, until {(last.step.at_ms or 0) / 1000:.3f}"
     return Told(Step(None, "again", text))
 
 
@@ -105,7 +125,7 @@ def _fold(lines: list[Told]) -> list[Told]:
         at += length
         if repeats:
             at += length * repeats
-            folded.append(_again(repeats, lines[at - 1]))
+            folded.append(_again("the same", repeats, lines[at - 1]))
     return folded
 
 

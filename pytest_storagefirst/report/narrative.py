@@ -96,7 +96,7 @@ def steps(
         begins, shown = event.kind in _BEGINNINGS, strikes_first or event.at_ms in named
         step = _step(event, apart.get(event.invocation, ""), names, callee)
         told.append(Told(step, begins, event.at_ms in named, shown))
-    found = _shortened(folded(told))
+    found = _shortened(folded(told, LONGEST_STORY_LINES))
     found += [
         Step(None, "never-struck", f"never struck: {fault}")
         for fault in plan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from pytest_storagefirst.ledger.accounting import Account
@@ -421,3 +423,21 @@ def test_the_moment_that_a_verdict_names_is_told_among_turns():
     verdict = Verdict("violated", "m1 was given up at 120.005")
 
     assert "120.005  Worker failed with m1: KeyError" in story(history, {}, verdict)
+
+
+def test_of_a_long_story_turns_that_come_to_the_same_are_told_once():
+    """Clients retry after waits that are drawn: no two turns make as many calls."""
+    history, drawn = [], Random(7)
+    for turn in range(60):
+        read, failed = reads(turn, ("m1",), (0,))
+        calls = [
+            Event(read.at_ms + 1, "called", ("m1",), "Worker", f"iot.Publish #1, attempt {number}")
+            for number in range(1, drawn.randint(2, 8))
+        ]
+        history += [read, *calls, failed]
+
+    lines = story(history, {}, LOST)
+
+    assert len(lines) < 10
+    assert lines[-2] == "       … much the same 59 times more, until 1770.005"
+    assert len(story(history[:40], {}, LOST)) > 30  # a short one is told as it was
