@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = (
     ("errors",),
     ("ledger",),
-    ("report.narrative",),
+    ("report.narrative", "report.folding"),
     ("audit.rule", "audit.catalogue"),
     ("settings", "settings_file", "settings_reader", "scripts", "cloud_assembly"),
     ("faults",),

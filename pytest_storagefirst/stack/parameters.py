@@ -47,8 +47,9 @@ def parameter_values(
                 f"the template has no parameter {name}",
                 where=sources.get(f"parameters.{name}") or str(document.path),
                 expected="one of: " + ", ".join(declared) if declared else "no parameters at all",
-                remedy=f"did you mean {close[0]}?" if close else "",
+                remedy=f"did you mean {close[0]}?" if close else f"take {name} out",
             )
+    _check_missing(document, declared, given)
     values: dict[str, Any] = {}
     for name, declaration in declared.items():
         if not isinstance(declaration, dict):
@@ -56,6 +57,42 @@ def parameter_values(
         heard = notes if name in readers else []
         values[name] = _value(document, name, declaration, given, heard, region, account)
     return values
+
+
+def _check_missing(document: Document, declared: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise `TemplateError` of all parameters without a value at once, with what to write."""
+    missing = {
+        name: str(declaration.get("Type", "String"))
+        for name, declaration in declared.items()
+        if isinstance(declaration, dict)
+        and name not in given
+        and declaration.get("Default") is None
+    }
+    if not missing:
+        return
+    if len(missing) == 1:
+        ((name, kind),) = missing.items()
+        raise TemplateError(
+            f"parameter {name} has no value",
+            where=document.where(name),
+            found="no default",
+            expected=f"a value of type {kind}",
+            remedy=f'write parameters = {{ {name} = "…" }} in storagefirst.toml',
+        )
+    written = [f'{name} = "…"  # {kind}' for name, kind in missing.items()]
+    raise TemplateError(
+        f"{len(missing)} parameters have no value",
+        where=document.where(next(iter(missing))),
+        found=f"no default of {', '.join(missing)}",
+        expected="a value of each",
+        remedy="\n            ".join(
+            (
+                "write in storagefirst.toml, or let `storagefirst init` write it:",
+                "[parameters]",
+                *written,
+            )
+        ),
+    )
 
 
 def _value(
@@ -69,18 +106,7 @@ def _value(
 ) -> Any:
     kind = str(declaration.get("Type", "String"))
     default = declaration.get("Default")
-    if name in given:
-        raw = given[name]
-    elif default is not None:
-        raw = default
-    else:
-        raise TemplateError(
-            f"parameter {name} has no value",
-            where=document.where(name),
-            found="no default",
-            expected=f"a value of type {kind}",
-            remedy=f'write parameters = {{ {name} = "…" }} in storagefirst.toml',
-        )
+    raw = given.get(name, default)
     if kind.startswith("AWS::SSM::Parameter::Value") and name not in given:
         invented = invented_value(scalar_text(raw).strip("/"), region, account)
         notes.append(f"parameter {name} is {raw} in SSM: '{invented}' is used")

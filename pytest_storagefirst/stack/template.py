@@ -19,6 +19,7 @@ from .document import Document, read_document
 from .expressions import NO_VALUE
 from .include import inline_definition, inline_includes
 from .intrinsics import Resolver
+from .misspelt import check_types
 from .parameters import parameter_values
 from .references import check_references, in_dependency_order
 from .resource_types import plays_a_part
@@ -127,6 +128,7 @@ def _load(
     resolver.mappings = _section(body.get("Mappings") or {}, document, "Mappings")
     resolver.conditions = _section(body.get("Conditions") or {}, document, "Conditions")
     resources, absent = _resolved_resources(body, resolver, document)
+    check_types(resources, document)
     outputs = _resolved_outputs(body, resolver, document)
     shared = resolver.resolve(_section(body.get("Globals") or {}, document, "Globals"))
     for logical_id, resource in resources.items():

@@ -396,3 +396,22 @@ def test_without_moto_nothing_is_called(load: Callable[..., Any]) -> None:
 
     with pytest.raises(RuntimeError, match="in moto only"):
         deploy(load("Resources:\n  Q: {Type: AWS::SQS::Queue}\n"))
+
+
+def test_a_mapping_from_a_source_that_plays_no_part(stand_up: StandUp) -> None:
+    topology = stand_up(f"""
+Resources:
+  Topics: {{Type: AWS::MSK::Cluster}}
+  Worker:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Role: {ROLE}
+      Code: {{ZipFile: "def handler(event, context): pass"}}
+  M:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {{EventSourceArn: !GetAtt Topics.Arn, FunctionName: !Ref Worker, Topics: [t]}}
+""")
+    assert topology.mappings == ()
+    assert [function.logical_id for function in topology.functions] == ["Worker"]
