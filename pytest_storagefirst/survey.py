@@ -124,7 +124,15 @@ def explored(path: Path, name: str, budget_seconds: float, report: Path | None) 
     except Exception as error:
         return _nothing(f"internal error: {type(error).__name__}: {error}", stands_up=stands_up)
     notes = [f"parameter {name} has no value: '{text}' is used" for name, text in invented.items()]
-    result = replace(result, template=name, notes=(*notes, *result.notes))
+    properties = tuple(
+        replace(one, witness={**one.witness, "parameters": invented})
+        if one.witness is not None and invented
+        else one
+        for one in result.properties
+    )
+    result = replace(
+        result, template=name, notes=(*notes, *result.notes), properties=properties
+    )
     replays = write_replays(result, report / "replays") if report is not None else {}
     outcome = Outcome(result=result, replays=replays)
     stack = stack_as_json(name, outcome, (), report or Path.cwd())
