@@ -34,5 +34,7 @@ def answer(simulation: Simulation, method: str, url: str, headers: Any, body: An
     except lanes.NotAnswered as error:
         place = simulation.current.function.logical_id if simulation.current else ""
         simulation.record("noted", (), place, "a call that no one answers")
-        simulation.refuse(not_answered(place, str(error)))
+        functions = {one.logical_id for one in simulation.deployed.topology.functions}
+        is_function = not place or place in functions
+        simulation.refuse(not_answered(place, str(error), is_function=is_function))
         raise error from None

@@ -110,11 +110,14 @@ def lost_answer(variant: str, url: str) -> Exception:
     return lost
 
 
-def not_answered(place: str, why: str) -> SimulationError:
+def not_answered(place: str, why: str, *, is_function: bool = True) -> SimulationError:
     """For a run that can't be judged: a call at `place` that moto has no answer for."""
     return SimulationError(
         "moto does not answer this call, so nothing can be said about what follows it",
         where=place,
         found=why,
-        remedy="replace the handler under [functions.…] in storagefirst.toml",
+        remedy="replace the handler under [functions.…] in storagefirst.toml"
+        if is_function
+        else "let a Lambda function make this state machine's call: a function can be replaced "
+        "under [functions.…] in storagefirst.toml; or name an [[entry]] that does not lead to it",
     )

@@ -212,9 +212,12 @@ def test_effects_without_a_name_are_shared_out_by_other_signs(world, story):
     assert take_account(again.observe(*pinged("1234", "t")), oracle, allowed={"m2": 2}).clean
 
 
-def test_what_names_nobody_is_not_the_effect_of_a_message_that_was_refused(world, story):
+@pytest.mark.parametrize(("answer", "status"), [("rejected", "403"), ("indeterminate", "500")])
+def test_what_names_nobody_is_first_the_effect_of_those_who_were_told_yes(
+    world, story, answer, status
+):
     _made, oracle = learnt(world, pinged)
-    told = story().tell("attempted", "m1").tell("rejected", "m1", "POST /orders", "403")
+    told = story().tell("attempted", "m1").tell(answer, "m1", "POST /orders", status)
     told.accept("m2 m3").fail("m2 m3")
 
     account = take_account(told.observe(*pinged("12", "t")), oracle)
