@@ -1,4 +1,4 @@
-"""What people counted by hand in 79 public templates, and why the rules find other numbers in 60."""
+"""What people counted by hand in 79 public templates, and why the rules count otherwise in 60."""
 
 from __future__ import annotations
 
