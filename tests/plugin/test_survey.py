@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from evidence import page
 from evidence.by_hand import BY_HAND
 from pytest_storagefirst.cli import main
+from pytest_storagefirst.explore.replay import replay
+from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.survey import templates_in
 from tests.unit.report.outline import outline_of, words_of
 
@@ -109,6 +111,21 @@ def test_a_page_of_all_templates_with_what_replays_them(folder):
     for one in violated:
         assert (into / one["witness"]).is_file()
         assert f"--storagefirst-replay={one['witness']}" in words_of(page)
+
+
+def test_what_was_made_up_for_a_parameter_is_made_up_again_in_a_replay(folder):
+    into = folder / "report"
+
+    CliRunner().invoke(
+        main, ["survey", str(folder / "sound"), "--report", str(into), "--budget", "0"]
+    )
+
+    files = sorted((into / "replays").iterdir())
+    assert [file.name for file in files] == [
+        "template.yaml-no-dlq-Queue-1.json",
+        "template.yaml-poison-isolated.json",
+    ]
+    assert [replay(file, Settings()).verdict for file in files] == ["violated", "violated"]
 
 
 def test_a_report_that_cant_be_written_is_told(folder):
