@@ -41,7 +41,8 @@ def refusal(
     reasons = [problem]
     reasons += _of_the_model(entry, body)
     reasons += _of_filters(deployed, played, body)
-    if any(event.kind == "failed" for event in played.observation.history):
+    by_a_handler = any(event.kind == "failed" for event in played.observation.history)
+    if by_a_handler:
         reasons += _of_the_handler(wanted, played)
         reasons += _of_the_way(deployed, entry, body, played)
     return EntryError(
@@ -51,8 +52,16 @@ def refusal(
         expected="a body that the stack processes",
         remedy="write it in storagefirst.toml, with {unique} where a message's own id goes:\n"
         f'            [[entry]]\n            {entry.kind} = "{entry.name}"\n'
-        f"            body = {_proposal(deployed, entry, body, wanted)}",
+        f"            body = {_proposal(deployed, entry, body, wanted)}"
+        f"{_beside(entry) if by_a_handler else ''}",
     )
+
+
+def _beside(entry: Entry) -> str:
+    """What a message of a queue or topic may have beside its body, if that is what is asked for."""
+    if entry.kind not in ("queue", "topic") or entry.attributes:
+        return ""
+    return '\n            and, if the function asks for them, attributes = { name = "value" }'
 
 
 def _of_the_model(entry: Entry, body: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -153,14 +154,20 @@ def is_id(name: str) -> bool:
     return lowered.endswith("id") or "key" in lowered or "uuid" in lowered
 
 
+# Whole words: a message is no age, and an account no count.
+_NUMBERS = frozenset(("amount", "price", "quantity", "total", "count", "qty", "number", "age"))
+
+
+def _words(name: str) -> list[str]:
+    """The words of orderCount, order_count and ORDER-COUNT."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+
+
 def _likely_value(name: str) -> Any:
     lowered = name.lower()
     if is_id(name):
         return UNIQUE
-    if any(
-        word in lowered
-        for word in ("amount", "price", "quantity", "total", "count", "qty", "number", "age")
-    ):
+    if _NUMBERS.intersection(_words(name)):
         return 12
     if lowered.endswith("s") and any(
         word in lowered for word in ("items", "lines", "products", "records")

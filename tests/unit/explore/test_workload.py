@@ -87,6 +87,23 @@ def test_a_text_has_bad_bodies_too():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("age", 12),
+        ("orderCount", 12),
+        ("TOTAL_AMOUNT", 12),
+        ("unit-price", 12),
+        ("message", "text"),
+        ("MessageBody", "text"),
+        ("account", "text"),
+        ("storageImage", "text"),
+    ],
+)
+def test_a_number_is_guessed_by_whole_words(name, value):
+    assert workload.extended({}, [(name,)]) == {name: value}
+
+
 def test_a_guess_is_extended_by_what_was_asked_for():
     wants = [("amount",), ("customer", "email"), ("orderId",), ("lines",)]
 

@@ -319,6 +319,32 @@ def test_anothers_bucket_is_not_here_to_be_told(stand_up: StandUp) -> None:
     assert topology.edges == ()
 
 
+def test_a_name_that_was_invented_makes_nobody_anothers(stand_up: StandUp) -> None:
+    """`storagefirst survey` makes up what a parameter lacks, often the name of a resource."""
+    text = """
+    Resources:
+      Q: {Type: AWS::SQS::Queue, Properties: {QueueName: invented-queuename}}
+      T: {Type: AWS::SNS::Topic, Properties: {TopicName: invented-topicname}}
+      Theirs:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: {EventSourceArn: !ImportValue TheirQueueArn, FunctionName: !Ref F}
+      Ours:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: {EventSourceArn: !GetAtt Q.Arn, FunctionName: !Ref F}
+      S:
+        Type: AWS::SNS::Subscription
+        Properties: {TopicArn: !Ref T, Protocol: sqs, Endpoint: !GetAtt Q.Arn}
+      F:
+        Type: AWS::Lambda::Function
+        Properties:
+          {Role: "arn:aws:iam::123456789012:role/r", Handler: a.b, Runtime: python3.13, Code: {ZipFile: ""}}
+    """
+    topology = stand_up(text)
+
+    assert [mapping.logical_id for mapping in topology.mappings] == ["Ours"]
+    assert any(edge.target.endswith(":invented-queuename") for edge in topology.edges)
+
+
 def test_a_dead_letter_queue_of_another_stack_is_stood_in_for(stand_up: StandUp) -> None:
     text = """
     Resources:
