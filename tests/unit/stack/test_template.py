@@ -117,7 +117,8 @@ def test_a_type_that_is_nearly_one_is_told(
 NEAR = """
 AWS::ApiGateway::ApiKey AWS::ApiGateway::DomainName AWS::ApiGatewayV2::Model
 AWS::ApiGatewayV2::DomainName AWS::Cassandra::Table AWS::Connect::Queue AWS::Glue::Table
-AWS::Events::Archive AWS::Events::EventBusPolicy AWS::IAM::Group AWS::IAM::GroupPolicy
+AWS::Events::Archive AWS::Events::EventBusPolicy AWS::EventsV2::EventBus AWS::IAM::Group
+AWS::IAM::GroupPolicy
 AWS::IAM::User AWS::IAM::UserPolicy AWS::IoT::Policy AWS::IoT::RoleAlias
 AWS::Kinesis::StreamConsumer AWS::KMS::ReplicaKey AWS::Lambda::Url AWS::Logs::LogStream
 AWS::Lambda::LayerVersionPermission AWS::S3::AccessPoint AWS::S3Express::BucketPolicy
