@@ -67,10 +67,11 @@ def _no_loss(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
         return VIOLATED, f"rejected and processed all the same: {_some(account.phantom)}"
     if not account.lost:
         return OK, f"{len(account.acknowledged)} accepted, none lost"
-    if not canaries.is_quiet:
-        why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
-        return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
-    return VIOLATED, f"{len(account.lost)} lost: {_some(account.lost)}"
+    lost = account.lost & canaries.given_up
+    if lost:
+        return VIOLATED, f"{len(lost)} lost: {_some(lost)}"
+    why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
+    return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
 
 
 def _no_duplicates(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
@@ -116,7 +117,7 @@ def _set_aside(entry: str, canaries: Canaries, outcome: Outcome) -> Judged:
     through = f"{entry}: " if entry else ""
     if not left:
         return OK, f"{through}{len(sent)} bad messages were set aside"
-    if canaries.is_quiet and not left & set(canaries.held):
+    if left <= canaries.given_up and not left & set(canaries.held):
         return VIOLATED, f"{through}bad messages are nowhere, without a trace: {_some(left)}"
     patience, why = canaries.patience, f"{through}bad messages are still being tried"
     endless = {one: place for one, place in canaries.given_for_good.items() if one in left}
