@@ -184,7 +184,8 @@ def up(template: str | None, parameters: tuple[str, ...]) -> None:
     Exits with 5 when that can't be done.
     """
     from pytest_storagefirst.errors import StorageFirstError
-    from pytest_storagefirst.target import local, telling
+    from pytest_storagefirst.load import telling
+    from pytest_storagefirst.target import local
 
     given = dict(one.partition("=")[::2] for one in parameters)
     for one in parameters:

@@ -193,14 +193,10 @@ def replay_of(
 
 
 def _body(door: FrontDoor) -> Any:
-    way = door.way
-    text = way.body
-    if way.service:
-        text = str(way.parameters.get("MessageBody") or way.parameters.get("Message") or "")
     try:
-        return json.loads(text)
+        return json.loads(door.way.body)
     except ValueError:
-        raise DrillError(f"the body of {way.name} can't be written down", found=text[:80]) from None
+        return door.way.body
 
 
 def _texts(fault: Fault, topology: Topology, doors: Doors) -> Iterator[str]:
