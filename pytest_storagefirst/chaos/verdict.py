@@ -204,7 +204,8 @@ def _some(messages: frozenset[str]) -> str:
 def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[str, Any]:
     """The report document, of the same form as a load run's."""
     verdict, why, properties = conclude(outcome, canaries)
-    began = outcome.times.get("began")
+    started = outcome.times.get("started")
+    seconds = outcome.times.get("ended", 0.0) - started if started else 0.0
     account = canaries.account(outcome.changes) if canaries is not None else Account()
     return {
         "version": 1,
@@ -214,9 +215,9 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
         "target": target.name,
         "stack": target.stack_name,
         "started": None
-        if began is None
-        else datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")[:-6] + "Z",
-        "seconds": round(outcome.times.get("undone", 0) - began, 1) if began else 0.0,
+        if started is None
+        else datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")[:-6] + "Z",
+        "seconds": round(max(0.0, seconds), 1),
         "verdict": verdict,
         "exit": EXITS[verdict],
         "why": why,
