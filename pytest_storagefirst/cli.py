@@ -317,8 +317,8 @@ def drill(name: str | None, lists: bool, **asked: Any) -> None:
     "--salvage",
     "damaged",
     metavar="DRILL",
-    help="The id of a drill whose journal is damaged or lost: undo what can be read of it, tell "
-    "what can't be known, and let go of the stack.",
+    help="The id of a drill whose journal is damaged or lost, or which can't be undone for good: "
+    "undo what can be, tell what is left or can't be known, and let go of the stack.",
 )
 def recover(
     target: str, journals: tuple[str, ...], keep_changes: bool, damaged: str | None

@@ -13,18 +13,14 @@ from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.drill import Drill, Fault
 from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
-from pytest_storagefirst.chaos.journal import (
-    CLOSED,
-    LOCK,
-    Journal,
-)
+from pytest_storagefirst.chaos.journal import LOCK, Journal
 from pytest_storagefirst.chaos.outcome import Drilling, Outcome, Watcher
 from pytest_storagefirst.chaos.plan import changes_of
 from pytest_storagefirst.chaos.proof import Unshown, shows, still_there
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.sign_of_life import SignOfLife
-from pytest_storagefirst.chaos.undo import Undone, told_error, undo_all
+from pytest_storagefirst.chaos.undo import FAILED, MOVED, Undone, told_error, undo_all
 from pytest_storagefirst.errors import DrillError, StorageFirstError
 
 GUARD_EVERY_S = 10.0
@@ -110,6 +106,8 @@ class Breakage:
             self.made.append((fault, {**step, "number": number}))
             self.open.append(self.made[-1])
             self.outcome.changes.append(change)
+            if self.sign_of_life is not None:
+                self.sign_of_life.announce(number)
             setting.write(self.target, change.address, change.value, change.before)
             if self.watcher is not None:
                 self.watcher.made(change)
@@ -236,9 +234,11 @@ class Breakage:
 
     def _say_once(self, line: str) -> None:
         """What can't be undone is tried again at the end, and told once."""
-        if line not in self._said:
+        if line in self._said:
+            return
+        if line.endswith((FAILED, MOVED)):
             self._said.add(line)
-            self.how.say(line)
+        self.how.say(line)
 
     def end(self) -> None:
         """Undo what is left, let go of the lock. What can't be undone stays in the journal."""
@@ -251,7 +251,8 @@ class Breakage:
         try:
             if not self.open:
                 lock.release(self.target, self.aim.drill)
-                self.journal.write({"step": CLOSED}, must_copy=False)
+                for line in self.journal.finish():
+                    self.how.say(line)
         except Exception as error:
             self.outcome.undo_problems.append(
                 f"{lock.lock_name(self.target.stack_name)} is not released: {told_error(error)}"

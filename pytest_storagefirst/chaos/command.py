@@ -24,6 +24,7 @@ from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import new_id, run
 from pytest_storagefirst.chaos.salvage import salvage
+from pytest_storagefirst.chaos.undo import FAILED
 from pytest_storagefirst.chaos.verdict import document
 from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.ledger.verdict import VIOLATED
@@ -135,16 +136,33 @@ def recovery(
     doubts = salvage(target, folder, damaged, journals, tell=say) if damaged else []
     for line in doubts:
         say(f"not known: {line}")
-    found = recover(target, folder, journals, keep_changes=keep_changes, tell=say)
+    found = recover(
+        target,
+        folder,
+        journals,
+        keep_changes=keep_changes,
+        giving_up=None if doubts else damaged,  # what was just made whole is tried first
+        tell=say,
+    )
     if not found.found:
         say(f"nothing to undo: no drill is open on {_named(target)}")
         return INCONCLUSIVE if doubts else 0
     for line in found.kept:
         say(f"kept: {line}")
+    for line in found.given_up:
+        say(f"left for good: {line}")
     for line in found.left:
         say(f"left: {line}")
     if found.left:
         say(f"run storagefirst recover --target {target.name} again; the journal is kept")
+        if any(FAILED in line for line in found.left):
+            say(
+                "where it can never be undone: --salvage DRILL, by the id above, leaves it so, "
+                "says what is left, and lets the stack go"
+            )
+        return INCONCLUSIVE
+    if found.given_up:
+        say("all else is undone, and the stack is let go; put that right by hand")
         return INCONCLUSIVE
     if doubts:
         say("what is known is undone, and the stack is let go; look at the rest by hand")

@@ -17,7 +17,7 @@ _BUCKET = re.compile(r"s3://([\w.-]+)(?:/(.*))?")
 EXPECTED = '"dynamodb:TABLE" or "s3://BUCKET/PREFIX"'
 LINES = "journal"
 RANGE = "storagefirst-drill"
-TRIAL = "storagefirst-drill-trial"  # what is written where a copy will be, before a drill begins
+TRIAL = "-trial"  # added to the drill's id: what is written, and deleted, before it begins
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class ItemCopy:
         if found is None:
             return None
         return "".join(line["S"] + "\n" for line in found[LINES]["L"]).encode()
+
+    def remove(self, name: str) -> None:
+        self.client.delete_item(TableName=self.table, Key=self._key(name))
 
     def _key(self, name: str) -> dict[str, Any]:
         schema = self.client.describe_table(TableName=self.table)["Table"]["KeySchema"]
@@ -67,6 +70,9 @@ class ObjectCopy:
         body: bytes = answer["Body"].read()
         return body
 
+    def remove(self, name: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=self._key(name))
+
     def _key(self, name: str) -> str:
         return f"{self.prefix.rstrip('/')}/{name}{ENDING}".lstrip("/")
 
@@ -76,11 +82,15 @@ def copies_of(wanted: Iterable[str], target: Target) -> tuple[ItemCopy | ObjectC
     return tuple(_copy(text, target) for text in wanted)
 
 
-def check_copies(copies: Iterable[ItemCopy | ObjectCopy]) -> None:
-    """Raises DrillError where a journal can't be written: nothing else shows that it may be."""
+def check_copies(copies: Iterable[ItemCopy | ObjectCopy], name: str) -> list[str]:
+    """Raises DrillError where a journal can't be written: nothing else shows that it may be.
+
+    Where it may be and not be deleted again: a line each.
+    """
+    stays = []
     for copy in copies:
         try:
-            copy.keep(TRIAL, [])
+            copy.keep(f"{name}{TRIAL}", [])
         except Exception as error:
             raise DrillError(
                 "the journal can't be copied there, and so the drill is not begun",
@@ -88,6 +98,11 @@ def check_copies(copies: Iterable[ItemCopy | ObjectCopy]) -> None:
                 found=told_error(error),
                 expected="a table with a key of text, or a bucket, that may be written to",
             ) from None
+        try:
+            copy.remove(f"{name}{TRIAL}")
+        except Exception as error:
+            stays.append(f"journals will stay in {copy.where}: {told_error(error)}")
+    return stays
 
 
 def _copy(text: str, target: Target) -> ItemCopy | ObjectCopy:

@@ -10,25 +10,28 @@ process, the machine's power, the network, the journal says what may have been c
     undone   it was put back, or found as it was
     closed   nothing is left to undo
 
-A line carries a checksum. The last one may be cut off: what it would have announced was not begun.
+A line carries a checksum, and the one of the line before it: no line can go, change or come in
+between unseen. Of the last one, which may be cut off or gone, chaos/whole.py says what it may mean.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from pytest_storagefirst.errors import JournalError
 
-VERSION = 1
+VERSION = 2  # 1 had no chain: it could not be seen that a line was gone
 FOLDER = Path(".storagefirst") / "drills"
 ENDING = ".jsonl"
+AFTER, CHECKSUM = "after", "crc"
 BEGIN, LOCK, CHANGE, UNDONE, CLOSED = "begin", "lock", "change", "undone", "closed"
 
 
@@ -39,11 +42,18 @@ class Copy(Protocol):
     def where(self) -> str: ...
 
     def keep(self, name: str, lines: list[str]) -> None: ...
+    def remove(self, name: str) -> None: ...
 
 
-def line_of(step: Mapping[str, Any]) -> str:
-    """A step as a line of the journal, with its checksum."""
-    return json.dumps({**step, "crc": _checksum(step)}, ensure_ascii=False)
+def lines_of(steps: Iterable[Mapping[str, Any]], after: int = 0) -> list[str]:
+    """Steps as lines of a journal; `after` is the checksum of the line before them."""
+    lines = []
+    for step in steps:
+        plain = {key: step[key] for key in step if key not in (AFTER, CHECKSUM)}
+        chained = {**plain, AFTER: after}
+        after = _checksum(chained)
+        lines.append(json.dumps({**chained, CHECKSUM: after}, ensure_ascii=False))
+    return lines
 
 
 def _checksum(step: Mapping[str, Any]) -> int:
@@ -52,11 +62,14 @@ def _checksum(step: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class Story:
-    """What a journal says: its first line, and the steps after it."""
+    """What a journal says: its first line, and the steps after it. `cut` is what stands after its
+    last whole line.
+    """
 
     path: Path
     begin: Mapping[str, Any]
     steps: tuple[Mapping[str, Any], ...] = ()
+    cut: bytes = b""
 
     @property
     def name(self) -> str:
@@ -71,6 +84,11 @@ class Story:
         undone = {step["number"] for step in self.steps if step["step"] == UNDONE}
         changes = [step for step in self.steps if step["step"] == CHANGE]
         return [step for step in reversed(changes) if step["number"] not in undone]
+
+    @property
+    def changes(self) -> int:
+        """How many changes it announces: they are numbered."""
+        return last_change(self.steps)
 
     def is_of(self, account: str, region: str, stack: str) -> bool:
         begin = self.begin
@@ -95,9 +113,12 @@ class Journal:
         self._file.seek(0)
         whole, _, _ = self._file.read().rpartition(b"\n")
         self._lines = whole.decode().split("\n") if whole else []
-        self._number = sum('"step": "change"' in line for line in self._lines)
+        steps = [json.loads(line) for line in self._lines]
+        self._number = last_change(steps)
+        self._after = int(steps[-1][CHECKSUM]) if steps else 0
         # A line that was cut off is taken away: the next one begins where it did.
-        self._file.truncate(len(whole) + 1 if whole else 0)
+        self._length = len(whole) + 1 if whole else 0
+        self._file.truncate(self._length)
 
     @staticmethod
     def begun(path: Path, begin: Mapping[str, Any], copies: tuple[Copy, ...] = ()) -> Journal:
@@ -117,12 +138,19 @@ class Journal:
         Without `must_copy` a copy that can't be reached is no reason not to go on: what is undone
         here may be found undone once more from there.
         """
-        line = line_of(step)
+        [line] = lines_of([step], self._after)
+        left = line.encode() + b"\n"
+        length = self._length + len(left)
         try:
-            self._file.write(line.encode() + b"\n")
+            while left:  # a disk that is nearly full takes a part of it
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
+            with contextlib.suppress(OSError):  # what is undone is written after whole lines
+                self._file.truncate(self._length)
             raise _unwritable(self.path, error) from None
+        self._length = length
+        self._after = json.loads(line)[CHECKSUM]
         self._lines.append(line)
         for copy in self.copies:
             try:
@@ -143,6 +171,20 @@ class Journal:
 
     def undone(self, number: int, how: str) -> None:
         self.write({"step": UNDONE, "number": number, "how": how}, must_copy=False)
+
+    def finish(self) -> list[str]:
+        """Nothing is left to undo: close it, and take its copies away. Which copies stay, and why:
+        a line each.
+        """
+        self.write({"step": CLOSED}, must_copy=False)
+        stay = []
+        for copy in self.copies:
+            try:
+                copy.remove(self.path.stem)
+            except Exception as error:
+                why = " ".join(str(error).split())
+                stay.append(f"the journal's copy stays in {copy.where}: {why}")
+        return stay
 
     def close(self) -> None:
         """Let others open it; what is not undone stays so."""
@@ -171,26 +213,59 @@ def read_journal(path: Path) -> Story | None:
 def told(content: bytes, path: Path) -> Story | None:
     """The same of a journal's bytes."""
     *lines, cut = content.split(b"\n")
-    del cut  # "" where the last line is whole
-    steps = [_step(line, number, path) for number, line in enumerate(lines, 1)]
+    steps: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        step = _step(line, number, path)
+        if step.get(AFTER) != (steps[-1][CHECKSUM] if steps else 0):
+            raise damaged(f"{path}:{number}", path, "the line before it is gone, or another one")
+        steps.append(step)
     if not steps:
         return None
     begin = steps[0]
     if begin.get("step") != BEGIN or not {"id", "account", "region", "stack"} <= begin.keys():
-        raise _damaged(path, 1, "it does not say which drill this was")
-    return Story(path, begin, tuple(steps[1:]))
+        raise damaged(f"{path}:1", path, "it does not say which drill this was")
+    return Story(path, begin, tuple(steps[1:]), cut)
+
+
+def last_change(steps: Iterable[Mapping[str, Any]]) -> int:
+    """The number of the last change among steps of a journal; 0: none."""
+    return max((int(one["number"]) for one in steps if one["step"] == CHANGE), default=0)
+
+
+def torn_change(cut: bytes) -> dict[str, Any] | None:
+    """The change that a line announces whose end is cut off; None where too much is."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(cut)
+    except ValueError:
+        return None
+    read = json.JSONDecoder().raw_decode
+    found: dict[str, Any] = {}
+    at = 1
+    # A value is whole where a comma follows: 12 may have been 120.
+    with contextlib.suppress(ValueError, IndexError):
+        while text[at - 1] in "{,":
+            key, at = read(text, at + (text[at] == " "))
+            value, at = read(text, at + len(": "))
+            if text[at] != ",":
+                break
+            found[key] = value
+            at += 1
+    wanted = {"number", "setting", "place", "address", "before", "value"}
+    return found if found.get("step") == CHANGE and wanted <= found.keys() else None
 
 
 def salvaged(content: bytes) -> tuple[list[dict[str, Any]], int]:
     """The steps of a journal that can be read, whatever is damaged, and how many lines can't be:
-    the last one, where it is cut off, announced nothing.
+    the last one, where it is cut off, may still tell its change.
     """
-    lines = content.split(b"\n")[:-1]
+    *lines, cut = content.split(b"\n")
     steps = []
     for line in lines:
         with contextlib.suppress(ValueError):
             steps.append(_sound(line))
-    return steps, len(lines) - len(steps)
+    unreadable = len(lines) - len(steps)
+    torn = torn_change(cut)
+    return [*steps, *([torn] if torn is not None else [])], unreadable
 
 
 def _sound(line: bytes) -> dict[str, Any]:
@@ -198,7 +273,7 @@ def _sound(line: bytes) -> dict[str, Any]:
     step = json.loads(line)
     if not isinstance(step, dict) or not isinstance(step.get("step"), str):
         raise ValueError("no step of a journal")
-    if _checksum({key: step[key] for key in step if key != "crc"}) != step.get("crc"):
+    if _checksum({key: step[key] for key in step if key != CHECKSUM}) != step.get(CHECKSUM):
         raise ValueError("its checksum is another one")
     return step
 
@@ -207,7 +282,7 @@ def _step(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         step = json.loads(line)
     except ValueError as error:
-        raise _damaged(path, number, str(error)) from None
+        raise damaged(f"{path}:{number}", path, str(error)) from None
     if number == 1 and isinstance(step, dict) and step.get("version") != VERSION:
         raise JournalError(
             "the undo journal is from another version of pytest-storagefirst",
@@ -219,17 +294,21 @@ def _step(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         return _sound(line)
     except ValueError as error:
-        raise _damaged(path, number, str(error)) from None
+        raise damaged(f"{path}:{number}", path, str(error)) from None
 
 
 def stories_of(folder: Path, account: str, region: str, stack: str) -> Iterator[Story]:
-    """What the journals of one stack say. Raises JournalError as `read_journal` does; a damaged one
-    is passed over where its first line still says that it is of another stack.
+    """What the journals of one stack say. Raises JournalError as `read_journal` does; one is
+    passed over whose first line says that it is of another stack, however damaged it is, and one of
+    another version that is closed.
     """
     for path in journals(folder):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            begin = json.loads(path.read_bytes().partition(b"\n")[0])
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            lines = path.read_bytes().split(b"\n")
+            begin = json.loads(lines[0])
             if not Story(path, begin).is_of(account, region, stack):
+                continue
+            if begin["version"] != VERSION and json.loads(lines[-2])["step"] == CLOSED:
                 continue
         story = read_journal(path)
         if story is not None and story.is_of(account, region, stack):
@@ -242,12 +321,13 @@ def journals(folder: Path) -> Iterator[Path]:
     yield from sorted(found, key=lambda path: (path.stat().st_mtime, path.name))
 
 
-def _damaged(path: Path, number: int, why: str) -> JournalError:
+def damaged(where: str, path: Path, why: str) -> JournalError:
+    """A journal that does not say all that it did, or not as it did."""
     return JournalError(
         "the undo journal is damaged",
-        where=f"{path}:{number}",
+        where=where,
         found=why,
-        expected="a line as it was written; only the last one may be cut off",
+        expected="every line as it was written",
         remedy=f"nothing was touched; storagefirst recover --salvage {path.stem} undoes what its "
         "other lines say, tells what can't be known, and lets the stack go",
     )

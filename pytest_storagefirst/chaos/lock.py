@@ -16,6 +16,7 @@ from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.target.target import Target
 
 FOLDER = "/storagefirst/drills/"
+CHANGES = "changes"  # in the lock: how many changes its drill has announced so far
 UNREADABLE = "unreadable"  # the id of who holds a lock that says nothing
 
 

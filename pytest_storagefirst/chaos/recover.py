@@ -12,7 +12,7 @@ from pytest_storagefirst.chaos.canaries import BAD
 from pytest_storagefirst.chaos.copies import copies_of
 from pytest_storagefirst.chaos.interruptions import Interruptions
 from pytest_storagefirst.chaos.journal import (
-    CLOSED,
+    CHECKSUM,
     ENDING,
     FOLDER,
     Journal,
@@ -25,7 +25,15 @@ from pytest_storagefirst.chaos.outcome import say_if_heard
 from pytest_storagefirst.chaos.proof import still_there
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive
-from pytest_storagefirst.chaos.undo import MOVED, check_settings, told_error, undo_all
+from pytest_storagefirst.chaos.undo import (
+    FAILED,
+    MOVED,
+    check_settings,
+    shown,
+    told_error,
+    undo_all,
+)
+from pytest_storagefirst.chaos.whole import unreadable_lock, whole
 from pytest_storagefirst.errors import JournalError, StorageFirstError
 from pytest_storagefirst.target.target import Target
 
@@ -33,12 +41,13 @@ from pytest_storagefirst.target.target import Target
 @dataclass(frozen=True)
 class Recovered:
     """How many drills were open, and what of them is still: a line each. `kept` is what someone
-    else changed and is meant.
+    else changed and is meant, `given_up` what could not be undone and is left for good.
     """
 
     found: int
     left: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
 
 
 def recover(
@@ -47,12 +56,14 @@ def recover(
     copies: Iterable[str] = (),
     *,
     keep_changes: bool = False,
+    giving_up: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Recovered:
     """Undo what drills on this stack left open, by the journals in `folder` and in `copies`.
 
     A drill whose journal is here no longer is found through the stack's lock, where its journal has
     a copy. With `keep_changes` what someone else changed meanwhile is taken for meant.
+    Of the drill `giving_up` what can't be undone is left, told, and the stack let go.
 
     Raises JournalError, before anything is touched, for a journal that is damaged, from another
     version, or of a drill that is still running; DrillError for one that runs elsewhere.
@@ -64,10 +75,13 @@ def recover(
     stories += [fetched] if fetched is not None else []
     unfinished = [story for story in stories if not story.is_closed]
     for story in unfinished:
-        check_settings(story)
         _refuse_if_alive(target, story.name, story.path)
+    unfinished = [whole(target, story) for story in unfinished]
+    for story in unfinished:
+        check_settings(story)
     left: list[str] = []
     kept: list[str] = []
+    given_up: list[str] = []
     opened = [
         (Journal(story.path, copies_of(story.begin.get("copies", ()), target)), story)
         for story in unfinished
@@ -75,11 +89,13 @@ def recover(
     try:
         with Interruptions(say, undoing=True):
             for journal, story in reversed(opened):
-                left += _finish(target, journal, story, kept if keep_changes else None, say)
+                meant = kept if keep_changes else None
+                lost = given_up if story.name == giving_up else None
+                left += _finish(target, journal, story, meant, lost, say)
     finally:
         for journal, _ in opened:
             journal.close()
-    return Recovered(len(unfinished), tuple(left), tuple(kept))
+    return Recovered(len(unfinished), tuple(left), tuple(kept), tuple(given_up))
 
 
 def _finish(
@@ -87,14 +103,19 @@ def _finish(
     journal: Journal,
     story: Story,
     kept: list[str] | None,
+    given_up: list[str] | None,
     say: Callable[[str], None],
 ) -> list[str]:
     """What is left of one drill; nothing, then its journal is closed and its lock let go.
 
-    What someone else changed is left as well, unless there is a list of what is `kept`.
+    What someone else changed is left as well, unless there is a list of what is `kept`, and so is
+    what can't be undone, unless there is one of what is `given_up`.
     """
     say(f"{story.begin.get('drill')} ({story.name}), begun {story.begin.get('began')}:")
     changes = story.open_changes()
+    for torn in [one for one in changes if CHECKSUM not in one]:
+        say(f"  {torn['place']}: the line of this change is cut off; what it was to be is readable")
+        journal.write(torn, must_copy=False)
     results = undo_all(target, changes, journal, lambda line: say(f"  {line}"))
     left = [one for one in results if not one.is_done]
     if kept is not None:
@@ -103,6 +124,13 @@ def _finish(
                 journal.undone(one.number, "kept")
                 kept.append(one.kept)
         left = [one for one in left if one.how != MOVED]
+    if given_up is not None:
+        steps = {int(one["number"]): one for one in changes}
+        for one in [one for one in left if one.how == FAILED]:
+            journal.undone(one.number, "given up")
+            was, set_to = (shown(steps[one.number][key]) for key in ("before", "value"))
+            given_up.append(f"{one.told}; it was {was}, and the drill set {set_to}")
+        left = [one for one in left if one.how != FAILED]
     problems = [one.told for one in left] + still_there(target, changes, results)
     if left:
         return problems
@@ -123,7 +151,8 @@ def _finish(
     try:
         if lock.release(target, story.name):
             say("  the stack's lock is let go")
-        journal.write({"step": CLOSED}, must_copy=False)
+        for line in journal.finish():
+            say(f"  {line}")
     except Exception as error:
         problems.append(f"the stack's lock can't be let go: {told_error(error)}")
     return problems
@@ -136,15 +165,7 @@ def _refuse_if_alive(target: Target, name: str, path: Path) -> None:
     except StorageFirstError:
         raise
     except Exception as error:
-        raise _unreadable_lock(target, error) from None
-
-
-def _unreadable_lock(target: Target, error: Exception) -> JournalError:
-    return JournalError(
-        "the stack's lock can't be read: whether a drill is open is not known",
-        where=lock.lock_name(target.stack_name),
-        found=told_error(error),
-    )
+        raise unreadable_lock(target, error) from None
 
 
 def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[str]) -> Story | None:
@@ -152,7 +173,7 @@ def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[st
     try:
         found = lock.holder(target)
     except Exception as error:
-        raise _unreadable_lock(target, error) from None
+        raise unreadable_lock(target, error) from None
     if found is None or found.get("id") in known:
         return None
     name = str(found.get("id"))
@@ -175,7 +196,7 @@ def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[st
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "wb", opener=privately) as file:
                 file.write(content)
-            return story
+            return whole(target, story)
     raise JournalError(
         "a drill on this stack is under way, or its journal is elsewhere",
         where=lock.lock_name(target.stack_name),

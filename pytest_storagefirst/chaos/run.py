@@ -12,11 +12,7 @@ from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.copies import check_copies, copies_of
 from pytest_storagefirst.chaos.drill import Drill
 from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
-from pytest_storagefirst.chaos.journal import (
-    ENDING,
-    FOLDER,
-    Journal,
-)
+from pytest_storagefirst.chaos.journal import ENDING, FOLDER, Journal
 from pytest_storagefirst.chaos.outcome import Drilling, Outcome, Watcher
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.chaos.undo import told_error
@@ -46,7 +42,8 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     aim = Aim(target, name, how.guards.alarms)
     make_plan(drill, aim)
     copies = copies_of(how.copies, target)
-    check_copies(copies)
+    for line in check_copies(copies, name):
+        how.say(line)
     outcome = Outcome(name, drill, times={"started": time.time()})
     watcher = how.watcher(name, interruptions) if how.watcher is not None else None
     if watcher is not None and not _steady(watcher, how, outcome, interruptions):

@@ -1,6 +1,7 @@
 """A drill whose undo journal is damaged or lost: what can be read of it is made whole again.
 
-`storagefirst recover --salvage DRILL` is asked for by name, never done by itself. Lines whose
+`storagefirst recover --salvage DRILL` is asked for by name, never done by itself. A whole
+journal is left as it is: what of that drill can't be undone is given up (recover.py). Lines whose
 checksum is right can be trusted, and undo compares before it writes; what stood in the others
 nobody knows, and that is told. The damaged file is kept beside, for who wants to read it.
 """
@@ -27,7 +28,7 @@ from pytest_storagefirst.chaos.journal import (
     VERSION,
     Story,
     is_held,
-    line_of,
+    lines_of,
     privately,
     read_journal,
     salvaged,
@@ -36,6 +37,7 @@ from pytest_storagefirst.chaos.journal import (
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive
 from pytest_storagefirst.chaos.undo import shown, told_error
+from pytest_storagefirst.chaos.whole import SALVAGED, whole
 from pytest_storagefirst.errors import DrillError, JournalError, StorageFirstError
 from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.target.target import Target
@@ -65,10 +67,10 @@ def salvage(
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
     """Make the journal of the drill `name` whole, so that it can be recovered; what of the drill
-    is not known: a line each.
+    is not known: a line each; none where its journal is whole, and open.
 
     Raises DrillError and JournalError, before anything is written, where the drill gives a sign of
-    life, its journal or a copy of it is whole, or it is not this stack's.
+    life, its journal is closed, a copy of a damaged one is whole, or it is not this stack's.
     """
     path = folder / FOLDER / f"{name}{ENDING}"
     holding = _holding(target, name)
@@ -84,8 +86,11 @@ def salvage(
     if holding is not None:
         refuse_if_alive(target, name, path)
     if is_here:
-        remedy = f"storagefirst recover --target {target.name}"
-        _refuse_whole(target, read_journal, path, remedy, is_held=holding is not None)
+        story = _read_whole(target, read_journal, path)
+        if story is not None and not story.is_closed:
+            return []
+        if story is not None and holding is None:
+            raise JournalError("the journal is closed: there is nothing to undo", where=str(path))
     places = tuple(dict.fromkeys((*copies, *(holding or {}).get("copies", ()))))
     doubts = _unreadable_copies(target, path, name, places)
     found = _Readable()
@@ -97,9 +102,8 @@ def salvage(
     if is_here:
         kept = _kept_beside(path)
         tell(f"  what is left of the journal is kept in {kept}")
-        if not found.steps or found.unreadable:
-            lines = f"{counted(found.unreadable, 'line')} of the journal can't be read"
-            lines = lines if found.steps else "no line of the journal can be read"
+        lines = _lacks(found, int((holding or {}).get(lock.CHANGES, 0)))
+        if lines:
             doubts.append(f"{lines}: what was changed there, from what, is not known{_hint(begin)}")
     else:
         theirs = holding or {}
@@ -117,8 +121,24 @@ def salvage(
         path.unlink()
     else:
         # Who salvages what is closed already has a lock to let go: that is how a journal ends.
+        begin = {**begin, SALVAGED: True}
         _write(path, [begin, *(one for one in found.steps if one["step"] not in (BEGIN, CLOSED))])
     return doubts
+
+
+def _lacks(found: _Readable, announced: int) -> str:
+    """What of a journal can't be read, or is gone; changes are numbered, and the lock says how many
+    were `announced`.
+    """
+    if not found.steps:
+        return "no line of the journal can be read"
+    told = {int(one["number"]) for one in found.steps if one["step"] == CHANGE}
+    gone = max([announced, *told]) - len(told)
+    lines = f"{counted(found.unreadable, 'line')} of the journal can't be read"
+    if not gone:
+        return lines if found.unreadable else ""
+    changes = f"{counted(gone, 'change')} of the drill {'is' if gone == 1 else 'are'} not in it"
+    return f"{lines}, and {changes}" if found.unreadable else f"the journal is cut: {changes}"
 
 
 def _hint(begin: Mapping[str, Any] | None) -> str:
@@ -145,32 +165,22 @@ def _holding(target: Target, name: str) -> Mapping[str, Any] | None:
     return found if found is not None and found.get("id") == name else None
 
 
-def _refuse_whole(
-    target: Target,
-    read: Callable[[Path], Story | None],
-    path: Path,
-    remedy: str,
-    *,
-    is_held: bool,
-) -> None:
-    """Raises JournalError where there is nothing to salvage; that of another version is whole.
+def _read_whole(target: Target, read: Callable[[Path], Story | None], path: Path) -> Story | None:
+    """What a journal says that has nothing to salvage; that of another version is whole.
 
-    One that is closed is of use where the drill still holds the lock: `is_held`.
+    Raises JournalError for that, and for one of another stack.
     """
     try:
         story = read(path)
+        if story is None:
+            return None
+        if not story.is_of(target.account, target.region, target.stack_name):
+            raise JournalError("the journal is of a drill on another stack", where=str(path))
+        return whole(target, story)
     except JournalError as error:
-        if "another version" in error.problem:
+        if "damaged" not in error.problem:
             raise
-        return
-    if story is None:
-        return
-    if not story.is_of(target.account, target.region, target.stack_name):
-        raise JournalError("the journal is of a drill on another stack", where=str(path))
-    if not (story.is_closed and is_held):
-        raise JournalError(
-            "the journal is whole: there is nothing to salvage", where=str(path), remedy=remedy
-        )
+        return None
 
 
 def _unreadable_copies(target: Target, path: Path, name: str, places: tuple[str, ...]) -> list[str]:
@@ -185,9 +195,14 @@ def _unreadable_copies(target: Target, path: Path, name: str, places: tuple[str,
         if content is None:
             doubts.append(f"the copy {copy.where} is not there")
             continue
-        away = f"move {path} away, then " if path.is_file() else ""
-        remedy = f"{away}storagefirst recover --target {target.name} --journal {copy.where}"
-        _refuse_whole(target, partial(told, content), path, remedy, is_held=True)
+        story = _read_whole(target, partial(told, content), path)
+        if story is not None and not story.is_closed:
+            away = f"move {path} away, then " if path.is_file() else ""
+            raise JournalError(
+                "a copy of the journal is whole: there is nothing to salvage",
+                where=copy.where,
+                remedy=f"{away}storagefirst recover --target {target.name} --journal {copy.where}",
+            )
         doubts.append(f"the copy {copy.where} is damaged, too")
     return doubts
 
@@ -219,9 +234,7 @@ def _kept_beside(path: Path) -> Path:
 
 
 def _write(path: Path, steps: list[Mapping[str, Any]]) -> None:
-    lines = [
-        line_of({key: value for key, value in one.items() if key != "crc"}) + "\n" for one in steps
-    ]
+    lines = [line + "\n" for line in lines_of(steps)]
     part = path.with_name(path.name + ".part")
     _put(part, "".join(lines).encode())
     try:

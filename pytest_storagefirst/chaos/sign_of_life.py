@@ -8,6 +8,7 @@ service's clock, so that two machines need not agree on the time.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -25,6 +26,8 @@ from pytest_storagefirst.target.target import Target
 
 EVERY_S = 10.0
 FRESH_S = 60.0
+_TAKEN = "the stack's lock was taken away from it"
+_DATE = re.compile(r"\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} GMT")  # RFC 9110, 5.6.7
 
 
 class SignOfLife:
@@ -37,11 +40,22 @@ class SignOfLife:
     def __init__(self, target: Target, mine: Mapping[str, Any], to: Interruptions) -> None:
         self._target, self._mine, self._interruptions = target, mine, to
         self._over = threading.Event()
+        self._renewing = threading.Lock()
         self._thread = threading.Thread(target=self._renew, name="sign of life", daemon=True)
 
     def start(self) -> None:
         self._target.session().client("ssm")  # made here: boto3 makes no clients in two threads
         self._thread.start()
+
+    def announce(self, number: int) -> None:
+        """Say in the lock which change comes next: a journal that lacks it is then seen to.
+
+        Raises DrillError where the lock is another's; botocore's errors.
+        """
+        with self._renewing:
+            self._mine = {**self._mine, lock.CHANGES: number}
+            if not lock.renew(self._target, self._mine):
+                raise DrillError(_TAKEN)
 
     def end(self) -> None:
         """Returns once the lock is renewed no more: whoever lets go of it then is not undone."""
@@ -53,8 +67,10 @@ class SignOfLife:
         renewed_at = time.monotonic()
         while not self._over.wait(EVERY_S):
             with contextlib.suppress(Exception):  # the network may come back
-                if not lock.renew(self._target, self._mine):
-                    self._interruptions.stop("the stack's lock was taken away from it")
+                with self._renewing:
+                    is_held = lock.renew(self._target, self._mine)
+                if not is_held:
+                    self._interruptions.stop(_TAKEN)
                     return
                 renewed_at = time.monotonic()
             if time.monotonic() - renewed_at >= FRESH_S:
@@ -90,7 +106,8 @@ def refuse_if_alive(target: Target, name: str, path: Path) -> None:
 def _silent_for_s(target: Target) -> float:
     """How long ago the lock was renewed."""
     answer = target.session().client("ssm").get_parameter(Name=lock.lock_name(target.stack_name))
-    said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    now = parsedate_to_datetime(said) if said else datetime.now(UTC)
+    # A proxy may have said it once more: what the service said comes first.
+    said = _DATE.match(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+    now = parsedate_to_datetime(said[0]) if said else datetime.now(UTC)
     renewed: datetime = answer["Parameter"]["LastModifiedDate"]
     return max(0.0, (now - renewed).total_seconds())

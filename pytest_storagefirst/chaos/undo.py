@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ TRIES = 3
 _REMEDY = "; put back what is wrong, or run storagefirst recover with --keep-changes"
 _PAUSE_S = 0.3
 SHOWN_AT_MOST = 120  # characters of a value
+ERROR_AT_MOST = 400  # characters of what a service says
+_PAGE = re.compile(r"<!doctype html|<html", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
 _GONE = (
     *("ResourceNotFoundException", "QueueDoesNotExist", "NonExistentQueue", "NoSuchEntity"),
     *("NoSuchEntityException", "TableNotFoundException"),
@@ -171,7 +175,12 @@ def code_of(error: Exception) -> str:
 
 def told_error(error: Exception | None) -> str:
     """What went wrong and what to do, on a line."""
-    first = " ".join(str(error).split()) or type(error).__name__
+    text = str(error)
+    if _PAGE.search(text):  # what stands in the place of a service answers with pages
+        text = _TAG.sub(" ", text)
+    first = " ".join(text.split()) or type(error).__name__
+    if len(first) > ERROR_AT_MOST:
+        first = first[:ERROR_AT_MOST] + "…"
     if isinstance(error, StorageFirstError):  # its other lines are of the place where it arose
         first = error.problem
     code = code_of(error) if error is not None else ""

@@ -222,7 +222,7 @@ def test_a_whole_copy_is_better_than_what_is_salvaged(shop, tmp_path, silent):
 def test_another_version_is_not_damage(shop, tmp_path):
     path = left_open(shop, tmp_path)
     whole = path.read_text()
-    path.write_text(whole.replace('"version": 1', '"version": 2', 1))
+    path.write_text(whole.replace('"version": 2', '"version": 1', 1))
     with pytest.raises(JournalError, match="another version"):
         salvage(shop, tmp_path, path.stem)
     path.write_text(whole)

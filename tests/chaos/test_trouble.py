@@ -423,14 +423,13 @@ def test_a_damaged_journal_is_refused_and_nothing_is_touched(damage, shop, tmp_p
     elif damage == "a line":
         lines[1] = lines[1][:30]
     elif damage == "a version":
-        lines[0] = lines[0].replace('"version": 1', '"version": 2')
+        lines[0] = lines[0].replace('"version": 2', '"version": 1')
     elif damage == "no journal":
         lines = ["this is a text"]
     else:
         step = json.loads(lines[2])
         step["setting"] = "the-moon"
-        step.pop("crc")
-        lines[2] = journals.line_of(step)
+        lines[2] = journals.lines_of([step], step["after"])[0]
     path.write_text("\n".join(lines) + "\n")
 
     with pytest.raises(JournalError, match=r"damaged|another version|doesn't know") as caught:
@@ -449,9 +448,8 @@ def test_a_damaged_journal_of_another_stack_is_in_nobodys_way(shop, tmp_path):
     path = left_open(shop, tmp_path)
     lines = path.read_text().splitlines()
     other = json.loads(lines[0])
-    other.pop("crc")
     other["stack"] = "another"
-    whole = [journals.line_of(other), "damaged", ""]
+    whole = [*journals.lines_of([other]), "damaged", ""]
     path.with_name("another.jsonl").write_text("\n".join(whole))
 
     assert recover(shop, tmp_path).left == ()
