@@ -283,7 +283,7 @@ def _step(line: bytes, number: int, path: Path) -> dict[str, Any]:
         step = json.loads(line)
     except ValueError as error:
         raise damaged(f"{path}:{number}", path, str(error)) from None
-    if number == 1 and isinstance(step, dict) and step.get("version") != VERSION:
+    if number == 1 and isinstance(step, dict) and step.get("version", VERSION) != VERSION:
         raise JournalError(
             "the undo journal is from another version of pytest-storagefirst",
             where=str(path),
