@@ -13,6 +13,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.chaos.breaking import KINDS, Aim
 from pytest_storagefirst.chaos.drill import Drill, Expected, Fault
 from pytest_storagefirst.chaos.front_door import FrontDoor
 from pytest_storagefirst.errors import DrillError, FaultError, StorageFirstError
@@ -20,10 +21,13 @@ from pytest_storagefirst.explore.outcome import write_replay
 from pytest_storagefirst.explore.witness import FORMAT, VERSION, read_witness
 from pytest_storagefirst.faults import plan as testing
 from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
+from pytest_storagefirst.load.profiles import Profile
 from pytest_storagefirst.scripts import HEALTHY, parse_script
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 from pytest_storagefirst.stack.topology import Topology
 
+POISONED = "poison"
+BAD_BODY = Profile("", "", (), ()).poison_body  # as drills and loads send it
 LASTS_S = 60.0  # of a fault that a test strikes once
 REDRIVE_S = 10.0  # of a fault that is over at once
 MESSAGES = 3
@@ -162,34 +166,52 @@ def replay_of(
     """
     texts: list[str] = []
     left_out: list[str] = []
+    has_bad = frozenset(
+        name for fault in drill.faults if fault.kind == POISONED for name in _bad_at(fault, doors)
+    )
     for fault in drill.faults:
+        if fault.kind == POISONED and has_bad:
+            continue
         found = list(_texts(fault, topology, doors))
         texts += [text for text in found if text not in texts]
         left_out += [] if found else [fault.kind]
-    if not texts:
+    if not texts and not has_bad:
         raise DrillError("no fault of this drill has a counterpart in a test", found=drill.name)
     try:
         plan = testing.parse_plan(texts)
     except FaultError as error:
         raise DrillError("the drill's faults can't be written down", found=error.problem) from None
-    sends = tuple(
-        Send(f"m{number}", door.way.name, _body(door))
-        for number, door in enumerate(
-            islice(cycle(doors), max(MESSAGES, len(doors))),
-            1,
-        )
-    )
+    sends = tuple(_sends(doors, has_bad))
     document = {
         "format": FORMAT,
         "version": VERSION,
         "template": Path(os.path.relpath(template)).as_posix(),
         "property": violated,
-        "bad": [],
+        "bad": [send.message for send in sends if send.body == BAD_BODY],
         "kept": {},
         "schedule": Schedule(workload=sends, plan=plan).to_json(),
         "story": [f"the drill {drill.name} violated {violated} on a deployed stack"],
     }
     return document, tuple(left_out)
+
+
+def _sends(doors: Doors, has_bad: frozenset[str]) -> Iterator[Send]:
+    """Messages through all doors in turn; a bad one is between two good ones."""
+    bodies: list[tuple[str, Any]] = []
+    for door in islice(cycle(doors), max(MESSAGES, len(doors))):
+        bodies.append((door.way.name, _body(door)))
+    for door in doors:
+        if door.way.name in has_bad:
+            good = (door.way.name, _body(door))
+            bodies += [good, (door.way.name, BAD_BODY), good]
+    for number, (entry, body) in enumerate(bodies, 1):
+        yield Send(f"m{number}", entry, body)
+
+
+def _bad_at(fault: Fault, doors: Doors) -> list[str]:
+    """The entries that the drill sends bad messages through."""
+    target = doors[0].target
+    return [str(one.address["entry"]) for one in KINDS[POISONED].plan(Aim(target, ""), fault)]
 
 
 def _body(door: FrontDoor) -> Any:
@@ -232,6 +254,13 @@ def _texts(fault: Fault, topology: Topology, doors: Doors) -> Iterator[str]:
         word = words.get(fault.kind, f"ack-lost{extent}")
         for name in queues:
             yield f"{name}: delivery #1: {word}"
+    elif fault.kind == "flag-flipped":
+        # In one place alone: flipped once more, it would be back.
+        place = _invoked_first(topology, doors) or functions[0]
+        if not fault.where:
+            yield f"{place}: invocation #1: flag-flipped{extent}"
+        for number, name in enumerate(fault.where, 1):
+            yield f"{place}: invocation #{number}: flag-flipped({name}){extent}"
     elif fault.kind == "outage":
         # A port that nobody listens on fails at once, as a 500 does and a connect timeout doesn't.
         settings = doors[0].target.settings
@@ -239,6 +268,21 @@ def _texts(fault: Fault, topology: Topology, doors: Doors) -> Iterator[str]:
             for one in settings.downstreams:
                 method = "POST" if one.method == "ANY" else one.method
                 yield f"{name}: http {method} {one.url} #1: http-500{extent}"
+
+
+def _invoked_first(topology: Topology, doors: Doors) -> str:
+    """The function that a request comes to, where a route hands it to one."""
+    names = {door.way.name for door in doors}
+    return next(
+        (
+            one.logical_id
+            for route in topology.routes
+            if route.name in names
+            for one in topology.functions
+            if one.arn in route.integration.uri
+        ),
+        "",
+    )
 
 
 def written_replay(
