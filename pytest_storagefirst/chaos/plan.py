@@ -16,6 +16,7 @@ from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.undo import shown, told_error
 from pytest_storagefirst.errors import DrillError, StorageFirstError
+from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.target.target import Target
 
 
@@ -98,8 +99,9 @@ def plan_lines(planned: Planned, target: Target, guards: Guards, command: str) -
         yield "  none: no message is sent, and the verdict will be unknown"
     else:
         state = drill.steady_state
-        yield f"  {state.canaries} canary messages through the front door are processed within"
-        yield f"  {state.within_s:g} s, before and after; their effects stay where messages end"
+        sent = counted(state.canaries, "canary message")
+        yield f"  {sent} through the front door {'is' if state.canaries == 1 else 'are'} processed"
+        yield f"  within {state.within_s:g} s, before and after; effects stay where messages end"
         patience = patience_with(drill, target.topology())
         yield f"  expected: {', '.join(drill.expected.properties)}; all is well again"
         yield f"  within {patience.within_s:g} s after the undo"

@@ -13,6 +13,7 @@ from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
 from pytest_storagefirst.load.outcomes import UNKNOWN as UNKNOWN_OUTCOME
+from pytest_storagefirst.report.covered import counted
 
 EXITS = {OK: 0, VIOLATED: 3, UNKNOWN: 4}
 NOT_JUDGED = "no message was sent: nothing was judged"
@@ -49,7 +50,9 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
             verdict, why = _PROPERTIES.get(name, _not_here)(account, canaries, outcome)
             settings = _OF_EACH_PLACE.get(name)
             others = outcome.not_tried(*settings) if settings else ()
-            why += f"; not tried: {'; '.join(others)}" if others else ""
+            if others:
+                verdict = UNKNOWN if verdict == OK else verdict
+                why += f"; not tried: {'; '.join(others)}"
             properties.append({"name": name, "verdict": verdict, "why": why})
     against = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == VIOLATED]
     if canaries.steady_after is False and outcome.is_undone:
@@ -116,7 +119,8 @@ def _set_aside(entry: str, canaries: Canaries, outcome: Outcome) -> Judged:
     left = sent - canaries.dead - set(canaries.effects)
     through = f"{entry}: " if entry else ""
     if not left:
-        return OK, f"{through}{len(sent)} bad messages were set aside"
+        were = "was" if len(sent) == 1 else "were"
+        return OK, f"{through}{counted(len(sent), 'bad message')} {were} set aside"
     if left <= canaries.given_up and not left & set(canaries.held):
         return VIOLATED, f"{through}bad messages are nowhere, without a trace: {_some(left)}"
     patience, why = canaries.patience, f"{through}bad messages are still being tried"

@@ -92,7 +92,7 @@ def test_a_queue_that_no_entry_is_known_to_lead_to_is_told_in_the_plan(name, sho
 
 @SENDING
 def test_a_queue_that_was_not_tried_is_told_with_the_verdict(name, shop):
-    """What holds of one worker says nothing of another, so who reads `ok` reads that, too."""
+    """What holds of one worker says nothing of another: `unknown`, and never `ok`."""
     target = with_entries(shop, "Work", second=True)
     drill = find_drill(name, Path())
     [(_, changes)] = make_plan(drill, Aim(target, "run")).changes
@@ -104,7 +104,22 @@ def test_a_queue_that_was_not_tried_is_told_with_the_verdict(name, shop):
     assert duplicates["why"].endswith(
         "; not tried: Audit: of no entry is it known what comes to it"
     )
+    assert duplicates["verdict"] == told["verdict"] == "unknown"
     assert "not tried" not in told["properties"][0]["why"]
+
+
+@SENDING
+def test_a_drill_that_names_what_it_is_aimed_at_is_judged_by_that(name, shop):
+    target = with_entries(shop, "Work", second=True)
+    drill = find_drill(name, Path())
+    drill = replace(drill, faults=tuple(replace(one, where=("Work",)) for one in drill.faults))
+    [(_, changes)] = make_plan(drill, Aim(target, "run")).changes
+    outcome = Outcome("run", drill, changes=list(changes), shown=True)
+    told = document(outcome, canaries_for(target, drill, []), target)
+
+    assert told["not_tried"] == []
+    duplicates = next(one for one in told["properties"] if one["name"] == "no-duplicate-effects")
+    assert duplicates["verdict"] == "ok"
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -7,6 +7,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,24 @@ def test_a_journal_that_was_carried_elsewhere_is_asked_about_as_well(copy, shop,
     assert not watched(shop, tmp_path / "own", copy, stage.Watching(meanwhile)).problems
 
 
+@pytest.mark.parametrize(
+    "said", ["Sun, 22 Nov 2026 17:28:58 GMT, Sun, 22 Nov 2026 17:28:58 GMT", "soon", ""]
+)
+def test_a_date_that_is_said_twice_or_not_at_all_keeps_nobody_from_recovering(
+    said, own_shop, tmp_path
+):
+    """A proxy may add its own."""
+    client = own_shop.session().client("ssm")
+    client.put_parameter(Name=lock_name(own_shop.stack_name), Value='{"id": "a"}', Type="String")
+
+    def add(parsed: Any, **_: Any) -> None:
+        parsed["ResponseMetadata"]["HTTPHeaders"]["date"] = said
+
+    client.meta.events.register("after-call.ssm.GetParameter", add)
+    age_s = sign_of_life._silent_for_s(own_shop)
+    assert 0 <= age_s < (20 * 365 * 86400 if said.startswith("Sun") else 600)
+
+
 @pytest.mark.parametrize("how", ["gone", "another's"])
 def test_whose_lock_is_taken_away_stops_and_undoes(how, copy, own_shop, tmp_path, monkeypatch):
     monkeypatch.setattr(sign_of_life, "EVERY_S", 0.05)
@@ -137,11 +156,17 @@ def test_the_lock_is_renewed_as_long_as_the_drill_runs(copy, own_shop, tmp_path,
     monkeypatch.setattr(sign_of_life, "EVERY_S", 0.05)
     signs: list[bool] = []
 
+    def renewed() -> int:
+        client = own_shop.session().client("ssm")
+        name = lock_name(own_shop.stack_name)
+        version: int = client.get_parameter(Name=name)["Parameter"]["Version"]
+        return version
+
     def meanwhile() -> None:
-        until = time.monotonic() + 20
-        while "alive" not in (holder(own_shop) or {}) and time.monotonic() < until:
+        first, until = renewed(), time.monotonic() + 20
+        while renewed() < first + 2 and time.monotonic() < until:
             time.sleep(0.05)
-        signs.append("alive" in (holder(own_shop) or {}))
+        signs.append(renewed() >= first + 2)
 
     outcome = watched(own_shop, tmp_path, copy, stage.Watching(meanwhile))
 

@@ -59,6 +59,12 @@ def test_a_signal_that_comes_again_while_undoing_is_told_once(number, shop, tmp_
     assert recover(shop, tmp_path).found == 0
 
 
+def test_what_is_undone_three_times_is_told_three_times(shop, tmp_path):
+    said: list[str] = []
+    assert run(quick("health-check-flapping"), drilling(shop, tmp_path, said)).is_undone
+    assert len([line for line in said if "put back" in line]) == 3
+
+
 @SIGNALS
 def test_recover_goes_on_to_its_end(number, shop, tmp_path, monkeypatch):
     before = stage.configuration(shop)

@@ -9,7 +9,7 @@ import pytest
 from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.drill import find_drill
 from pytest_storagefirst.chaos.outcome import Outcome
-from pytest_storagefirst.chaos.undo import FAILED, Undone
+from pytest_storagefirst.chaos.undo import ERROR_AT_MOST, FAILED, Undone, told_error
 from pytest_storagefirst.chaos.verdict import conclude
 from pytest_storagefirst.target.target import Target
 from tests.chaos.test_canaries import canaries_for
@@ -43,6 +43,15 @@ def test_that_messages_wait_is_said_where_it_was_waited_for_what_was_undone(
 
     verdicts = {one["name"]: one["verdict"] for one in properties}
     assert verdicts["drains"] == expected
+
+
+def test_a_page_in_the_place_of_an_answer_is_a_line():
+    page = "<!DOCTYPE HTML>\n<html><title>500</title><h1>Internal Server Error</h1>" + "x " * 900
+    told = told_error(RuntimeError(page))
+
+    assert told.startswith("500 Internal Server Error")
+    assert len(told) <= ERROR_AT_MOST + 1
+    assert told_error(RuntimeError("a < b > c")) == "a < b > c"
 
 
 def test_a_stack_that_could_not_be_looked_at_is_unknown(shop):
