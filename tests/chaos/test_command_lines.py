@@ -179,3 +179,20 @@ def test_of_two_at_once_the_second_is_refused(
     refused(during[1], "storagefirst recover")
     assert stage.configuration(shop) == was
     assert holder(shop) is None
+
+
+@pytest.mark.parametrize("verb", ["drill", "load"])
+def test_a_command_line_without_a_name_is_wrong_in_itself(verb, command):  # noqa: F811
+    """5 says that a target could not be set up."""
+    result = command(verb)
+    assert result.exit_code == 2
+    assert f"name a {'drill' if verb == 'drill' else 'profile'}" in result.output
+
+
+@pytest.mark.parametrize(("canaries", "told"), [(1, "1 canary message through"), (3, "3 canary m")])
+def test_one_canary_is_told_as_one(canaries, told, command, shop, tmp_path):  # noqa: F811
+    drill = "summary = 'x'\n[steady_state]\ncanaries = {}\n[[faults]]\nkind = 'mapping-disabled'\n"
+    stage.drill_file(tmp_path, drill.format(canaries))
+    planned = command("drill", "own.toml", *AT)
+    assert planned.exit_code == 0, planned.output
+    assert told in planned.output
