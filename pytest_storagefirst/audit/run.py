@@ -112,7 +112,7 @@ def tell(
             shown = NotShown(OUT_OF_TIME)
         else:
             shown = _witness(one, known, template, settings)
-        told.append(Told(one, shown))
+        told.append(Told(one.cured_by(shown.cure) if isinstance(shown, Shown) else one, shown))
     return tuple(told), notes
 
 

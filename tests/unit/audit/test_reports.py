@@ -45,7 +45,7 @@ def test_a_finding_that_a_run_shows_is_told_with_its_story_and_exits_with_1(here
     assert said in done.output
     assert "no-message-loss: m1 was acknowledged" in done.output
     assert "FAULT  POST /bookings: request #1: storage-refused" in done.output
-    assert 'statusCode: "500"' in done.output
+    assert "statusCode: '500'" in done.output
     assert "no-alarm (BookingsQueue)" in done.output
     assert "no-alarm (BookingsDeadLetters)" not in done.output
     assert done.output.splitlines()[-1].endswith(
