@@ -13,7 +13,7 @@ import pytest
 from pytest_storagefirst.audit.findings import audit
 from pytest_storagefirst.audit.origins import Origins
 from pytest_storagefirst.audit.remedies import as_lines, remedy_lines
-from pytest_storagefirst.audit.run import Told
+from pytest_storagefirst.audit.told import Told
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.explore.replay import replay
 from pytest_storagefirst.settings import Settings

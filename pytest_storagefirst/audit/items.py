@@ -1,4 +1,4 @@
-"""The audits of one template in one pytest run: a verdict for each rule that finds something."""
+"""The audits of one template as pytest's items: a verdict for each rule that finds something."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_storagefirst.audit.findings import audit
-from pytest_storagefirst.audit.run import as_properties, tell
+from pytest_storagefirst.audit.run import tell
+from pytest_storagefirst.audit.told import as_properties
 from pytest_storagefirst.explore.outcome import Outcome, failed, write_replays
 from pytest_storagefirst.explore.result import StackResult
 from pytest_storagefirst.settings import Settings

@@ -1,23 +1,15 @@
-"""`storagefirst audit`: templates and folders in, findings out, and their replay files written.
-
-Each template is audited in a process of its own, as a survey's is: what its handlers do to theirs
-(a log's level, a patched module, an exit) is nobody else's. Run as a module it is that process: the
-request comes as a pickle on standard input, the answer goes into the file that it names.
-"""
+"""`storagefirst audit`: templates and folders in, findings out, and their replay files written."""
 
 from __future__ import annotations
 
 import os
-import pickle
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from pytest_storagefirst.audit.run import Audited, audit_file, is_confirmed
+from pytest_storagefirst.apart import NoAnswer, apart, for_each
+from pytest_storagefirst.audit.run import audit_file
+from pytest_storagefirst.audit.told import Audited, is_confirmed
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.errors import ReportError
 from pytest_storagefirst.explore.outcome import slug_of, write_replay
@@ -28,7 +20,7 @@ from pytest_storagefirst.report.audit_sarif import audit_sarif
 from pytest_storagefirst.report.audit_text import audit_lines
 from pytest_storagefirst.report.terminal import Line
 from pytest_storagefirst.settings import Settings
-from pytest_storagefirst.survey import PATIENCE_SECONDS, templates_in
+from pytest_storagefirst.survey import templates_in
 
 DEFAULT_BUDGET_SECONDS = 30.0
 _WRITERS: dict[str, Callable[[Sequence[Audited], Replays], str]] = {
@@ -60,13 +52,9 @@ def run_audit(asked: Asked) -> tuple[int, list[Line]]:
     """
     files = list(_files(asked.templates))
     if asked.witnesses:
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            audited = list(pool.map(lambda path: _apart(path, asked), files))
+        audited = list(for_each(files, lambda path: _audited(path, asked)))
     else:  # nothing of the user's is run
-        audited = [
-            audit_file(path, shown_name(path), Settings(), witnesses=False, budget_seconds=0)
-            for path in files
-        ]
+        audited = [audit_file(path, shown_name(path), Settings(), None) for path in files]
     try:
         replays = _write_replays(audited, asked.directory)
         if asked.directory is not None:
@@ -89,34 +77,12 @@ def run_audit(asked: Asked) -> tuple[int, list[Line]]:
     return _exit_code(audited, strict=asked.strict), lines
 
 
-def _apart(path: Path, asked: Asked) -> Audited:
-    name = shown_name(path)
-    with TemporaryDirectory(prefix="storagefirst-") as folder:
-        answer = Path(folder, "answer")
-        request = (path, name, asked.witnesses, asked.budget_seconds, answer)
-        command = [sys.executable, "-m", __name__]
-        patience = asked.budget_seconds + PATIENCE_SECONDS
-        try:
-            done = subprocess.run(
-                command,
-                input=pickle.dumps(request),
-                capture_output=True,
-                check=False,
-                timeout=patience,
-            )
-            audited: Audited = pickle.loads(answer.read_bytes())
-        except subprocess.TimeoutExpired:
-            return Audited(name, refused=f"it did not come to an end within {patience:g} s")
-        except FileNotFoundError:
-            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            return Audited(name, refused=f"its process ended with {done.returncode}: {last}")
-        return audited
-
-
-def _answer() -> None:
-    path, name, witnesses, budget_seconds, answer = pickle.loads(sys.stdin.buffer.read())
-    audited = audit_file(path, name, Settings(), witnesses=witnesses, budget_seconds=budget_seconds)
-    Path(answer).write_bytes(pickle.dumps(audited))
+def _audited(path: Path, asked: Asked) -> Audited:
+    name, budget = shown_name(path), asked.budget_seconds
+    try:
+        return apart(audit_file, path, name, Settings(), budget, budget_seconds=budget)
+    except NoAnswer as why:
+        return Audited(name, refused=str(why))
 
 
 def _exit_code(audited: Sequence[Audited], *, strict: bool) -> int:
@@ -162,7 +128,3 @@ def _write_replays(audited: Sequence[Audited], directory: Path | None) -> dict[i
                 number += 1
             written[id(told)] = str(write_replay(file, told.shown.document))
     return {key: os.path.relpath(file) for key, file in written.items()}
-
-
-if __name__ == "__main__":
-    _answer()
