@@ -136,6 +136,11 @@ SAM = {
             "/      TargetArn: !GetAtt Dead.Arn",
         ),
         (
+            ("WorkerQueue", ("Targets", 0, "DeadLetterConfig"), {"Arn": "a"}),
+            "Worker:/  Properties:/    Events:/      Queue:/        Properties:"
+            "/          DeadLetterConfig:/            Arn: a",
+        ),
+        (
             ("Rule", ("Targets", 1, "DeadLetterConfig"), {"Arn": "a"}),
             "Rule:/  Properties:/    Targets:/    - Id: a/    - Id: b/      Arn: !Ref Worker"
             "/      DeadLetterConfig:/        Arn: a",
