@@ -198,14 +198,14 @@ def test_a_template_that_is_gone(lost):
 def test_a_property_that_the_schedule_no_longer_shows_is_unknown(lost):
     _, _, file = lost
     document = json.loads(file.read_text())
-    document["property"] = "redrive-completes"
+    document["property"] = "order-preserved"
     document["schedule"]["plan"] = []
     file.write_text(json.dumps(document))
 
     found = replay(file, SETTINGS)
 
     assert found.verdict == "unknown"
-    assert "nothing was redriven in this run" in found.why
+    assert "nothing in this run has an order to keep" in found.why
 
 
 def test_what_was_changed_on_its_way_is_found_again_until_it_is_mended(workshop, monkeypatch):
