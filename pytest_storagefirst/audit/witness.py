@@ -179,7 +179,7 @@ def _with_bad(
     found = 0
     good = plain((entry,), trial.messages)
     first_or_between = ("m1", "m2") if trial.messages > 2 else ("m1",)
-    for _, body in bad_bodies(entry.body):
+    for _, body in bad_bodies(entry.body, entry.kind):
         if found >= MOST_BAD:
             break
         try:

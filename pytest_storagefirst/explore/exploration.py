@@ -16,6 +16,7 @@ from pytest_storagefirst.explore.charting import graph_of
 from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
+from pytest_storagefirst.explore.guessed import guessed_in_vain
 from pytest_storagefirst.explore.interrupt import Progress, silence
 from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
 from pytest_storagefirst.explore.left_out import (
@@ -314,11 +315,7 @@ class Course:
         self.conclusion.notes += notes_on(judge, given, entries)
         if self.settings.shard[1] > 1:
             self.conclusion.notes.append(shard_note(self.settings.shard))
-        guessed = {entry.name for entry in given if entry.body is None}
-        self.conclusion.shows_nothing = any(
-            entry.name in guessed and not judge.alone(Send("m1", entry.name, entry.body))[0].effects
-            for entry in entries
-        )
+        self.conclusion.shows_nothing = bool(guessed_in_vain(judge, given, entries))
         return entries
 
     def _look_for_breaker(

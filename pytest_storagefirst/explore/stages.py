@@ -212,7 +212,7 @@ def _content(exploration: Exploration, entry: Entry) -> None:
 def _bad_messages(exploration: Exploration, entries: tuple[Entry, ...]) -> None:
     found = tried = 0
     for entry in entries:
-        for _, body in workload.bad_bodies(entry.body):
+        for _, body in workload.bad_bodies(entry.body, entry.kind):
             if found >= MOST_KINDS_OF_BAD:
                 break
             tried += 1

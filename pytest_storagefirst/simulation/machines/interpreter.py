@@ -262,7 +262,8 @@ def _as_aws_names_it(original: Callable[..., Any]) -> Callable[..., Any]:
         if errors.is_ours(ex):
             simulation: Any = isolation.current()
             place = simulation.current.function.logical_id
-            simulation.refuse(not_answered(place, f"{type(ex).__name__}: {ex}"))
+            why = f"{type(ex).__name__}: {ex}"
+            simulation.refuse(not_answered(simulation.deployed.topology, place, why))
         if hasattr(ex, "failure_event"):  # it has its name already
             return ex.failure_event
         if isinstance(ex, TimeoutError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 import zipfile
 from functools import cache
 from typing import Any
@@ -177,7 +178,8 @@ def event_source_mapping(making: Making, properties: Properties) -> Resource:
     source = properties.get("EventSourceArn")
     service = source.split(":")[2] if isinstance(source, str) and source.count(":") > 4 else ""
     if service not in ("sqs", "kinesis", "dynamodb") or making.is_external(source):
-        return Resource(making.name(64), {"Id": making.name(64)})
+        unmade = str(uuid.uuid5(uuid.NAMESPACE_URL, making.name(64)))  # asked for by its form alone
+        return Resource(unmade, {"Id": unmade})
     making.require(properties, "FunctionName")
     if service != "sqs":
         making.require(properties, "StartingPosition")
