@@ -19,8 +19,9 @@ LONG_TESTS := tests/zoo tests/test_mutations.py
 # With the emulator, in its environment; each has processes, folders and free ports of its own.
 LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo
+SURVEYED := .storagefirst/survey
 
-.PHONY: help demo test lint docs tables bench emulators package compatibility clean
+.PHONY: help demo test lint docs tables bench emulators package compatibility survey clean
 
 help:
 	@echo "make demo    judge a sound stack and its broken twin"
@@ -32,6 +33,7 @@ help:
 	@echo "make emulators  ask moto and ministack where they differ from AWS; writes docs/emulators.md"
 	@echo "make package  build wheel and sdist, and use the wheel with each extra in environments of its own"
 	@echo "make compatibility  test the lowest and newest versions of dependencies with each Python that is here"
+	@echo "make survey CORPUS=DIR  survey the public templates; writes docs/evidence.md"
 	@echo "make clean   remove all that the other targets made"
 
 # A candidate is tried, not only looked up: a pyenv shim is found and fails, and Debian's python3
@@ -116,6 +118,14 @@ package: $(RELEASE_INSTALLED)
 
 compatibility: $(RELEASE_INSTALLED)
 	@$(RELEASE)/bin/python -m release compatibility
+
+# The numbers of docs/evidence.md, over the templates that `python -m evidence lay` laid down in CORPUS.
+survey: $(INSTALLED)
+	@test -d "$(CORPUS)" || { echo "CORPUS=FOLDER: where the templates are; docs/evidence.md says how they come there" >&2; exit 2; }
+	@rm -rf $(SURVEYED)
+	$(BIN)/storagefirst survey "$(CORPUS)" --report $(SURVEYED)
+	$(BIN)/storagefirst audit "$(CORPUS)" --no-witness --format json --output $(SURVEYED)/audit.json
+	$(BIN)/python -m evidence take "$(CORPUS)" $(SURVEYED)
 
 clean:
 	rm -rf $(ENVIRONMENT) $(LOCAL) $(DOCS) $(RELEASE) docs/_build .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*

@@ -119,25 +119,37 @@ def explored(path: Path, name: str, budget_seconds: float, report: Path | None) 
         stands_up = True
         result = explore(path, settings, prepared=prepared)
     except StorageFirstError as error:
-        found = _audited(path, budget_seconds)
+        found = _audited(path, name, budget_seconds, report)
         return _nothing(str(error), stands_up=stands_up, findings=found)
     except Exception as error:
         return _nothing(f"internal error: {type(error).__name__}: {error}", stands_up=stands_up)
     notes = [f"parameter {name} has no value: '{text}' is used" for name, text in invented.items()]
-    result = replace(result, template=name, notes=(*notes, *result.notes))
+    properties = tuple(
+        replace(one, witness={**one.witness, "parameters": invented})
+        if one.witness is not None and invented
+        else one
+        for one in result.properties
+    )
+    result = replace(result, template=name, notes=(*notes, *result.notes), properties=properties)
     replays = write_replays(result, report / "replays") if report is not None else {}
     outcome = Outcome(result=result, replays=replays)
     stack = stack_as_json(name, outcome, (), report or Path.cwd())
-    return {"stands_up": True, **stack, "findings": _audited(path, budget_seconds)}
+    return {"stands_up": True, **stack, "findings": _audited(path, name, budget_seconds, report)}
 
 
-def _audited(path: Path, budget_seconds: float) -> list[Finding]:
+def _audited(path: Path, name: str, budget_seconds: float, report: Path | None) -> list[Finding]:
     """The findings of a template; none where it can't be read, which is said elsewhere."""
     from pytest_storagefirst.audit.run import audit_file, with_witness
+    from pytest_storagefirst.explore.outcome import slug_of, write_replay
 
     seconds = max(budget_seconds, AUDIT_SECONDS)
     audited = audit_file(path, path.name, Settings(), witnesses=True, budget_seconds=seconds)
-    return [with_witness(told, path.name) for told in audited.told]
+    found = [with_witness(told, path.name) for told in audited.told]
+    for number, one in enumerate(found, start=1):
+        if report is not None and one["witness"]:
+            file = f"{slug_of(name)}-{one['rule']}-{one['resource']}-{number}.json"
+            write_replay(report / "replays" / file, one["witness"])
+    return found
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ TESTS = (
     "tests/plugin/test_hypothesis.py",
 )
 # What these need beside the package; the rest of dev stays out, as it would raise versions.
-BESIDE = ("aws-lambda-powertools", "httpx", "requests", "pytest-xdist", "locust")
+BESIDE = ("aws-lambda-powertools", "httpx", "requests", "pytest-xdist", "locust>=2.40")
 
 
 def check(folder: Path) -> None:

@@ -21,7 +21,7 @@ FLOORS = (
     ("ledger",),
     ("report.narrative", "report.folding"),
     ("audit.rule", "audit.catalogue"),
-    ("settings", "settings_file", "settings_reader", "scripts"),
+    ("settings", "settings_file", "settings_reader", "scripts", "cloud_assembly"),
     ("faults",),
     ("stack",),
     ("target",),

@@ -14,11 +14,13 @@ from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.ledger.accounting import Account, balance
 from pytest_storagefirst.ledger.circuit import OPEN
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
+from pytest_storagefirst.target.effects import BEFORE
 from pytest_storagefirst.target.observe import Observer, Sample
 from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
-SENDS = ("bad-messages", "dead-letters", "delivered")  # settings whose values are messages
+BAD = "bad-messages"
+SENDS = (BAD, "dead-letters", "delivered")  # settings whose values are messages
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
 SETTLE_S = 3.0  # beyond what the observer waits for
@@ -60,13 +62,13 @@ class Canaries:
     # --- what the engine asks -----------------------------------------------------------------
 
     def before(self) -> bool:
-        return self._steady("before", self._state.within_s)
+        return self._steady(BEFORE, self._state.within_s)
 
     def made(self, change: Change) -> None:
         """Messages that a fault has sent are the drill's own."""
         if change.setting in SENDS:
             self.others |= set(change.value)
-        if change.setting == "bad-messages":
+        if change.setting == BAD:
             self.bad |= set(change.value)
             self.sent_through |= dict.fromkeys(change.value, change.place)
 
@@ -244,4 +246,5 @@ class Canaries:
             but = " but the bad messages" if self._is_in_vain() else ""
             return f"all{but} is processed or set aside {self.recovered_after_s:g} s after the undo"
         waiting = len(self._waiting())
-        return f"{waiting} messages are still missing {time.time() - began:.0f} s after the undo"
+        are = "message is" if waiting == 1 else "messages are"
+        return f"{waiting} {are} still missing {time.time() - began:.0f} s after the undo"

@@ -6,16 +6,17 @@ import secrets
 from datetime import UTC, datetime
 
 from pytest_storagefirst.chaos import lock
+from pytest_storagefirst.chaos.breakage import Breakage
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.copies import check_copies, copies_of
 from pytest_storagefirst.chaos.drill import Drill
-from pytest_storagefirst.chaos.driving import Drilling, Driven, Outcome, Watcher
 from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
 from pytest_storagefirst.chaos.journal import (
     ENDING,
     FOLDER,
     Journal,
 )
+from pytest_storagefirst.chaos.outcome import Drilling, Outcome, Watcher
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.chaos.undo import told_error
 from pytest_storagefirst.errors import StorageFirstError
@@ -31,7 +32,7 @@ def run(drill: Drill, how: Drilling) -> Outcome:
     Raises DrillError, JournalError or TargetError before anything is changed. After that it raises
     nothing but what ends the process itself: what went wrong is in the outcome.
     """
-    with Interruptions() as interruptions:
+    with Interruptions(how.say) as interruptions:
         return _run(drill, how, interruptions)
 
 
@@ -51,26 +52,26 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     outcome.journal = path
     mine = lock.signature(drill, name, target, path, how.copies)
     journal = Journal.begun(path, mine, copies)
-    driven = Driven(drill, how, aim, journal, outcome, interruptions, watcher)
+    breakage = Breakage(drill, how, aim, journal, outcome, interruptions, watcher)
     try:
-        driven.take_lock(mine)
-        driven.drive()
+        breakage.take_lock(mine)
+        breakage.drive()
     except Stopped as stopped:
         outcome.stopped = str(stopped)
         outcome.problems.append(f"it was ended early: {stopped}")
         how.say(f"{stopped}: undoing what was done")
     except Exception as error:
         if isinstance(error, StorageFirstError) and not outcome.changes:
-            driven.end()
+            breakage.end()
             raise
         outcome.problems.append(told_error(error))
         how.say(f"{told_error(error)}: undoing what was done")
     except BaseException:
-        driven.end()
+        breakage.end()
         raise
-    driven.mend()
-    driven.judge()
-    driven.end()
+    breakage.mend()
+    breakage.judge()
+    breakage.end()
     return outcome
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_storagefirst.chaos.breaking import KINDS
-from pytest_storagefirst.chaos.canaries import Canaries
-from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.canaries import BAD, SENDS, Canaries
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
@@ -47,6 +47,9 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
             )
         for name in outcome.drill.expected.properties:
             verdict, why = _PROPERTIES.get(name, _not_here)(account, canaries, outcome)
+            settings = _OF_EACH_PLACE.get(name)
+            others = outcome.not_tried(*settings) if settings else ()
+            why += f"; not tried: {'; '.join(others)}" if others else ""
             properties.append({"name": name, "verdict": verdict, "why": why})
     against = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == VIOLATED]
     if canaries.steady_after is False and outcome.is_undone:
@@ -100,6 +103,8 @@ def _isolated(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
         return UNKNOWN, "no bad message was sent"
     entries = sorted({canaries.sent_through.get(one, "") for one in canaries.bad})
     judged = [_set_aside(entry, canaries, outcome) for entry in entries]
+    if outcome.not_tried(BAD):
+        judged.append((UNKNOWN, "not every entry leads to where bad messages are set aside"))
     verdict = next((one for one in (VIOLATED, UNKNOWN) if one in dict(judged)), OK)
     return verdict, "; ".join(dict.fromkeys(why for one, why in judged if one == verdict))
 
@@ -136,6 +141,27 @@ _PROPERTIES: dict[str, Callable[[Account, Canaries, Outcome], Judged]] = {
     "drains": _drains,
     "poison-isolated": _isolated,
 }
+# What holds of one queue says nothing of another; the settings that try a queue each.
+_OF_EACH_PLACE = {"poison-isolated": (BAD,), "no-duplicate-effects": SENDS[1:]}
+
+
+def left_behind(outcome: Outcome, canaries: Canaries | None) -> list[str]:
+    """The bad messages that the drill has sent and neither deleted nor seen processed: a line for
+    each place that they are in.
+    """
+    sent = {one for change in outcome.changes if change.setting == BAD for one in change.value}
+    left = sent - set(outcome.taken_away)
+    held = canaries.held if canaries is not None else {}
+    if canaries is not None:
+        left -= set(canaries.effects)
+        left = left & set(held) if canaries.is_quiet else left
+    for_good = set(canaries.given_for_good) if canaries is not None else set()
+    places: dict[str, set[str]] = {}
+    for one in left:
+        where = held.get(one, "the stack, where is not known")
+        end = ": it has no dead-letter queue, and keeps them until its retention ends"
+        places.setdefault(where + (end if one in for_good else ""), set()).add(one)
+    return [f"{_some(frozenset(those))} in {place}" for place, those in sorted(places.items())]
 
 
 def _phases(outcome: Outcome, canaries: Canaries | None) -> Iterator[dict[str, Any]]:
@@ -224,6 +250,8 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
         "changes": [vars(one) for one in outcome.changes],
         "undone": [vars(one) for one in outcome.undone],
         "taken_away": outcome.taken_away,
+        "left_behind": left_behind(outcome, canaries),
+        "not_tried": list(outcome.not_tried()),
         "shown": outcome.shown,
         "recovered_after_s": canaries.recovered_after_s if canaries else None,
         "circuit": {

@@ -23,6 +23,7 @@ from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.identities import TOKEN
 from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
+from pytest_storagefirst.simulation.sender import REFUSED
 from pytest_storagefirst.simulation.unfollowed import NOT_SIMULATED
 from pytest_storagefirst.stack.states_language import read_paths
 
@@ -180,7 +181,8 @@ class _Guesses:
                     break
         if problem:
             played = _played(self._judge, self._entry, body)
-            raise refusal(self._judge.deployed, self._entry, problem, body, played)
+            if not _refused_behind_a_yes(played):
+                raise refusal(self._judge.deployed, self._entry, problem, body, played)
         refuse_alike(self._entry, body)
         return replace(self._entry, body=body)
 
@@ -260,6 +262,8 @@ def _why_refused(judge: Judge, played: Played, *, guessed: bool = True) -> str:
     for event in history:
         if event.kind in ("rejected", "indeterminate"):
             return f"the front door answered {event.detail}"
+    if guessed and (refused := _refused_behind_a_yes(played)):
+        return refused
     kinds = {event.kind for event in history}
     nobody = "delivered" not in kinds and not played.observation.effects
     if nobody and (left_out := why_left_out(judge.deployed, history, guessed=guessed)):
@@ -281,6 +285,16 @@ def _why_refused(judge: Judge, played: Played, *, guessed: bool = True) -> str:
     if last.detail == "Runtime.ExitError":
         return f"{last.where} left with sys.exit(), which ends the environment and fails the batch"
     return f"{last.where} failed: {last.detail}"
+
+
+def _refused_behind_a_yes(played: Played) -> str:
+    """What the storage said of a message whose sender was told yes; "" when it took it.
+
+    That loss is real, but of a guess the first to blame is the guess: one that is taken, if there
+    is one, shows what happens to messages as they come.
+    """
+    notes = (event.detail for event in played.observation.history if event.kind == "noted")
+    return next((note for note in notes if REFUSED in note), "")
 
 
 def _import_failure(code: Code, error: BaseException | None) -> HandlerError:

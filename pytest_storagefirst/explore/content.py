@@ -22,8 +22,8 @@ def judge_content(judge: Judge, entry: Entry) -> tuple[Judged, dict[str, str]] |
     None when there is nothing to compare: fields that are not found again even when they are plain
     are none of the stack's promises.
     """
-    plain = workload.with_text(entry.body, workload.PLAIN)
-    awkward = workload.with_text(entry.body, workload.AWKWARD)
+    plain = workload.with_text(entry.body, workload.PLAIN, entry.kind)
+    awkward = workload.with_text(entry.body, workload.AWKWARD, entry.kind)
     if plain is None or awkward is None:
         return None
     before = judge.play(Schedule((Send("m1", entry.name, plain.body),)))

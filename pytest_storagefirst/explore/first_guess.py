@@ -32,7 +32,40 @@ def first_guess(entry: Entry) -> Any:
             body = {**body, **wanted} if _takes_more(json.loads(schema)) else wanted
     wants = [tuple(path.split(".")) for path in _mapped(entry.route)]
     extended = workload.extended(body, wants) if isinstance(body, dict) else None
-    return _with_id(body if extended is None else extended)
+    guess = body if extended is None else extended
+    for path, fields in _lists(entry.route):
+        guess = _with_list(guess, path, fields)
+    return _with_id(guess)
+
+
+def _lists(route: Route) -> Iterator[tuple[str, list[str]]]:
+    """The lists that a mapping template goes through, and the fields of an element that it reads.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+    """
+    for template in route.integration.request_templates.values():
+        roots = "|".join(map(re.escape, _INTO_ROOT.findall(template))) or "(?!)"
+        through = re.compile(
+            r"#foreach\(\s*\$\{?(\w+)\}?\s+in\s+"
+            r"(?:\$input\.path\(\s*['\"]\$\.([\w.]+)['\"]\s*\)|"
+            rf"\$\{{?(?:{roots})\.([\w.]+))"
+        )
+        for element, asked, below in through.findall(template):
+            # In Velocity a name may hold hyphens: $elem.partition-key.
+            fields = re.findall(rf"\$\{{?{element}\.([A-Za-z_][\w-]*)(?![\w(-])", template)
+            yield asked or below, list(dict.fromkeys(fields))
+
+
+def _with_list(body: Any, path: str, fields: list[str]) -> Any:
+    """The body with one element in this list, which an empty one is no sample of."""
+    *outer, last = path.split(".")
+    holder = body
+    for name in outer:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(holder, dict) or holder.get(last, []) not in ([], "text", UNIQUE):
+        return body
+    holder[last] = [workload.extended({}, [(name,) for name in fields]) or "text"]
+    return body
 
 
 def _with_id(body: Any) -> Any:

@@ -41,9 +41,10 @@ def refusal(
     reasons = [problem]
     reasons += _of_the_model(entry, body)
     reasons += _of_filters(deployed, played, body)
-    if any(event.kind == "failed" for event in played.observation.history):
+    by_a_handler = any(event.kind == "failed" for event in played.observation.history)
+    if by_a_handler:
         reasons += _of_the_handler(wanted, played)
-        reasons += _of_the_way(deployed, entry, body)
+        reasons += _of_the_way(deployed, entry, body, played)
     return EntryError(
         "the stack refuses this message even without faults, so nothing can be learnt from it",
         where=entry.name,
@@ -51,8 +52,16 @@ def refusal(
         expected="a body that the stack processes",
         remedy="write it in storagefirst.toml, with {unique} where a message's own id goes:\n"
         f'            [[entry]]\n            {entry.kind} = "{entry.name}"\n'
-        f"            body = {_proposal(deployed, entry, body, wanted)}",
+        f"            body = {_proposal(deployed, entry, body, wanted)}"
+        f"{_beside(entry) if by_a_handler else ''}",
     )
+
+
+def _beside(entry: Entry) -> str:
+    """What a message of a queue or topic may have beside its body, if that is what is asked for."""
+    if entry.kind not in ("queue", "topic") or entry.attributes:
+        return ""
+    return '\n            and, if the function asks for them, attributes = { name = "value" }'
 
 
 def _of_the_model(entry: Entry, body: Any) -> Iterator[str]:
@@ -91,7 +100,7 @@ def _of_the_handler(wanted: Sequence[Path], played: Played) -> Iterator[str]:
         yield f"it printed “{said[:MOST_CHARACTERS]}”"
 
 
-def _of_the_way(deployed: Deployed, entry: Entry, body: Any) -> Iterator[str]:
+def _of_the_way(deployed: Deployed, entry: Entry, body: Any, played: Played) -> Iterator[str]:
     """What stands round the body when it comes to the code."""
     if entry.kind == "bus" and isinstance(body, dict):
         lacking = [name for name in ("source", "detail") if name not in body]
@@ -100,6 +109,7 @@ def _of_the_way(deployed: Deployed, entry: Entry, body: Any) -> Iterator[str]:
                 f"the body has no `{lacking[0]}`, so all of it became the event's detail "
                 "(an event of your own has source, detail-type and detail)"
             )
+    stored = {event.where for event in played.observation.history if event.kind == "stored"}
     topics = {edge.source for edge in deployed.topology.edges}
     for topic in deployed.topology.topics:
         if topic.arn not in topics:
@@ -107,7 +117,7 @@ def _of_the_way(deployed: Deployed, entry: Entry, body: Any) -> Iterator[str]:
         for subscription in _subscriptions(deployed, topic.arn):
             name = deployed.topology.logical_ids.get(topic.arn, topic.logical_id)
             queue = deployed.queue_by_arn(subscription.endpoint)
-            if queue is None:
+            if queue is None or queue.logical_id not in stored:
                 continue
             raw = str(subscription.attributes.get("RawMessageDelivery", "")).lower() == "true"
             yield f"{queue.logical_id} gets from {name} " + (

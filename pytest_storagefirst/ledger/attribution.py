@@ -205,11 +205,13 @@ class _Found:
     def _share_out(self, slot_id: str, owners: list[str], count: int) -> None:
         """Effects that do not say whose they are: to those first that show other signs of one."""
 
-        def signs(message: str) -> tuple[bool, bool, bool, str]:
+        def signs(message: str) -> tuple[bool, bool, bool, bool, bool, str]:
             counts, need = self._counts[message], self._need[message]
             behind = any(counts[slot] < need[slot] for slot in need if slot != slot_id)
             settled = message in self.history.settled_by_acknowledgement
-            return (behind, message in self.held, not settled, message)
+            refused = message in self.history.rejected
+            in_doubt = message not in self.history.acknowledged
+            return (refused, behind, message in self.held, not settled, in_doubt, message)
 
         for message in sorted(owners, key=signs):
             given = min(count, self._need[message][slot_id])

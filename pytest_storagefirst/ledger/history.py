@@ -127,11 +127,27 @@ class History:
         All that can be said of a message whose handler leaves no effect. A filtered message is
         deleted without an invocation (AWS: Lambda developer guide, invocation-eventfiltering). One
         that no subscription of a topic lets through is lost, as one that no rule matches.
-        Where a policy forbade a call that was made for it, a success says nothing.
+        Where a policy forbade a call that was made for it, a success says nothing. A handler that
+        deletes its message itself says so by that, whatever becomes of the invocation.
         """
         succeeded = self.ids("succeeded") - self.ids("denied")
         done = self.ids("deleted") | self.ids("passed")
-        return (succeeded & done) | (self.ids("filtered") - self.ids("dropped"))
+        by_itself = self._deleted_at_work - self.ids("denied")
+        return (succeeded & done) | by_itself | (self.ids("filtered") - self.ids("dropped"))
+
+    @cached_property
+    def _deleted_at_work(self) -> frozenset[str]:
+        """Those that were deleted while a handler had them."""
+        at_work: set[str] = set()
+        found: set[str] = set()
+        for event in self.events:
+            if event.kind == "delivered":
+                at_work.update(event.messages)
+            elif event.kind in ("succeeded", "failed"):
+                at_work.difference_update(event.messages)
+            elif event.kind == "deleted":
+                found.update(at_work.intersection(event.messages))
+        return frozenset(found)
 
     @property
     def healed_at(self) -> int | None:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 MOST_KEPT = 1024  # calls of a stack's front doors
 ANSWER_MS = 8  # from the request until the sender has its answer
 
+# Behind a reply that says yes, to a request without any fault: it, or the entry that it holds.
+REFUSED = " refused "
+_ERROR_CODE = re.compile(r'"__type":\s*"(?:[^"#]*#)?([\w.]+)"|<Code>([\w.]+)</Code>')
 _REQUEST_FAULTS = frozenset({"storage-refused", "gateway-throttled", "sender-resends"})
 
 
@@ -181,9 +184,22 @@ class Sender:
             self._leaves(call)
         said_yes = acknowledged(route, reply, backend_body)
         if said_yes and (why := refused_entry(route, backend_body)):
-            told = f"{call.service} refused the entry ({why}), and the reply does not say so"
+            told = f"{call.service}{REFUSED}the entry ({why}), and the reply does not say so"
+            simulation.record("noted", self.sending, entry.name, told)
+        if said_yes and not refused and (why := self._refusal(backend)):
+            told = f"{call.service}{REFUSED}it ({why}), and the reply does not say so"
             simulation.record("noted", self.sending, entry.name, told)
         return reply, said_yes
+
+    def _refusal(self, backend: HttpReply | BackendFailure) -> str:
+        """The status and error code of a storage that would not take it; "" where it took it, or a
+        policy forbade it, which is told already."""
+        if not isinstance(backend, HttpReply) or backend.status < 400:
+            return ""
+        if self._simulation.history[-1].kind == "denied":
+            return ""
+        code = _ERROR_CODE.search(backend.body)
+        return f"{backend.status} {code[1] or code[2]}" if code else str(backend.status)
 
     def _leaves(self, call: BackendCall) -> None:
         """What the front door gives to a service that the final read doesn't see is an effect."""

@@ -5,6 +5,7 @@ Types that play no part are not checked: there are more than a thousand, and new
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ _OF_SAM = tuple(
         "StateMachine",
     )
 )
-_KNOWN = (*PLAYS_A_PART, *_OF_SAM)
+_KNOWN = (*(name for name in PLAYS_A_PART if name.startswith("AWS::")), *_OF_SAM)
 _SERVICES = frozenset(name.split("::")[1] for name in _KNOWN)
 _SHORT = 4  # letters; in a word that is not longer, two of another kind make another word
 
@@ -68,7 +69,9 @@ def meant_by(resource_type: str) -> str:
 
 
 def _near(one: str, other: str) -> bool:
-    """Whether a slip or two of the keys lie between two words."""
+    """Whether a slip or two of the keys lie between two words. EventsV2 is no slip for Events."""
+    if re.sub(r"V\d+$", "", one) == other:
+        return False
     return _slips(one, other) <= (1 if min(len(one), len(other)) <= _SHORT else 2)
 
 

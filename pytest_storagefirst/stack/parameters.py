@@ -26,12 +26,14 @@ def parameter_values(
     notes: list[str],
     region: str,
     account: str,
+    readers: str,
     sources: Mapping[str, str] = _NOWHERE,
 ) -> dict[str, Any]:
     """Each declared parameter's value.
 
     A parameter of an SSM type takes a given value as it is; without one a value is invented from
-    its default's name, and noted. Raises `TemplateError` for an unknown name, a missing value, and
+    its default's name, and noted where it matters: where `readers`, the text of what may read
+    parameters, has its name. Raises `TemplateError` for an unknown name, a missing value, and
     a value that the declaration doesn't allow.
     """
     if declared is None:
@@ -52,7 +54,8 @@ def parameter_values(
     for name, declaration in declared.items():
         if not isinstance(declaration, dict):
             raise TemplateError(f"parameter {name} is no mapping", where=document.where(name))
-        values[name] = _value(document, name, declaration, given, notes, region, account)
+        heard = notes if name in readers else []
+        values[name] = _value(document, name, declaration, given, heard, region, account)
     return values
 
 

@@ -32,6 +32,7 @@ DEFAULT_STACK_NAME = "storagefirst"
 _STACK_ID = (
     "arn:aws:cloudformation:{region}:{account}:stack/{name}/5f0a1b2c-0000-4000-8000-000000000000"
 )
+_PARAMETER_SECTIONS = ("Parameters", "Rules")
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,12 @@ def _load(
     path = document.path
     body = _checked_shape(document)
     notes: list[str] = []
+    # Rules check parameters and no more; the CDK's is the only reader of its BootstrapVersion.
+    readers = str({name: part for name, part in body.items() if name not in _PARAMETER_SECTIONS})
+    declared = body.get("Parameters")
     resolver = Resolver(
         parameters=parameter_values(
-            document, body.get("Parameters"), parameters, notes, region, account, sources
+            document, declared, parameters, notes, region, account, readers, sources
         ),
         mappings={},
         conditions={},

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from pytest_storagefirst.chaos.breaking import KINDS, Aim
-from pytest_storagefirst.chaos.counterparts import counterpart, drill_of_replay
-from pytest_storagefirst.chaos.drill import Fault, drill_names, find_drill
+from pytest_storagefirst.chaos.counterparts import counterpart, drill_of_replay, replay_of
+from pytest_storagefirst.chaos.drill import Drill, Fault, drill_names, find_drill
+from pytest_storagefirst.chaos.front_door import FrontDoor
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.errors import DrillError, ReplayError
 from pytest_storagefirst.faults.catalogue import KINDS as CATALOGUE
 from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.load.plan import Way
 from pytest_storagefirst.load.profiles import Action
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
@@ -55,6 +57,20 @@ def test_no_counterpart_and_why(text):
 
     assert isinstance(said, str)
     assert len(said) > 20
+
+
+@pytest.mark.parametrize("entry", ["queue", "topic", "bus", "stream", "bucket", "table"])
+def test_a_failed_drill_is_a_replay_file_whatever_its_way_in_is(shop, entry, tmp_path):
+    body = '{"id": "{unique}", "amount": 12}'
+    door = FrontDoor(shop, Way("In", "", body=body, service=entry, operation="put"))
+    drill = Drill("outage", "", faults=(Fault("mapping-disabled", for_s=9),))
+    document, left_out = replay_of(
+        drill, shop.topology(), (door,), tmp_path / "template.yaml", "no-message-loss"
+    )
+
+    sends = Schedule.from_json(document["schedule"]).workload
+    assert {(send.entry, json.dumps(send.body)) for send in sends} == {("In", body)}
+    assert left_out == ()
 
 
 def test_every_counterpart_is_a_fault_of_drills():

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from click.testing import CliRunner, Result
 
-from pytest_storagefirst.chaos import driving
+from pytest_storagefirst.chaos import breakage
 from pytest_storagefirst.chaos import guards as guarding
 from pytest_storagefirst.chaos.guards import Guards, live_name
 from pytest_storagefirst.chaos.lock import holder
@@ -271,7 +271,7 @@ def test_an_alarm_that_is_not_ok_blocks(state, shop, tmp_path):
 
 @pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
 def test_an_alarm_stops_a_drill_that_runs(state, shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(driving, "GUARD_EVERY_S", 0.0)
+    monkeypatch.setattr(breakage, "GUARD_EVERY_S", 0.0)
     alarm(shop, "OK")
     before = stage.configuration(shop)
     client = shop.session().client("cloudwatch")

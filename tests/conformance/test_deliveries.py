@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -566,6 +567,34 @@ def test_33_a_target_is_tried_for_24_hours_then_it_goes_to_the_dlq(
     ]
     last_ms = max(event.at_ms for event in events(played, "stored", arrives_in))
     assert 24 * HOUR_MS <= last_ms <= 48 * HOUR_MS
+
+
+@pytest.mark.parametrize(("action", "refusals"), [("DELETE", []), ("NONE", ["ConflictException"])])
+def test_33_a_name_is_free_again_when_its_schedule_has_come(stand_up, tmp_path, action, refusals):
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-delete.html"""
+    codes = []
+
+    def twice(event: Any, context: Any) -> None:
+        client = boto3.client("scheduler")
+        for _ in range(2):
+            try:
+                client.create_schedule(
+                    Name="reminder",
+                    ScheduleExpression="at(2020-01-02T00:00:00)",
+                    FlexibleTimeWindow={"Mode": "OFF"},
+                    Target={"Arn": arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"},
+                    ActionAfterCompletion=action,
+                )
+            except client.exceptions.ConflictException as error:
+                codes.append(error.response["Error"]["Code"])
+            time.sleep(1)
+
+    run = stand_up("queue", "In", SCHEDULED, worker=SCHEDULES, Worker=twice)
+    arn = _arn_of(tmp_path, "Queue")
+
+    run()
+
+    assert codes == refusals
 
 
 def _arn_of(folder: Path, logical_id: str) -> str:

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from evidence import page
+from evidence.by_hand import BY_HAND
 from pytest_storagefirst.cli import main
+from pytest_storagefirst.explore.replay import replay
+from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.survey import templates_in
 from tests.unit.report.outline import outline_of, words_of
 
@@ -109,6 +113,21 @@ def test_a_page_of_all_templates_with_what_replays_them(folder):
         assert f"--storagefirst-replay={one['witness']}" in words_of(page)
 
 
+def test_what_was_made_up_for_a_parameter_is_made_up_again_in_a_replay(folder):
+    into = folder / "report"
+
+    CliRunner().invoke(
+        main, ["survey", str(folder / "sound"), "--report", str(into), "--budget", "0"]
+    )
+
+    files = sorted((into / "replays").iterdir())
+    assert [file.name for file in files] == [
+        "template.yaml-no-dlq-Queue-1.json",
+        "template.yaml-poison-isolated.json",
+    ]
+    assert [replay(file, Settings()).verdict for file in files] == ["violated", "violated"]
+
+
 def test_a_report_that_cant_be_written_is_told(folder):
     (folder / "file").write_text("")
 
@@ -143,26 +162,19 @@ def test_the_public_templates():
 
 @pytest.mark.skipif("STORAGEFIRST_CORPUS" not in os.environ, reason="names no folder of templates")
 def test_what_the_audit_finds_in_the_public_templates_is_what_its_page_says():
-    """The table at the end of docs/audits.md."""
+    """docs/evidence.md, beside what people counted; a permission is missed by reading handlers."""
     folder = os.environ["STORAGEFIRST_CORPUS"]
+    rules = {rule for one in BY_HAND for rule in one.rules} - {"missing-permission"}
+    told = {rule: page.count(rule, page.read()["templates"])[:2] for rule in rules}
 
     done = CliRunner().invoke(main, ["audit", folder, "--no-witness", "--format", "json"])
 
     templates = json.loads(done.output)["templates"]
-    for rule, found, looked in (
-        ("default-response-200", 20, 21),
-        ("body-not-encoded", 4, 5),
-        ("no-batch-item-failures", 19, 25),
-        ("no-dlq", 14, 28),
-        ("visibility-timeout", 12, 25),
-        ("dlq-retention", 13, 15),
-        ("event-target-no-dlq", 13, 15),
-        ("stream-no-destination", 8, 9),
-        ("subscription-no-dlq", 4, 4),
-    ):
-        count = sum(one["rule"] == rule for each in templates for one in each["findings"])
-        assert (rule, count, sum(each["examined"][rule] for each in templates)) == (
-            rule,
-            found,
-            looked,
+    counted = {
+        rule: (
+            sum(one["rule"] == rule for each in templates for one in each["findings"]),
+            sum(each["examined"][rule] for each in templates),
         )
+        for rule in rules
+    }
+    assert counted == told

@@ -4,7 +4,7 @@ A time that a handler sets (`at(…)`) comes when it comes. What recurs would ne
 comes a few times more whenever all else is done, so that a function which looks for work by the
 clock finds it. Where a circuit breaker is watched, whose health checks and trials come by the
 clock, it comes at its rate while a fault lasts and while the circuit is not closed. Pages:
-schedule-types, configuring-schedule-dlq, eb-create-rule-schedule
+schedule-types, managing-schedule-delete, configuring-schedule-dlq, eb-create-rule-schedule
 (AWS_SEMANTICS.md, rule 33).
 """
 
@@ -48,6 +48,9 @@ def made(simulation: Simulation, schedule: Any) -> None:
         group = groups.get(schedule.group_name)
         if group is not None and group.schedules.get(schedule.name) is schedule:
             _deliver(simulation, place, schedule.arn, target, messages, PRINCIPAL)
+            # A one-time schedule is complete now, and its name free (managing-schedule-delete).
+            if schedule.action_after_completion == "DELETE":
+                del group.schedules[schedule.name]
 
     simulation.awaited_ms = max(simulation.awaited_ms, at_ms)
     simulation.scheduler.at(max(at_ms, simulation.now_ms), due)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -56,6 +57,7 @@ class Engine:
         self._making = making
         self._properties = properties
         self._standing: dict[str, Resource] = {}
+        self._own: set[str] = set()
         self.failure: TemplateError | None = None
 
     def create_from_cloudformation_json(
@@ -67,7 +69,7 @@ class Engine:
         **identity: Any,
     ) -> Resource:
         kind, logical_id = identity["ResourceType"], identity["LogicalId"]
-        making = self._making(logical_id, kind)
+        making = replace(self._making(logical_id, kind), own=self._own)
         try:
             resource = HANDLERS.get(kind, account.inert)(making, self._resolved(making))
         except TemplateError as error:
@@ -91,6 +93,8 @@ class Engine:
         else:
             resource.logical_resource_id = logical_id
             self._standing[logical_id] = resource
+            if kind in HANDLERS:
+                self._own.update(_names(resource))
             return resource
         raise self.failure
 
@@ -106,6 +110,14 @@ class Engine:
         )
         resolved: Mapping[str, Any] = resolver.resolve(self._properties[making.logical_id])
         return resolved
+
+
+def _names(resource: Resource) -> Iterator[str]:
+    """What others of the stack call a resource by."""
+    yield resource.physical_resource_id
+    for name, value in resource.attributes.items():
+        if name.endswith("Arn") and isinstance(value, str):
+            yield value
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,14 +42,20 @@ class Making:
     where: str
     client: Callable[[str], Any]
     external: frozenset[str] = frozenset()
+    own: Collection[str] = ()  # ids and ARNs of what this stack has made so far
 
     def name(self, longest: int = 255) -> str:
         """The physical name that CloudFormation would generate."""
         return generated_name(self.stack_name, self.logical_id, longest)
 
     def is_external(self, value: Any) -> bool:
-        """Whether a value stands for something that another stack holds, or that plays no part."""
-        return isinstance(value, str) and (value in self.external or "invented-" in value)
+        """Whether a value stands for something that another stack holds, or that plays no part.
+
+        A parameter whose value was invented may give a resource of this very stack its name.
+        """
+        if not isinstance(value, str) or value in self.own:
+            return False
+        return value in self.external or "invented-" in value
 
     def role_arn(self, role: Any) -> Any:
         """A role's ARN; a value that stands for another stack's role becomes one in form."""

@@ -10,7 +10,10 @@ import pytest
 from pytest_storagefirst.errors import EntryError, HandlerError
 from pytest_storagefirst.explore.bodies import describe_entries, notes_on, said
 from pytest_storagefirst.explore.first_guess import first_guess
+from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.telling_apart import all_alike
+from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import UNIQUE
 from pytest_storagefirst.stack.topology import Integration, Route
@@ -172,6 +175,73 @@ def test_a_body_may_lack_an_id_that_stands_beside_it(workshop):
         integration = Integration("AWS", request_templates=template)
         route = Route("Api", "a", "REST", "POST", path, "prod", integration)
         assert all_alike(Entry(route.name, None, "route", route), {"n": 1}) is alike
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        "#foreach($elem in $input.path('$.records'))",
+        "#set($root = $input.path('$')) #foreach( $elem in $root.records )",
+    ],
+)
+def test_a_list_that_is_gone_through_is_guessed_with_an_element(through):
+    template = through + '{"Data": "$elem.data", "Key": "${elem.partition-key}"} #end'
+    integration = Integration("AWS", request_templates={"application/json": template})
+    route = Route("Api", "a", "REST", "PUT", "/", "prod", integration)
+
+    assert first_guess(Entry(route.name, None, "route", route)) == {
+        "id": UNIQUE,
+        "records": [{"data": "text", "partition-key": UNIQUE}],
+    }
+
+
+FRONT_DOOR = """
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+  Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {}}}
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: api}}
+  Method:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !GetAtt Api.RootResourceId
+      HttpMethod: POST
+      AuthorizationType: NONE
+      MethodResponses: [{StatusCode: "200"}]
+      Integration:
+        Type: AWS
+        IntegrationHttpMethod: POST
+        Uri: !Sub arn:aws:apigateway:${AWS::Region}:dynamodb:action/PutItem
+        Credentials: !GetAtt Role.Arn
+        IntegrationResponses: [{StatusCode: "200"}]
+        RequestTemplates:
+          application/json: !Sub >-
+            {"TableName": "${Table}", "Item": {"id": {"S": "$context.requestId"},
+            "size": {"%s": "$input.path('$.size')"}}}
+  Stage:
+    Type: AWS::ApiGateway::Stage
+    Properties: {RestApiId: !Ref Api, StageName: prod, DeploymentId: !Ref Made}
+  Made: {Type: AWS::ApiGateway::Deployment, DependsOn: Method, Properties: {RestApiId: !Ref Api}}
+"""
+
+
+@pytest.mark.parametrize(("kind", "size"), [("S", "text"), ("N", 12), ("nothing", "text")])
+def test_a_guess_that_storage_refuses_behind_a_yes_gives_place_to_one_that_it_takes(
+    tmp_path, kind, size
+):
+    """What never suits is sent all the same: the front door loses it, whatever it is."""
+    template = tmp_path / "template.yaml"
+    template.write_text(FRONT_DOOR % kind, encoding="utf-8")
+    deployed = prepare(template, Settings(permissions=False)).deployed
+
+    (entry,) = describe_entries(Judge(deployed), deployed.entries)
+
+    assert entry.body == {"id": UNIQUE, "size": size}
 
 
 def test_a_guess_from_a_closed_model_holds_an_id(workshop):

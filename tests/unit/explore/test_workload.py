@@ -87,6 +87,23 @@ def test_a_text_has_bad_bodies_too():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("age", 12),
+        ("orderCount", 12),
+        ("TOTAL_AMOUNT", 12),
+        ("unit-price", 12),
+        ("message", "text"),
+        ("MessageBody", "text"),
+        ("account", "text"),
+        ("storageImage", "text"),
+    ],
+)
+def test_a_number_is_guessed_by_whole_words(name, value):
+    assert workload.extended({}, [(name,)]) == {name: value}
+
+
 def test_a_guess_is_extended_by_what_was_asked_for():
     wants = [("amount",), ("customer", "email"), ("orderId",), ("lines",)]
 
@@ -129,3 +146,15 @@ def test_alternatives_replace_one_guessed_text_each():
     assert {"id": UNIQUE, "when": "text", "size": {}} in found
     assert all(body["id"] == UNIQUE for body in found)
     assert list(workload.alternatives("text")) == []
+
+
+def test_of_an_event_the_detail_is_the_message():
+    event = {"source": "shop", "detail-type": "placed", "detail": {"id": UNIQUE, "name": "Ada"}}
+
+    bad = [body for _, body in workload.bad_bodies(event, "bus")]
+    marked = workload.with_text(event, "&", "bus")
+
+    assert {(body["source"], body["detail-type"]) for body in bad} == {("shop", "placed")}
+    assert {"id": UNIQUE} in [body["detail"] for body in bad]
+    assert marked.fields == {"name": "Ada&"}
+    assert marked.body == {**event, "detail": {"id": UNIQUE, "name": "Ada&"}}

@@ -212,6 +212,21 @@ def test_effects_without_a_name_are_shared_out_by_other_signs(world, story):
     assert take_account(again.observe(*pinged("1234", "t")), oracle, allowed={"m2": 2}).clean
 
 
+@pytest.mark.parametrize(("answer", "status"), [("rejected", "403"), ("indeterminate", "500")])
+def test_what_names_nobody_is_first_the_effect_of_those_who_were_told_yes(
+    world, story, answer, status
+):
+    _made, oracle = learnt(world, pinged)
+    told = story().tell("attempted", "m1").tell(answer, "m1", "POST /orders", status)
+    told.accept("m2 m3").fail("m2 m3")
+
+    account = take_account(told.observe(*pinged("12", "t")), oracle)
+
+    assert (account.lost, account.phantom) == (frozenset(), frozenset())
+    account = take_account(told.observe(*pinged("1", "t")), oracle)
+    assert account.lost == {"m3"}
+
+
 def test_with_no_other_sign_any_may_be_the_doubled_one(world, story):
     _made, oracle = learnt(world, pinged)
     assert take_account(run(story, *pinged("1234", "t")), oracle).duplicated == set(THREE)

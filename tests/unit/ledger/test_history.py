@@ -55,6 +55,12 @@ def test_settled_by_acknowledgement_needs_success_and_deletion(story):
     assert History(told.events).settled_by_acknowledgement == {"m1", "m4"}
 
 
+def test_a_handler_that_deletes_its_message_acknowledges_it(story):
+    told = story().deliver("m1 m2").tell("deleted", "m1", "Queue").tell("failed", "m1 m2")
+    told.tell("deleted", "m2", "Queue").deliver("m3")
+    assert History(told.events).settled_by_acknowledgement == {"m1"}
+
+
 @pytest.mark.parametrize(
     ("tell", "clause"),
     [

@@ -288,6 +288,63 @@ def test_nothing_is_in_a_queue_after_deployment(stand_up: StandUp) -> None:
         assert answer["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
+NOTIFIED_BY_CDK = """
+Resources:
+  Passes: {{Type: AWS::SQS::Queue}}
+  Inbox: {{Type: AWS::S3::Bucket}}
+  Notifications:
+    Type: Custom::S3BucketNotifications
+    Properties:
+      ServiceToken: !ImportValue the-cdk-function
+      BucketName: {bucket}
+      Managed: true
+      NotificationConfiguration:
+        QueueConfigurations:
+          - Events: ["s3:ObjectCreated:*"]
+            Filter: {{Key: {{FilterRules: [{{Name: prefix, Value: in/}}]}}}}
+            QueueArn: !GetAtt Passes.Arn
+"""
+
+
+def test_the_cdk_notifies_by_a_custom_resource(stand_up: StandUp) -> None:
+    topology = stand_up(NOTIFIED_BY_CDK.format(bucket="!Ref Inbox"))
+    (bucket,) = topology.buckets
+    (notified,) = [edge for edge in topology.edges if edge.source == bucket.arn]
+    assert topology.logical_ids[notified.target] == "Passes"
+    assert topology.inert == ()
+
+
+def test_anothers_bucket_is_not_here_to_be_told(stand_up: StandUp) -> None:
+    topology = stand_up(NOTIFIED_BY_CDK.format(bucket="!ImportValue their-bucket"))
+    assert topology.edges == ()
+
+
+def test_a_name_that_was_invented_makes_nobody_anothers(stand_up: StandUp) -> None:
+    """`storagefirst survey` makes up what a parameter lacks, often the name of a resource."""
+    text = """
+    Resources:
+      Q: {Type: AWS::SQS::Queue, Properties: {QueueName: invented-queuename}}
+      T: {Type: AWS::SNS::Topic, Properties: {TopicName: invented-topicname}}
+      Theirs:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: {EventSourceArn: !ImportValue TheirQueueArn, FunctionName: !Ref F}
+      Ours:
+        Type: AWS::Lambda::EventSourceMapping
+        Properties: {EventSourceArn: !GetAtt Q.Arn, FunctionName: !Ref F}
+      S:
+        Type: AWS::SNS::Subscription
+        Properties: {TopicArn: !Ref T, Protocol: sqs, Endpoint: !GetAtt Q.Arn}
+      F:
+        Type: AWS::Lambda::Function
+        Properties:
+          {Role: "arn:aws:iam::123456789012:role/r", Handler: a.b, Runtime: python3.13, Code: {ZipFile: ""}}
+    """
+    topology = stand_up(text)
+
+    assert [mapping.logical_id for mapping in topology.mappings] == ["Ours"]
+    assert any(edge.target.endswith(":invented-queuename") for edge in topology.edges)
+
+
 def test_a_dead_letter_queue_of_another_stack_is_stood_in_for(stand_up: StandUp) -> None:
     text = """
     Resources:

@@ -117,7 +117,8 @@ def test_a_type_that_is_nearly_one_is_told(
 NEAR = """
 AWS::ApiGateway::ApiKey AWS::ApiGateway::DomainName AWS::ApiGatewayV2::Model
 AWS::ApiGatewayV2::DomainName AWS::Cassandra::Table AWS::Connect::Queue AWS::Glue::Table
-AWS::Events::Archive AWS::Events::EventBusPolicy AWS::IAM::Group AWS::IAM::GroupPolicy
+AWS::Events::Archive AWS::Events::EventBusPolicy AWS::EventsV2::EventBus AWS::IAM::Group
+AWS::IAM::GroupPolicy
 AWS::IAM::User AWS::IAM::UserPolicy AWS::IoT::Policy AWS::IoT::RoleAlias
 AWS::Kinesis::StreamConsumer AWS::KMS::ReplicaKey AWS::Lambda::Url AWS::Logs::LogStream
 AWS::Lambda::LayerVersionPermission AWS::S3::AccessPoint AWS::S3Express::BucketPolicy
@@ -166,7 +167,10 @@ def test_parameters(load: Callable[..., Template], refused: Callable[..., Templa
 
 
 def test_an_invented_parameter_is_noted(load: Callable[..., Template]) -> None:
-    text = "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}\n" + QUEUE
+    text = """
+    Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}
+    Resources: {Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "q-${P}"}}}
+    """
     assert load(text).notes == ("parameter P is /a in SSM: 'invented-a' is used",)
 
 
@@ -322,6 +326,7 @@ def test_cdk_assets_are_found_by_their_metadata(
     template = load(text, name="stack.template.json")
     assert template.code["F"].root == tmp_path / "asset.1f2e"
     assert template.inert == ("Meta (AWS::CDK::Metadata)",)
+    assert template.notes == ()  # what a rule alone reads decides nothing
 
 
 def test_inline_code_of_a_plain_function(load: Callable[..., Template]) -> None:

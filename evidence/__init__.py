@@ -1,0 +1,1 @@
+"""What `storagefirst survey` finds in sixty public templates, as a page of the documentation."""
