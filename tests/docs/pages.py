@@ -77,7 +77,7 @@ REASONS = {
 }
 
 # What a newcomer runs first prints what the page shows with the time that a newcomer's run takes.
-WITH_TIME = ("README.md", "docs/tutorial/first-verdict.md")
+WITH_TIME = ("docs/tutorial/first-verdict.md",)
 
 _COMMENTS = re.compile(r"(?:<!-- [a-z ]+: .+? -->\s*)+\Z")
 _COMMENT = re.compile(r"<!-- ([a-z ]+): (.+?) -->")
