@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, datetime
 
 from pytest_storagefirst.chaos import lock
@@ -19,7 +20,7 @@ from pytest_storagefirst.chaos.journal import (
 from pytest_storagefirst.chaos.outcome import Drilling, Outcome, Watcher
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.chaos.undo import told_error
-from pytest_storagefirst.errors import StorageFirstError
+from pytest_storagefirst.errors import DrillError, StorageFirstError
 
 
 def new_id() -> str:
@@ -33,7 +34,9 @@ def run(drill: Drill, how: Drilling) -> Outcome:
     nothing but what ends the process itself: what went wrong is in the outcome.
     """
     with Interruptions(how.say) as interruptions:
-        return _run(drill, how, interruptions)
+        outcome = _run(drill, how, interruptions)
+    outcome.times["ended"] = time.time()
+    return outcome
 
 
 def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
@@ -44,9 +47,9 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     make_plan(drill, aim)
     copies = copies_of(how.copies, target)
     check_copies(copies)
-    outcome = Outcome(name, drill)
+    outcome = Outcome(name, drill, times={"started": time.time()})
     watcher = how.watcher(name, interruptions) if how.watcher is not None else None
-    if watcher is not None and not _steady(watcher, outcome, interruptions):
+    if watcher is not None and not _steady(watcher, how, outcome, interruptions):
         return outcome
     path = how.folder / FOLDER / f"{name}{ENDING}"
     outcome.journal = path
@@ -75,13 +78,18 @@ def _run(drill: Drill, how: Drilling, interruptions: Interruptions) -> Outcome:
     return outcome
 
 
-def _steady(watcher: Watcher, outcome: Outcome, interruptions: Interruptions) -> bool:
+def _steady(
+    watcher: Watcher, how: Drilling, outcome: Outcome, interruptions: Interruptions
+) -> bool:
     """Whether the steady state is there before anything is changed; if not, why."""
     try:
         interruptions.check()
         if watcher.before():
+            how.guards.check_alarms(how.target)  # to look took a while
             return True
         outcome.problems.append("the steady state was not there before: nothing was broken")
+    except DrillError as error:
+        outcome.problems.append(f"{error.problem}: nothing was broken")
     except Stopped as stopped:
         outcome.problems.append(f"it was ended before anything was broken: {stopped}")
     except Exception as error:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.copies import copies_of
+from pytest_storagefirst.chaos.drill import drill_names
 from pytest_storagefirst.chaos.journal import (
     BEGIN,
     CHANGE,
@@ -36,6 +37,7 @@ from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive
 from pytest_storagefirst.chaos.undo import shown, told_error
 from pytest_storagefirst.errors import DrillError, JournalError, StorageFirstError
+from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.target.target import Target
 
 KEPT = ".damaged"  # added to the name of the file that is kept
@@ -82,7 +84,8 @@ def salvage(
     if holding is not None:
         refuse_if_alive(target, name, path)
     if is_here:
-        _refuse_whole(target, read_journal, path, f"storagefirst recover --target {target.name}")
+        remedy = f"storagefirst recover --target {target.name}"
+        _refuse_whole(target, read_journal, path, remedy, is_held=holding is not None)
     places = tuple(dict.fromkeys((*copies, *(holding or {}).get("copies", ()))))
     doubts = _unreadable_copies(target, path, name, places)
     found = _Readable()
@@ -95,14 +98,14 @@ def salvage(
         kept = _kept_beside(path)
         tell(f"  what is left of the journal is kept in {kept}")
         if not found.steps or found.unreadable:
-            lines = f"{found.unreadable} lines of the journal can't be read"
+            lines = f"{counted(found.unreadable, 'line')} of the journal can't be read"
             lines = lines if found.steps else "no line of the journal can be read"
-            doubts.append(f"{lines}: what they changed, and what stood there, is not known")
+            doubts.append(f"{lines}: what was changed there, from what, is not known{_hint(begin)}")
     else:
         theirs = holding or {}
         doubts.append(
             f"the journal is lost (it was {theirs.get('journal')}, on {theirs.get('host')}): what "
-            "the drill changed, and what stood there, is not known"
+            f"the drill changed, and what stood there, is not known{_hint(begin)}"
         )
     if begin is None:
         doubts += [
@@ -116,6 +119,12 @@ def salvage(
         # Who salvages what is closed already has a lock to let go: that is how a journal ends.
         _write(path, [begin, *(one for one in found.steps if one["step"] not in (BEGIN, CLOSED))])
     return doubts
+
+
+def _hint(begin: Mapping[str, Any] | None) -> str:
+    """Where to begin to look."""
+    name = str((begin or {}).get("drill", ""))
+    return f"; storagefirst drill {name} tells what it changes" if name in drill_names() else ""
 
 
 def _setting(step: Mapping[str, Any]) -> str:
@@ -137,9 +146,17 @@ def _holding(target: Target, name: str) -> Mapping[str, Any] | None:
 
 
 def _refuse_whole(
-    target: Target, read: Callable[[Path], Story | None], path: Path, remedy: str
+    target: Target,
+    read: Callable[[Path], Story | None],
+    path: Path,
+    remedy: str,
+    *,
+    is_held: bool,
 ) -> None:
-    """Raises JournalError where there is nothing to salvage; that of another version is whole."""
+    """Raises JournalError where there is nothing to salvage; that of another version is whole.
+
+    One that is closed is of use where the drill still holds the lock: `is_held`.
+    """
     try:
         story = read(path)
     except JournalError as error:
@@ -150,7 +167,7 @@ def _refuse_whole(
         return
     if not story.is_of(target.account, target.region, target.stack_name):
         raise JournalError("the journal is of a drill on another stack", where=str(path))
-    if not story.is_closed:
+    if not (story.is_closed and is_held):
         raise JournalError(
             "the journal is whole: there is nothing to salvage", where=str(path), remedy=remedy
         )
@@ -170,7 +187,7 @@ def _unreadable_copies(target: Target, path: Path, name: str, places: tuple[str,
             continue
         away = f"move {path} away, then " if path.is_file() else ""
         remedy = f"{away}storagefirst recover --target {target.name} --journal {copy.where}"
-        _refuse_whole(target, partial(told, content), path, remedy)
+        _refuse_whole(target, partial(told, content), path, remedy, is_held=True)
         doubts.append(f"the copy {copy.where} is damaged, too")
     return doubts
 

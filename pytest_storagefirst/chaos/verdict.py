@@ -67,10 +67,11 @@ def _no_loss(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
         return VIOLATED, f"rejected and processed all the same: {_some(account.phantom)}"
     if not account.lost:
         return OK, f"{len(account.acknowledged)} accepted, none lost"
-    if not canaries.is_quiet:
-        why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
-        return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
-    return VIOLATED, f"{len(account.lost)} lost: {_some(account.lost)}"
+    lost = account.lost & canaries.given_up
+    if lost:
+        return VIOLATED, f"{len(lost)} lost: {_some(lost)}"
+    why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
+    return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
 
 
 def _no_duplicates(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
@@ -116,7 +117,7 @@ def _set_aside(entry: str, canaries: Canaries, outcome: Outcome) -> Judged:
     through = f"{entry}: " if entry else ""
     if not left:
         return OK, f"{through}{len(sent)} bad messages were set aside"
-    if canaries.is_quiet and not left & set(canaries.held):
+    if left <= canaries.given_up and not left & set(canaries.held):
         return VIOLATED, f"{through}bad messages are nowhere, without a trace: {_some(left)}"
     patience, why = canaries.patience, f"{through}bad messages are still being tried"
     endless = {one: place for one, place in canaries.given_for_good.items() if one in left}
@@ -203,7 +204,8 @@ def _some(messages: frozenset[str]) -> str:
 def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[str, Any]:
     """The report document, of the same form as a load run's."""
     verdict, why, properties = conclude(outcome, canaries)
-    began = outcome.times.get("began")
+    started = outcome.times.get("started")
+    seconds = outcome.times.get("ended", 0.0) - started if started else 0.0
     account = canaries.account(outcome.changes) if canaries is not None else Account()
     return {
         "version": 1,
@@ -213,9 +215,9 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
         "target": target.name,
         "stack": target.stack_name,
         "started": None
-        if began is None
-        else datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")[:-6] + "Z",
-        "seconds": round(outcome.times.get("undone", 0) - began, 1) if began else 0.0,
+        if started is None
+        else datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")[:-6] + "Z",
+        "seconds": round(max(0.0, seconds), 1),
         "verdict": verdict,
         "exit": EXITS[verdict],
         "why": why,

@@ -52,7 +52,7 @@ def ids_in_item(item: Mapping[str, Any], pattern: re.Pattern[str]) -> Mapping[st
     """
     if _remembers_a_run(item):
         return {}
-    return ids_in_text(json.dumps(item, default=_as_text), pattern)
+    return ids_in_text(json.dumps(item, default=as_text), pattern)
 
 
 def ids_in_text(text: str, pattern: re.Pattern[str]) -> Mapping[str, int]:
@@ -73,10 +73,10 @@ def _remembers_a_run(item: Mapping[str, Any]) -> bool:
     return status in ("INPROGRESS", "COMPLETED", "EXPIRED") and "N" in item.get("expiration", {})
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """What JSON has no word for: binary values, and sets of them."""
     if isinstance(value, (set, frozenset)):
-        return sorted(map(_as_text, value))
+        return sorted(map(as_text, value))
     raw = getattr(value, "value", value)
     return raw.decode("latin-1") if isinstance(raw, (bytes, bytearray)) else str(value)
 

@@ -52,7 +52,7 @@ def test_the_remedy_of_a_damaged_journal_lets_the_stack_go(command, shop, tmp_pa
     salvaged = command("recover", *at, "--salvage", path.stem)
 
     assert salvaged.exit_code == 4, salvaged.output
-    assert "not known: 1 lines of the journal can't be read" in salvaged.output
+    assert "not known: 1 line of the journal can't be read" in salvaged.output
     assert "FromWork: enabled put back to true" in salvaged.output
     assert "the stack's lock is let go" in salvaged.output
     assert stage.configuration(shop) == before
@@ -72,7 +72,8 @@ def test_a_change_that_cant_be_read_is_left_and_told(shop, tmp_path):
     damaged(path, 2)
 
     [told] = salvage(shop, tmp_path, path.stem)
-    assert "1 lines of the journal can't be read" in told
+    assert "1 line of the journal can't be read" in told
+    assert told.endswith("; storagefirst drill consumer-disabled tells what it changes")
     assert recover(shop, tmp_path).left == ()
     assert holder(shop) is None
     assert stage.configuration(shop) != before
@@ -177,6 +178,21 @@ def test_a_whole_journal_is_not_salvaged(shop, tmp_path):
         salvage(shop, tmp_path, path.stem)
     assert "storagefirst recover --target" in raised.value.line
     assert recover(shop, tmp_path).left == ()
+    with pytest.raises(JournalError, match="is whole"):
+        salvage(shop, tmp_path, path.stem)
+    assert not list(path.parent.glob("*.damaged"))
+
+
+def test_a_closed_journal_whose_lock_was_not_let_go_is_of_use(own_shop, tmp_path):
+    path = left_open(own_shop, tmp_path)
+    held: Any = holder(own_shop)
+    assert recover(own_shop, tmp_path).left == ()
+    lock.take(own_shop, held)
+    assert recover(own_shop, tmp_path).found == 0
+
+    assert salvage(own_shop, tmp_path, path.stem) == []
+    assert recover(own_shop, tmp_path).left == ()
+    assert holder(own_shop) is None
 
 
 def test_a_whole_copy_is_better_than_what_is_salvaged(shop, tmp_path, silent):
