@@ -644,6 +644,6 @@ def test_a_client_that_is_not_served_is_refused_and_told() -> None:
     """One that opens its connections by asyncio, as aiohttp does."""
     import asyncio
 
-    with Other(OK).at_work() as other, pytest.raises(OSError):
+    with Other(OK).at_work() as other, pytest.raises(socket.gaierror):
         asyncio.run(asyncio.open_connection("a.example", 443))
     assert other.simulation.told == [("a.example", 443)]
