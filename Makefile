@@ -21,13 +21,14 @@ LOCAL_TESTS := tests/target tests/load tests/chaos
 DEMO_REPORT := .storagefirst/demo
 SURVEYED := .storagefirst/survey
 
-.PHONY: help demo test lint docs bench emulators package compatibility survey clean
+.PHONY: help demo test lint docs tables bench emulators package compatibility survey clean
 
 help:
 	@echo "make demo    judge a sound stack and its broken twin"
 	@echo "make test    the whole suite with coverage (WORKERS=$(WORKERS), COVERAGE_MINIMUM=$(COVERAGE_MINIMUM))"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make docs    the documentation as web pages, in $(DOCS_BUILT)"
+	@echo "make tables  write what is generated from the code into the pages of docs/"
 	@echo "make bench   the figures of the benchmarks, one JSON line each (FIGURES=\"schedules idle\": these alone)"
 	@echo "make emulators  ask moto and ministack where they differ from AWS; writes docs/emulators.md"
 	@echo "make package  build wheel and sdist, and use the wheel with each extra in environments of its own"
@@ -90,6 +91,9 @@ $(DOCS_INSTALLED): pyproject.toml
 docs: $(DOCS_INSTALLED)
 	@$(DOCS)/bin/python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --quiet docs $(DOCS_BUILT)
 	@echo "$(DOCS_BUILT)/index.html"
+
+tables: $(INSTALLED)
+	@PYTHONPATH=docs/_ext $(BIN)/python -m generated
 
 # ministack pins botocore: it gets an environment of its own.
 $(LOCAL_INSTALLED): pyproject.toml | $(INSTALLED)

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_storagefirst.collect import note_expected
 from pytest_storagefirst.conclusion import conclude, show
-from pytest_storagefirst.failures import hide_our_frames, place_skip
+from pytest_storagefirst.failures import hide_our_frames, place_skip, shorten_captured
 from pytest_storagefirst.told_once import note_text, tell_once
 
 _WITHOUT_FAILURE = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -25,7 +25,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     if call.excinfo is not None:
         hide_our_frames(call.excinfo)
-    return note_text(item, call, place_skip(item, (yield)))
+    report = shorten_captured(item, place_skip(item, (yield)))
+    return note_text(item, call, report)
 
 
 @pytest.hookimpl(trylast=True)  # when xdist's workers have ended: interrupted ones still write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterable
@@ -183,7 +184,8 @@ def up(template: str | None, parameters: tuple[str, ...]) -> None:
     Exits with 5 when that can't be done.
     """
     from pytest_storagefirst.errors import StorageFirstError
-    from pytest_storagefirst.target import local, telling
+    from pytest_storagefirst.load import telling
+    from pytest_storagefirst.target import local
 
     given = dict(one.partition("=")[::2] for one in parameters)
     for one in parameters:
@@ -290,8 +292,10 @@ def drill(name: str | None, lists: bool, **asked: Any) -> None:
     if name is None:
         raise click.UsageError("name a drill; storagefirst drill --list names them all")
     from pytest_storagefirst.chaos import command
+    from pytest_storagefirst.chaos.interruptions import ignore_signals
 
     try:
+        atexit.register(ignore_signals)
         sys.exit(command.drill(command.Asked(name=name, **asked), Path.cwd(), click.echo))
     except StorageFirstError as error:
         _fail(f"storagefirst drill: {error.line}", SET_UP)
@@ -309,17 +313,29 @@ def drill(name: str | None, lists: bool, **asked: Any) -> None:
 @click.option(
     "--keep-changes", is_flag=True, help="What someone else changed meanwhile is meant so."
 )
-def recover(target: str, journals: tuple[str, ...], keep_changes: bool) -> None:
+@click.option(
+    "--salvage",
+    "damaged",
+    metavar="DRILL",
+    help="The id of a drill whose journal is damaged or lost: undo what can be read of it, tell "
+    "what can't be known, and let go of the stack.",
+)
+def recover(
+    target: str, journals: tuple[str, ...], keep_changes: bool, damaged: str | None
+) -> None:
     """Undo what drills left open, as after a SIGKILL, and say what was done.
 
-    Exits with 0 when nothing is left, 4 when something could not be undone, 5 when nothing could
-    be tried.
+    Exits with 0 when nothing is left, 4 when something could not be undone or is not known, 5 when
+    nothing could be tried.
     """
     from pytest_storagefirst.chaos import command
+    from pytest_storagefirst.chaos.interruptions import ignore_signals
     from pytest_storagefirst.errors import StorageFirstError
 
     try:
-        sys.exit(command.recovery(target, Path.cwd(), journals, keep_changes, click.echo))
+        atexit.register(ignore_signals)
+        found = command.recovery(target, Path.cwd(), journals, keep_changes, click.echo, damaged)
+        sys.exit(found)
     except StorageFirstError as error:
         _fail(f"storagefirst recover: {error.line}", SET_UP)
 

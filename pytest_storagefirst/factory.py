@@ -62,7 +62,7 @@ class StorageFirst:
         """
         __tracebackhide__ = True
         from pytest_storagefirst.explore.result import require
-        from pytest_storagefirst.explore.stack import judge
+        from pytest_storagefirst.explore.verifying import judge
 
         for result in judge(schedule, properties, self._settings):
             require(result, hint=self._written(result))

@@ -15,6 +15,8 @@ from pytest_storagefirst.explore.result import PropertyFailure
 _PACKAGE = Path(__file__).parent
 _CONTEXTS = contextlib.__file__  # stands between a `with` of the user and us
 
+MOST_CAPTURED_LINES = 20
+
 
 def hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """Take this package out of the traceback of an error whose text says all there is to say."""
@@ -30,6 +32,29 @@ def hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
 def _is_ours(entry: TracebackType) -> bool:
     file = entry.tb_frame.f_code.co_filename
     return file == _CONTEXTS or Path(file).is_relative_to(_PACKAGE)
+
+
+def shorten_captured(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
+    """Keep the end of what pytest captured of an item of ours: thousands of runs wrote to it.
+
+    What handlers print and log in a run is not among it, but what libraries that they share with
+    this process do.
+    """
+    if isinstance(item, StorageFirstItem):
+        report.sections[:] = [
+            (name, _ending(text) if name.startswith("Captured") else text)
+            for name, text in report.sections
+        ]
+    return report
+
+
+def _ending(text: str) -> str:
+    lines = text.splitlines()
+    if len(lines) <= MOST_CAPTURED_LINES:
+        return text
+    left_out = len(lines) - MOST_CAPTURED_LINES
+    told = f"… {left_out:,} lines before these left out: those of all runs are here …"
+    return "\n".join([told, *lines[-MOST_CAPTURED_LINES:]]) + "\n"
 
 
 def place_skip(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:

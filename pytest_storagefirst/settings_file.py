@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.audit.catalogue import rule_names
+from pytest_storagefirst.cloud_assembly import plain_name, project_folder
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.settings import (
@@ -34,13 +35,20 @@ _SHOWN = ", ".join((*registered(), AUDITS, "audit:<rule>"))
 def load_settings(template: Path, base: Settings | None = None) -> Settings:
     """`base` with what the template's configuration says on top.
 
-    That is storagefirst.toml beside the template, else `[tool.storagefirst]` of the nearest
-    pyproject.toml above it that has one. Raises `SettingsError` for a file that can't be read, and
+    That is NAME.storagefirst.toml or storagefirst.toml beside the template NAME.yaml (of what the
+    CDK wrote: above its folder), else `[tool.storagefirst]` of the nearest pyproject.toml above it
+    that has one. Raises `SettingsError` for a file that can't be read, and
     for every unknown key or wrong value.
     """
     settings = base or Settings()
     place = _place(template)
     return settings if place is None else _apply(settings, *place)
+
+
+def own_name(template: Path) -> str:
+    """Of a settings file that is for this one of a folder's templates: "Orders.storagefirst.toml"
+    for Orders.template.json."""
+    return f"{plain_name(template)}.{FILE_NAME}"
 
 
 def settings_place(template: Path) -> Path | None:
@@ -50,11 +58,11 @@ def settings_place(template: Path) -> Path | None:
 
 
 def _place(template: Path) -> tuple[Any, Document] | None:
-    directory = template.absolute().parent
-    own = directory / FILE_NAME
-    if own.is_file():
-        return _parse(own)
-    for parent in (directory, *directory.parents):
+    folder = project_folder(template)
+    for own in (folder / own_name(template), folder / FILE_NAME):
+        if own.is_file():
+            return _parse(own)
+    for parent in (folder, *folder.parents):
         project = parent / "pyproject.toml"
         if project.is_file():
             table, document = _parse(project)

@@ -19,9 +19,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = (
     ("errors",),
     ("ledger",),
-    ("report.narrative",),
+    ("report.narrative", "report.folding"),
     ("audit.rule", "audit.catalogue"),
-    ("settings", "settings_file", "settings_reader", "scripts"),
+    ("settings", "settings_file", "settings_reader", "scripts", "cloud_assembly"),
     ("faults",),
     ("stack",),
     ("target",),

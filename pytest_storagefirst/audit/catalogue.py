@@ -91,6 +91,9 @@ _ALL = (
             "  FunctionResponseTypes:",
             "    - ReportBatchItemFailures",
         ),
+        remarks=(
+            'and <Function> returns {"batchItemFailures": […]}; where it can\'t, BatchSize: 1',
+        ),
         trials=(
             Trial(LOSS, "writes", "refused", "access-denied", messages=2),
             Trial(TWICE, "writes", "refused", "access-denied", messages=2),

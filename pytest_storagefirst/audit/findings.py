@@ -11,6 +11,7 @@ from pytest_storagefirst.audit import fit, front_door, permissions, queues, rout
 from pytest_storagefirst.audit.catalogue import rules
 from pytest_storagefirst.audit.origins import Origins
 from pytest_storagefirst.audit.positions import Positions
+from pytest_storagefirst.audit.remedies import remedy_lines
 from pytest_storagefirst.audit.rule import Rule
 from pytest_storagefirst.audit.suppressions import suppressions
 from pytest_storagefirst.audit.view import Looked, Sources, View
@@ -130,10 +131,21 @@ def _finding(
         line,
         column,
         looked.problem,
-        tuple(_filled(text, names) for text in rule.remedy),
+        _remedy(rule, looked, names, origins),
         looked,
         kept.get((origin.resource, rule.id), ""),
     )
+
+
+def _remedy(
+    rule: Rule, looked: Looked, names: Mapping[str, str], origins: Origins
+) -> tuple[str, ...]:
+    """The change that is tried where a run shows the harm; in general terms where there is none."""
+    lines = remedy_lines(looked.changes[0], origins) if looked.changes else ()
+    if not lines:
+        return tuple(_filled(text, names) for text in rule.remedy)
+    remarks = (f"# {_filled(text, names)}" for text in rule.remarks)
+    return (*remarks, *lines)
 
 
 def _filled(text: str, names: Mapping[str, str]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_storagefirst.audit.integrations import Integration, Reply, integrations
-from pytest_storagefirst.audit.view import Looked, View, listed
+from pytest_storagefirst.audit.view import Looked, View, joined, listed
 
 # What a service may answer: a bad request, no permission, a throttle (400 too), its own failure.
 _REFUSALS = ("400", "403", "500", "503")
@@ -17,10 +17,10 @@ def default_response(view: View) -> Iterator[Looked]:
     for one in integrations(view):
         if one.protocol != "REST" or one.kind != "AWS" or not one.changes:
             continue
-        yield _default_response(one)
+        yield _default_response(view, one)
 
 
-def _default_response(one: Integration) -> Looked:
+def _default_response(view: View, one: Integration) -> Looked:
     told = {code: _told(one, code) for code in _REFUSALS}
     accepted = [code for code, status in told.items() if status[:1] in ("2", "3")]
     sites = (one.route,)
@@ -36,7 +36,7 @@ def _default_response(one: Integration) -> Looked:
         steps,
         {"Route": one.route},
         sites,
-        (tuple(_with_patterns(one)),),
+        ((*_with_patterns(one), *_with_statuses(view, one)),),
     )
 
 
@@ -62,18 +62,43 @@ def _fits(pattern: str, code: str) -> bool:
         return True
 
 
-def _with_patterns(one: Integration) -> Iterator[tuple[str, Any, Any]]:
-    """A response for each kind of refusal. API Gateway keeps one response of each status."""
+def _patterns(one: Integration) -> dict[str, str]:
+    """A status for each kind of refusal. API Gateway keeps one response of each status."""
     taken = {reply.status for reply in one.replies}
     free = [status for status in ("400", "500", "502", "503", "504") if status not in taken]
-    wanted = dict(zip((r"4\d{2}", r"5\d{2}"), free, strict=False))
+    return dict(zip((r"4\d{2}", r"5\d{2}"), free, strict=False))
+
+
+def _with_patterns(one: Integration) -> Iterator[tuple[str, Any, Any]]:
+    wanted = _patterns(one)
     if one.is_open_api:
         for pattern, status in wanted.items():
             yield one.resource, (*one.steps, "responses", pattern), {"statusCode": status}
         return
-    added = [{"SelectionPattern": pattern, "StatusCode": code} for pattern, code in wanted.items()]
     kept = listed(one.given.get("IntegrationResponses"))
-    yield one.resource, (*one.steps, "IntegrationResponses"), [*added, *kept]
+    yield one.resource, (*one.steps, "IntegrationResponses"), [*_selected(wanted), *kept]
+
+
+def _selected(wanted: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"SelectionPattern": pattern, "StatusCode": code} for pattern, code in wanted.items()]
+
+
+def _with_statuses(view: View, one: Integration) -> Iterator[tuple[str, Any, Any]]:
+    """Each status has to be one of the method's own, too (AWS: the rule's page)."""
+    method: Any = view.properties(one.resource)
+    for step in one.steps[:-1]:
+        method = method[step]
+    statuses = _patterns(one).values()
+    if one.is_open_api:
+        for status in statuses:
+            if status not in map(str, method.get("responses") or ()):
+                steps = (*one.steps[:-1], "responses", status)
+                yield one.resource, steps, {"description": "refused"}
+        return
+    kept = listed(method.get("MethodResponses"))
+    there = {joined(each.get("StatusCode")) for each in kept if isinstance(each, Mapping)}
+    added = [{"StatusCode": status} for status in statuses if status not in there]
+    yield one.resource, (*one.steps[:-1], "MethodResponses"), [*kept, *added]
 
 
 # A form's field that holds the message, up to the next one; and what stands in it unencoded.

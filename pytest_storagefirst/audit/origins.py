@@ -58,6 +58,18 @@ class Origins:
                 return Origin(name, ("Resources", name, "Properties"))
         return Origin(logical_id, ("Resources",))
 
+    def written(self, steps: Steps) -> Any:
+        """What the user wrote at a path below Resources; None where nothing stands there."""
+        node: Any = self._written
+        for step in steps:
+            if isinstance(node, Mapping):
+                node = node.get(step)
+            elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+                node = node[step]
+            else:
+                return None
+        return node
+
     def kind(self, resource: str) -> str:
         """The type that the user wrote, "" where the resource is not theirs."""
         return str(self._written.get(resource, {}).get("Type", ""))

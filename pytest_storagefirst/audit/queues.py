@@ -43,6 +43,7 @@ def no_batch_item_failures(view: View) -> Iterator[Looked]:
             {"Function": one.function or "the function"},
             tuple(filter(None, (one.function, one.source))),
             (flag, alone),
+            one.function or "",
         )
 
 

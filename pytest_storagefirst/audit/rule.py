@@ -34,9 +34,10 @@ class Trial:
 class Rule:
     """One rule.
 
-    `page` is AWS's that it comes from. `remedy` are the lines to write; in them <Name> stands for
-    what a finding calls so. `trials` are tried in their order until one shows the harm, none where
-    no run can. `needs_code`: whether what a run shows hangs on the handlers.
+    `page` is AWS's that it comes from. `remedy` are the lines to write in general, `remarks` what
+    to say beside those for one template; in both <Name> stands for what a finding calls so.
+    `trials` are tried in their order until one shows the harm, none where no run can.
+    `needs_code`: whether what a run shows hangs on the handlers.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Rule:
     remedy: tuple[str, ...]
     trials: tuple[Trial, ...] = ()
     needs_code: bool = True
+    remarks: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

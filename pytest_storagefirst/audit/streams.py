@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pytest_storagefirst.audit.consumers import (
     Change,
@@ -60,7 +61,8 @@ def stream_no_bisect(view: View) -> Iterator[Looked]:
                 "records share the fate of a bad one"
             )
         bisected = ((one.logical_id, ("BisectBatchOnFunctionError",), True),)
-        yield _looked("stream-no-bisect", one, problem, (bisected,))
+        looked = _looked("stream-no-bisect", one, problem, (bisected,))
+        yield replace(looked, batch_of=one.function or "")
 
 
 def stream_latest(view: View) -> Iterator[Looked]:
@@ -71,7 +73,8 @@ def stream_latest(view: View) -> Iterator[Looked]:
                 f"{_reader(one)} begins at LATEST: records put while the mapping is made, or made "
                 "anew, are never read"
             )
-        yield _looked("stream-latest", one, problem, (), "StartingPosition")
+        from_the_start = ((one.logical_id, ("StartingPosition",), "TRIM_HORIZON"),)
+        yield _looked("stream-latest", one, problem, (from_the_start,), "StartingPosition")
 
 
 def _looked(

@@ -5,7 +5,8 @@ Metadata: { StorageFirst: { suppress: [{ rule: no-dlq, reason: "…" }] } }
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,50 +24,82 @@ Suppressions = Mapping[tuple[str, str], str]  # (resource, rule) -> reason
 
 
 def suppressions(path: Path, origins: Origins, positions: Positions) -> Suppressions:
-    """What is suppressed. Raises TemplateError, with file and line, for what says no such thing."""
+    """What is suppressed.
+
+    Raises TemplateError for what says no such thing: with its line, or of several a line for each.
+    """
     found: dict[tuple[str, str], str] = {}
+    errors: list[TemplateError] = []
     for resource, metadata in origins.metadata().items():
         if not isinstance(metadata, Mapping) or KEY not in metadata:
             continue
         steps: Steps = ("Resources", resource, "Metadata", KEY)
-
-        def refuse(
-            problem: str, at: Steps, value: Any, expected: str, remedy: str = ""
-        ) -> TemplateError:
-            line, _ = positions.of(at)
-            where = f"{path}:{line} ({at[1]})"
-            shown = repr(value)[:100]
-            return TemplateError(
-                problem, where=where, found=shown, expected=expected, remedy=remedy
-            )
-
         given = metadata[KEY]
-        if not isinstance(given, Mapping) or set(given) != {"suppress"}:
-            raise refuse("Metadata.StorageFirst says nothing that is known", steps, given, _SHAPE)
-        steps = (*steps, "suppress")
-        if not isinstance(given["suppress"], list):
-            raise refuse("suppress is no list", steps, given["suppress"], _SHAPE)
-        for index, one in enumerate(given["suppress"]):
-            at = (*steps, index)
-            if not isinstance(one, Mapping) or not set(one) <= {"rule", "reason"}:
-                raise refuse("this suppresses nothing", at, one, '{ rule: …, reason: "…" }')
-            rule = str(one.get("rule", "")).removeprefix(PREFIX)
-            if rule not in rules():
-                raise refuse(
-                    "no such rule",
-                    (*at, "rule"),
-                    one.get("rule"),
-                    "one of " + ", ".join(rules()),
-                    nearest(rule, tuple(rules())),
-                )
-            reason = one.get("reason")
-            if not isinstance(reason, str) or not reason.strip():
-                raise refuse(
-                    f"{rule} is suppressed without a reason",
-                    at,
-                    one,
-                    'reason: "why this is as it should be"',
-                    f'write {{ rule: {rule}, reason: "…" }}',
-                )
-            found[resource, rule] = " ".join(reason.split())
+        for one in _suppressed(Refusing(path, positions), steps, given):
+            if isinstance(one, TemplateError):
+                errors.append(one)
+            else:
+                rule, reason = one
+                found[resource, rule] = reason
+    if len(errors) > 1:
+        raise TemplateError(
+            f"{len(errors)} suppressions can't be taken",
+            where=str(path),
+            found="\n            ".join(error.line for error in errors),
+            expected=_SHAPE,
+        )
+    if errors:
+        raise errors[0]
     return found
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """Makes the error of what stands at a place in the template."""
+
+    path: Path
+    positions: Positions
+
+    def __call__(
+        self, problem: str, at: Steps, value: Any, expected: str, remedy: str = ""
+    ) -> TemplateError:
+        line, _ = self.positions.of(at)
+        where = f"{self.path}:{line} ({at[1]})"
+        return TemplateError(
+            problem, where=where, found=repr(value)[:100], expected=expected, remedy=remedy
+        )
+
+
+def _suppressed(
+    refuse: Refusing, steps: Steps, given: Any
+) -> Iterator[tuple[str, str] | TemplateError]:
+    """(rule, reason) of each suppression of one resource, or what is wrong with it."""
+    if not isinstance(given, Mapping) or set(given) != {"suppress"}:
+        yield refuse("Metadata.StorageFirst says nothing that is known", steps, given, _SHAPE)
+        return
+    steps = (*steps, "suppress")
+    if not isinstance(given["suppress"], list):
+        yield refuse("suppress is no list", steps, given["suppress"], _SHAPE)
+        return
+    for index, one in enumerate(given["suppress"]):
+        at = (*steps, index)
+        if not isinstance(one, Mapping) or not set(one) <= {"rule", "reason"}:
+            yield refuse("this suppresses nothing", at, one, '{ rule: …, reason: "…" }')
+            continue
+        rule = str(one.get("rule", "")).removeprefix(PREFIX)
+        reason = one.get("reason")
+        if rule not in rules():
+            known = tuple(rules())
+            expected = "one of " + ", ".join(known)
+            near = nearest(rule, known)
+            yield refuse("no such rule", (*at, "rule"), one.get("rule"), expected, near)
+        elif not isinstance(reason, str) or not reason.strip():
+            yield refuse(
+                f"{rule} is suppressed without a reason",
+                at,
+                one,
+                'reason: "why this is as it should be"',
+                f'write {{ rule: {rule}, reason: "…" }}',
+            )
+        else:
+            yield rule, " ".join(reason.split())

@@ -36,7 +36,8 @@ class Looked:
     `resource` is its logical id in the translated template and `path` where the problem stands in
     its properties. `names` fill in the remedy's <Name>s. `sites` say which places a fault has to
     strike to show it. `changes` are remedies as properties: each a list of (logical id, path,
-    value), of which any one mends it; a new resource has the path ().
+    value), of which any one mends it; a new resource has the path (). `batch_of` is the function
+    whose invocation with several messages has to fail, "" where that makes no difference.
     """
 
     rule: str
@@ -46,6 +47,7 @@ class Looked:
     names: Mapping[str, str] = field(default_factory=dict)
     sites: tuple[str, ...] = ()
     changes: tuple[tuple[tuple[str, Steps, Any], ...], ...] = ()
+    batch_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from pytest_storagefirst.explore.witness import named, told_in_steps, witness_do
 from pytest_storagefirst.explore.workload import bad_bodies, plain
 from pytest_storagefirst.faults.catalogue import is_read_only
 from pytest_storagefirst.faults.plan import Fault
+from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.history import History
 from pytest_storagefirst.ledger.verdict import VIOLATED
 from pytest_storagefirst.report.narrative import Step, in_lines
 from pytest_storagefirst.settings import Settings
@@ -33,6 +35,9 @@ from pytest_storagefirst.stack.template import Template
 
 MOST_TRIES = 40  # schedules of one finding
 MOST_BAD = 4  # bodies that are refused, of one entry
+
+_ASTRAY = ("dead-lettered", "skipped", "expired", "dropped")
+_GONE = ("deleted", "passed")
 
 # What a handler does with the message itself is no effect of it.
 _OF_MESSAGES = (
@@ -98,6 +103,9 @@ def witness(
             if found is None:
                 continue
             judged, kept = found
+            if looked.batch_of and not _fails_as_batch(trial, judged, attempt.bad, looked.batch_of):
+                stays = f"what goes wrong does not go wrong with a batch of {looked.batch_of}"
+                continue
             if rule.needs_code and _needs_no_fault(known, trial, judged, attempt):
                 stays = "the same is seen without what is tried here: it has another cause"
                 continue
@@ -121,7 +129,7 @@ def _attempts(trial: Trial, finding: Finding, known: Ground) -> Iterator[_Attemp
         if trial.content:
             yield _Attempt(Schedule(plain((entry,), 1)), content_of=entry)
         elif trial.bad:
-            yield from _with_bad(trial, entry, known)
+            yield from _with_bad(trial, entry, sites, known)
         elif not trial.point:
             yield _Attempt(Schedule(plain((entry,), trial.messages)))
         else:
@@ -157,29 +165,40 @@ def _is_at(wanted: str, point: str) -> bool:
     return point == wanted
 
 
-def _with_bad(trial: Trial, entry: Entry, known: Ground) -> Iterator[_Attempt]:
-    """A message that is refused for good, or one whose every write is."""
+def _with_bad(
+    trial: Trial, entry: Entry, sites: tuple[str, ...], known: Ground
+) -> Iterator[_Attempt]:
+    """A message that is refused for good, first or between good ones; or one whose writes are.
+
+    The latter where the finding is, as bodies may be refused at another function; or anywhere,
+    where no body is refused at all.
+    """
     found = 0
-    good = Send("m2", entry.name, entry.body), Send("m3", entry.name, entry.body)
-    for _, body in bad_bodies(entry.body):
+    good = plain((entry,), trial.messages)
+    first_or_between = ("m1", "m2") if trial.messages > 2 else ("m1",)
+    for _, body in bad_bodies(entry.body, entry.kind):
         if found >= MOST_BAD:
-            return
-        bad = Send("m1", entry.name, body)
+            break
         try:
-            refused = is_refused(known.judge, Schedule((bad,)))
+            refused = is_refused(known.judge, Schedule((Send("m1", entry.name, body),)))
         except StorageFirstError:
             continue
         if refused:
             found += 1
-            sends = (bad, *good)[: trial.messages]
-            yield _Attempt(Schedule(sends), frozenset({"m1"}))
-    for (place, point), _ in sorted(known.counts(entry, 1).items()) if not found else ():
-        if _is_at("writes", point) or point.startswith("http "):
-            variant = "connect-timeout" if point.startswith("http ") else "access-denied"
-            fault = Fault(place, point, 1, "refused", variant, "m1", for_ms=FOR_EVER_MS)
-            sends = plain((entry,), trial.messages)
-            yield _Attempt(Schedule(sends, plan=(fault,)), frozenset({"m1"}))
-            return
+            for bad in first_or_between:
+                sends = tuple(replace(s, body=body) if s.message == bad else s for s in good)
+                yield _Attempt(Schedule(sends), frozenset({bad}))
+    writes = [
+        (place, point)
+        for place, point in sorted(known.counts(entry, 1))
+        if _is_at("writes", point) or point.startswith("http ")
+    ]
+    here = [site for site in writes if site[0] in sites] or ([] if found else writes)
+    for place, point in here[:1]:
+        variant = "connect-timeout" if point.startswith("http ") else "access-denied"
+        for bad in first_or_between:
+            fault = Fault(place, point, 1, "refused", variant, bad, for_ms=FOR_EVER_MS)
+            yield _Attempt(Schedule(good, plan=(fault,)), frozenset({bad}))
 
 
 def _violation(
@@ -203,6 +222,31 @@ def _suffered(judged: Judged) -> bool:
     """Whether every fault of the schedule struck: what was spared shows nothing."""
     observation = judged.played.observation
     return set(observation.faults_required) <= set(observation.faults_fired)
+
+
+def _fails_as_batch(trial: Trial, judged: Judged, bad: frozenset[str], function: str) -> bool:
+    """Whether a good message comes to harm in an invocation of this function that had several.
+
+    A remedy that thins out a batch here does so downstream too, and may cure what happens there.
+    """
+    history = judged.played.observation.told
+    for message in judged.verdicts[trial.property_name].messages:
+        if message in bad:
+            continue
+        if trial.property_name == TWICE:
+            ended = [event for _, event in history.of(message, "failed")]
+        else:
+            ended = _last_before_harm(message, history)
+        if any(event.where == function and len(event.messages) > 1 for event in ended):
+            return True
+    return False
+
+
+def _last_before_harm(message: str, history: History) -> list[Event]:
+    """The end of the last invocation that had a message before it went astray."""
+    moves = list(history.of(message, *_ASTRAY)) or list(history.of(message, *_GONE))[-1:]
+    until = moves[0][0] if moves else len(history.events)
+    return [event for at, event in history.of(message, "failed", "succeeded") if at < until][-1:]
 
 
 def _needs_no_fault(known: Ground, trial: Trial, judged: Judged, attempt: _Attempt) -> bool:

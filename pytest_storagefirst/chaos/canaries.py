@@ -14,14 +14,17 @@ from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.ledger.accounting import Account, balance
 from pytest_storagefirst.ledger.circuit import OPEN
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
+from pytest_storagefirst.target.effects import BEFORE
 from pytest_storagefirst.target.observe import Observer, Sample
 from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
-SENDS = ("bad-messages", "dead-letters", "delivered")  # settings whose values are messages
+BAD = "bad-messages"
+SENDS = (BAD, "dead-letters", "delivered")  # settings whose values are messages
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
 SETTLE_S = 3.0  # beyond what the observer waits for
+UNSEEN_S = 200.0  # Lambda tries an event again after one and two minutes, where nobody sees it
 _LOOK_EVERY_S = 0.5
 AWS_LOOK_EVERY_S = 3.0
 
@@ -52,6 +55,7 @@ class Canaries:
     steady_after: bool | None = None
     recovered_after_s: float | None = None
     is_quiet: bool = False
+    given_up: set[str] = field(default_factory=set)  # missing when all had rested for long enough
     began_at: float = field(default_factory=time.time)
     _sampled_at: float = 0.0
     _broken_at: float = 0.0
@@ -60,13 +64,13 @@ class Canaries:
     # --- what the engine asks -----------------------------------------------------------------
 
     def before(self) -> bool:
-        return self._steady("before", self._state.within_s)
+        return self._steady(BEFORE, self._state.within_s)
 
     def made(self, change: Change) -> None:
         """Messages that a fault has sent are the drill's own."""
         if change.setting in SENDS:
             self.others |= set(change.value)
-        if change.setting == "bad-messages":
+        if change.setting == BAD:
             self.bad |= set(change.value)
             self.sent_through |= dict.fromkeys(change.value, change.place)
 
@@ -93,22 +97,15 @@ class Canaries:
         """Wait until all is well again, or time is up; then look at everything once more."""
         began = time.time()
         until = began + self.patience.within_s
-        at_rest_since: float | None = None
-        while time.time() < until:
-            self._look()
-            if not self._waiting():
-                self.recovered_after_s = round(time.time() - began, 1)
-                break
-            # Nothing waits anywhere: what is missing still will not come any more.
-            at_rest_since = (at_rest_since or time.time()) if self.observer.quiet(0) else None
-            if at_rest_since is not None and time.time() - at_rest_since >= SETTLE_S:
-                break
-            self._pause()
+        if self._wait(until, lambda: not self._waiting()):
+            self.recovered_after_s = round(time.time() - began, 1)
         self.say(self._told_recovery(began))
         self.steady_after = self._steady("after", self._state.within_s)
-        while not self._rests() and time.time() < until and not self._is_in_vain():
-            self._pause()
+        if not self._is_in_vain():
+            until = max(until, time.time() + self._settle_s + SETTLE_S)
+            self._wait(until, lambda: self._rests() and not self._waiting())
         self._look(finally_=True)
+        self._rests()
 
     # --- the parts ----------------------------------------------------------------------------
 
@@ -159,10 +156,34 @@ class Canaries:
             duplicated={one for one, count in self.effects.items() if count > 1},
         )
 
+    def _wait(self, until: float, is_over: Callable[[], bool]) -> bool:
+        """Whether it is over in time. Nobody waits on where all has rested for long enough: what is
+        missing then is given up.
+        """
+        at_rest_since, effects = None, -1
+        while time.time() < until:
+            self._look()
+            if is_over():
+                return True
+            moved = len(self.effects) != effects
+            effects = len(self.effects)
+            at_rest_since = (at_rest_since or time.time()) if self._rests() and not moved else None
+            if at_rest_since is not None and time.time() - at_rest_since >= self._settle_s:
+                self.given_up |= self._late()
+                return False
+            self._pause()
+        return False
+
+    @cached_property
+    def _settle_s(self) -> float:
+        """How long no message is on its way unseen: a function's own queue can't be looked into."""
+        fed = {edge.target.split(":")[2] for edge in self._target.topology().edges}
+        return UNSEEN_S if fed & {"lambda", "states"} else SETTLE_S
+
     def _rests(self) -> bool:
         """Whether nothing waits or is in flight any more, wherever what is missing is."""
         self.samples.append(self.observer.sample())
-        self.is_quiet = self.observer.quiet(0)
+        self.is_quiet = self.observer.quiet(0) and not self.observer.behind
         return self.is_quiet
 
     def _steady(self, when: str, within_s: float) -> bool:
@@ -205,7 +226,7 @@ class Canaries:
         self.effects = dict(self.observer.processed())
         self.samples.append(self.observer.sample())
         if finally_ or self._late():
-            self.held = dict(self.observer.held())
+            self.held = dict(self.observer.held(self.effects))
 
     def _late(self) -> set[str]:
         return self.accepted - set(self.effects)
@@ -228,7 +249,7 @@ class Canaries:
     @property
     def dead(self) -> set[str]:
         """The messages that were last seen set aside: held, and not where work waits."""
-        waiting = {queue.logical_id for queue in queues_of(self._target.topology()).work}
+        waiting = self.observer.waiting_places
         return {message for message, place in self.held.items() if place not in waiting}
 
     def _is_in_vain(self) -> bool:
@@ -244,4 +265,5 @@ class Canaries:
             but = " but the bad messages" if self._is_in_vain() else ""
             return f"all{but} is processed or set aside {self.recovered_after_s:g} s after the undo"
         waiting = len(self._waiting())
-        return f"{waiting} messages are still missing {time.time() - began:.0f} s after the undo"
+        are = "message is" if waiting == 1 else "messages are"
+        return f"{waiting} {are} still missing {time.time() - began:.0f} s after the undo"

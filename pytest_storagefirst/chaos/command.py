@@ -16,13 +16,14 @@ from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.copies import copies_of
 from pytest_storagefirst.chaos.counterparts import written_replay
 from pytest_storagefirst.chaos.drill import Drill, find_drill
-from pytest_storagefirst.chaos.driving import Drilling, say_if_heard
 from pytest_storagefirst.chaos.front_door import FrontDoor, front_doors
-from pytest_storagefirst.chaos.guards import guards_of
+from pytest_storagefirst.chaos.guards import Guards, guards_of
 from pytest_storagefirst.chaos.interruptions import Interruptions
+from pytest_storagefirst.chaos.outcome import Drilling, say_if_heard
 from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import new_id, run
+from pytest_storagefirst.chaos.salvage import salvage
 from pytest_storagefirst.chaos.verdict import document
 from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.ledger.verdict import VIOLATED
@@ -62,6 +63,19 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
         for line in plan_lines(planned, target, guards, command):
             say(line)
         return 0
+    with Interruptions():  # until the verdict is told: signals that come late end nothing
+        return _act(wanted, target, guards, asked.live, asked, folder, say)
+
+
+def _act(
+    wanted: Drill,
+    target: Target,
+    guards: Guards,
+    live: str,
+    asked: Asked,
+    folder: Path,
+    say: Callable[[str], None],
+) -> int:
     judging: list[Canaries] = []
     doors: tuple[FrontDoor, ...] = ()
     if wanted.steady_state is not None and not asked.faults_only:
@@ -78,7 +92,7 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
         target,
         guards,
         folder,
-        asked.live,
+        live,
         asked.journals,
         say,
         watcher if doors else None,
@@ -98,6 +112,10 @@ def drill(asked: Asked, folder: Path, say: Callable[[str], None]) -> int:
     say(f"{told['verdict']}: {wanted.name} on {target.name}")
     for line in told["why"]:
         say(f"  {line}")
+    for key in ("not tried", "left behind"):
+        for line in told[key.replace(" ", "_")]:
+            if not any(line in why for why in told["why"]):
+                say(f"  {key}: {line}")
     exit_code: int = told["exit"]
     return exit_code
 
@@ -108,19 +126,28 @@ def recovery(
     journals: tuple[str, ...],
     keep_changes: bool,
     say: Callable[[str], None],
+    damaged: str | None = None,
 ) -> int:
-    """Undo what is open; 0 when nothing is left, 4 when something is. Raises StorageFirstError."""
+    """Undo what is open; 0 when nothing is left, 4 when something is, or may be: then `damaged` is
+    the drill whose journal is to be salvaged first. Raises StorageFirstError.
+    """
     target = find_target(target_text, folder)
+    doubts = salvage(target, folder, damaged, journals, tell=say) if damaged else []
+    for line in doubts:
+        say(f"not known: {line}")
     found = recover(target, folder, journals, keep_changes=keep_changes, tell=say)
     if not found.found:
         say(f"nothing to undo: no drill is open on {_named(target)}")
-        return 0
+        return INCONCLUSIVE if doubts else 0
     for line in found.kept:
         say(f"kept: {line}")
     for line in found.left:
         say(f"left: {line}")
     if found.left:
         say(f"run storagefirst recover --target {target.name} again; the journal is kept")
+        return INCONCLUSIVE
+    if doubts:
+        say("what is known is undone, and the stack is let go; look at the rest by hand")
         return INCONCLUSIVE
     say("all else is undone, and the drill is closed" if found.kept else "all is undone")
     return 0

@@ -16,6 +16,7 @@ from typing import Any
 from pytest_storagefirst.chaos.drill import Drill, Expected, Fault
 from pytest_storagefirst.chaos.front_door import FrontDoor
 from pytest_storagefirst.errors import DrillError, FaultError, StorageFirstError
+from pytest_storagefirst.explore.outcome import write_replay
 from pytest_storagefirst.explore.witness import FORMAT, VERSION, read_witness
 from pytest_storagefirst.faults import plan as testing
 from pytest_storagefirst.faults.catalogue import CALL, HTTP, sort_of_point
@@ -192,14 +193,10 @@ def replay_of(
 
 
 def _body(door: FrontDoor) -> Any:
-    way = door.way
-    text = way.body
-    if way.service:
-        text = str(way.parameters.get("MessageBody") or way.parameters.get("Message") or "")
     try:
-        return json.loads(text)
+        return json.loads(door.way.body)
     except ValueError:
-        raise DrillError(f"the body of {way.name} can't be written down", found=text[:80]) from None
+        return door.way.body
 
 
 def _texts(fault: Fault, topology: Topology, doors: Doors) -> Iterator[str]:
@@ -255,7 +252,9 @@ def written_replay(
     except StorageFirstError as error:
         return f"no replay file: {error.line}"
     file = folder / "replay.json"
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    file.write_text(text, encoding="utf-8")
+    try:
+        write_replay(file, document)
+    except OSError as error:
+        return f"no replay file: {file} can't be written: {error.strerror or error}"
     without = f" (without {', '.join(left_out)})" if left_out else ""
     return f"replay: {file}{without}; pytest -p storagefirst --storagefirst-replay={file}"

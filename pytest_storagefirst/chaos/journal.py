@@ -181,14 +181,34 @@ def told(content: bytes, path: Path) -> Story | None:
     return Story(path, begin, tuple(steps[1:]))
 
 
+def salvaged(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The steps of a journal that can be read, whatever is damaged, and how many lines can't be:
+    the last one, where it is cut off, announced nothing.
+    """
+    lines = content.split(b"\n")[:-1]
+    steps = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            steps.append(_sound(line))
+    return steps, len(lines) - len(steps)
+
+
+def _sound(line: bytes) -> dict[str, Any]:
+    """A line's step. Raises ValueError where it is none, or not as it was written."""
+    step = json.loads(line)
+    if not isinstance(step, dict) or not isinstance(step.get("step"), str):
+        raise ValueError("no step of a journal")
+    if _checksum({key: step[key] for key in step if key != "crc"}) != step.get("crc"):
+        raise ValueError("its checksum is another one")
+    return step
+
+
 def _step(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         step = json.loads(line)
-        if not isinstance(step, dict) or not isinstance(step.get("step"), str):
-            raise ValueError("no step of a journal")
     except ValueError as error:
         raise _damaged(path, number, str(error)) from None
-    if number == 1 and step.get("version") != VERSION:
+    if number == 1 and isinstance(step, dict) and step.get("version") != VERSION:
         raise JournalError(
             "the undo journal is from another version of pytest-storagefirst",
             where=str(path),
@@ -196,9 +216,10 @@ def _step(line: bytes, number: int, path: Path) -> dict[str, Any]:
             expected=f"version {VERSION}",
             remedy="recover with the version that wrote it; nothing was touched",
         )
-    if _checksum({key: step[key] for key in step if key != "crc"}) != step.get("crc"):
-        raise _damaged(path, number, "its checksum is another one")
-    return step
+    try:
+        return _sound(line)
+    except ValueError as error:
+        raise _damaged(path, number, str(error)) from None
 
 
 def stories_of(folder: Path, account: str, region: str, stack: str) -> Iterator[Story]:
@@ -227,8 +248,8 @@ def _damaged(path: Path, number: int, why: str) -> JournalError:
         where=f"{path}:{number}",
         found=why,
         expected="a line as it was written; only the last one may be cut off",
-        remedy="its other lines say what was changed, and what stood there before: put that back "
-        "by hand, then delete the file; nothing was touched",
+        remedy=f"nothing was touched; storagefirst recover --salvage {path.stem} undoes what its "
+        "other lines say, tells what can't be known, and lets the stack go",
     )
 
 

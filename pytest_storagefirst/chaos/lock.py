@@ -16,6 +16,7 @@ from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.target.target import Target
 
 FOLDER = "/storagefirst/drills/"
+UNREADABLE = "unreadable"  # the id of who holds a lock that says nothing
 
 
 def lock_name(stack_name: str) -> str:
@@ -33,7 +34,10 @@ def holder(target: Target) -> Mapping[str, Any] | None:
         found = json.loads(answer["Parameter"]["Value"])
     except ValueError:
         found = None
-    return found if isinstance(found, dict) else {"id": "", "drill": "one that is not known"}
+    if isinstance(found, dict) and isinstance(found.get("id"), str):
+        return found
+    said = ("drill", "who", "host", "began", "journal")
+    return {"id": UNREADABLE, **dict.fromkeys(said, "(the lock can't be read)")}
 
 
 def take(target: Target, mine: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from pytest_storagefirst.chaos.drill import Drill
 from pytest_storagefirst.errors import DrillError
 from pytest_storagefirst.explore.flags import flags_of
 from pytest_storagefirst.target.queues import queues_of
+from pytest_storagefirst.target.stores import stores_of_record
 
 NEEDS: dict[str, tuple[Callable[[Aim], object], str]] = {
     "mapping": (lambda aim: mappings_of(aim.topology), "an AWS::Lambda::EventSourceMapping"),
@@ -20,6 +21,14 @@ NEEDS: dict[str, tuple[Callable[[Aim], object], str]] = {
     "dead-letter queue": (
         lambda aim: [one for one in aim.topology.queues if one.dead_letter_arn],
         "a queue with a RedrivePolicy",
+    ),
+    "failure destination": (
+        lambda aim: (
+            queues_of(aim.topology).dead
+            or stores_of_record(aim.topology, aim.target.settings).aside
+        ),
+        "a dead-letter queue or failure destination, in the stack, of a queue, a function, a "
+        "mapping, a subscription or a rule: else a bad message is given again and again",
     ),
     "table": (lambda aim: aim.topology.tables, "an AWS::DynamoDB::Table"),
     "downstream": (

@@ -89,6 +89,8 @@ def plan_lines(planned: Planned, target: Target, guards: Guards, command: str) -
             told = SETTINGS[one.setting].told
             yield f"    {one.place}: {told} {shown(one.before)} -> {shown(one.value)}"
             yield f"      reach: {one.reach or 'this setting alone'}"
+        for line in dict.fromkeys(line for one in changes for line in one.not_tried):
+            yield f"    not tried: {line}"
     for unmatched in drill.unmatched:
         yield f"  no counterpart: {unmatched}"
     yield "steady state"

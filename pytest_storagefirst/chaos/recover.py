@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from pytest_storagefirst.chaos import lock
+from pytest_storagefirst.chaos.canaries import BAD
 from pytest_storagefirst.chaos.copies import copies_of
-from pytest_storagefirst.chaos.driving import say_if_heard
+from pytest_storagefirst.chaos.interruptions import Interruptions
 from pytest_storagefirst.chaos.journal import (
     CLOSED,
     ENDING,
@@ -20,6 +21,7 @@ from pytest_storagefirst.chaos.journal import (
     stories_of,
     told,
 )
+from pytest_storagefirst.chaos.outcome import say_if_heard
 from pytest_storagefirst.chaos.proof import still_there
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.sign_of_life import refuse_if_alive
@@ -71,8 +73,9 @@ def recover(
         for story in unfinished
     ]
     try:
-        for journal, story in reversed(opened):
-            left += _finish(target, journal, story, kept if keep_changes else None, say)
+        with Interruptions(say, undoing=True):
+            for journal, story in reversed(opened):
+                left += _finish(target, journal, story, kept if keep_changes else None, say)
     finally:
         for journal, _ in opened:
             journal.close()
@@ -112,6 +115,11 @@ def _finish(
         )
     if taken_away:
         say(f"  deleted dead letters: {', '.join(taken_away)}")
+    if any(one["setting"] == BAD for one in changes):
+        say(
+            "  bad messages that were not dead letters yet are given again until they are; where "
+            "there is no dead-letter queue, until retention ends"
+        )
     try:
         if lock.release(target, story.name):
             say("  the stack's lock is let go")
@@ -173,5 +181,6 @@ def _fetched(target: Target, folder: Path, known: list[str], copies: Iterable[st
         where=lock.lock_name(target.stack_name),
         found=f"{found.get('drill')} by {found.get('who')} on {found.get('host')} since "
         f"{found.get('began')}, its journal is {found.get('journal')}",
-        remedy="run storagefirst recover in that folder, or name a copy: --journal s3://…",
+        remedy="run storagefirst recover in that folder, or name a copy: --journal s3://…; where "
+        f"it is lost, --salvage {name} tells what can't be known, and lets the stack go",
     )

@@ -78,7 +78,7 @@ class Setting:
 class Change:
     """One setting's value before and during a fault. `place` is a logical id, for people.
 
-    `reach` says who feels it.
+    `reach` says who feels it. `not_tried` is what the same fault was not made for, and why.
     """
 
     setting: str
@@ -87,3 +87,4 @@ class Change:
     before: Value
     value: Value
     reach: str = ""
+    not_tried: tuple[str, ...] = ()

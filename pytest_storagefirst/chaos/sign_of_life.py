@@ -70,9 +70,10 @@ def refuse_if_alive(target: Target, name: str, path: Path) -> None:
     if found is None or found.get("id") != name:
         return
     theirs = Path(str(found.get("path", "")))
-    if theirs == path.resolve():
+    is_this_machine = found.get("host") == socket.gethostname()
+    if is_this_machine and theirs == path.resolve() and path.is_file():
         return  # who opens it sees whether it is held
-    held = is_held(theirs) if found.get("host") == socket.gethostname() else None
+    held = is_held(theirs) if is_this_machine else None
     age_s = _silent_for_s(target)
     if held is False or (held is None and age_s >= FRESH_S):
         return

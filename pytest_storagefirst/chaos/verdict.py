@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_storagefirst.chaos.breaking import KINDS
-from pytest_storagefirst.chaos.canaries import Canaries
-from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.canaries import BAD, SENDS, Canaries
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
@@ -47,6 +47,9 @@ def conclude(outcome: Outcome, canaries: Canaries | None) -> tuple[str, list[str
             )
         for name in outcome.drill.expected.properties:
             verdict, why = _PROPERTIES.get(name, _not_here)(account, canaries, outcome)
+            settings = _OF_EACH_PLACE.get(name)
+            others = outcome.not_tried(*settings) if settings else ()
+            why += f"; not tried: {'; '.join(others)}" if others else ""
             properties.append({"name": name, "verdict": verdict, "why": why})
     against = [f"{one['name']}: {one['why']}" for one in properties if one["verdict"] == VIOLATED]
     if canaries.steady_after is False and outcome.is_undone:
@@ -64,10 +67,11 @@ def _no_loss(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
         return VIOLATED, f"rejected and processed all the same: {_some(account.phantom)}"
     if not account.lost:
         return OK, f"{len(account.acknowledged)} accepted, none lost"
-    if not canaries.is_quiet:
-        why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
-        return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
-    return VIOLATED, f"{len(account.lost)} lost: {_some(account.lost)}"
+    lost = account.lost & canaries.given_up
+    if lost:
+        return VIOLATED, f"{len(lost)} lost: {_some(lost)}"
+    why = f" ({canaries.patience.told_hidden})" if canaries.patience.hidden_s else ""
+    return UNKNOWN, f"not found yet, and the stack is not at rest{why}: {_some(account.lost)}"
 
 
 def _no_duplicates(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
@@ -100,6 +104,8 @@ def _isolated(account: Account, canaries: Canaries, outcome: Outcome) -> Judged:
         return UNKNOWN, "no bad message was sent"
     entries = sorted({canaries.sent_through.get(one, "") for one in canaries.bad})
     judged = [_set_aside(entry, canaries, outcome) for entry in entries]
+    if outcome.not_tried(BAD):
+        judged.append((UNKNOWN, "not every entry leads to where bad messages are set aside"))
     verdict = next((one for one in (VIOLATED, UNKNOWN) if one in dict(judged)), OK)
     return verdict, "; ".join(dict.fromkeys(why for one, why in judged if one == verdict))
 
@@ -111,7 +117,7 @@ def _set_aside(entry: str, canaries: Canaries, outcome: Outcome) -> Judged:
     through = f"{entry}: " if entry else ""
     if not left:
         return OK, f"{through}{len(sent)} bad messages were set aside"
-    if canaries.is_quiet and not left & set(canaries.held):
+    if left <= canaries.given_up and not left & set(canaries.held):
         return VIOLATED, f"{through}bad messages are nowhere, without a trace: {_some(left)}"
     patience, why = canaries.patience, f"{through}bad messages are still being tried"
     endless = {one: place for one, place in canaries.given_for_good.items() if one in left}
@@ -136,6 +142,27 @@ _PROPERTIES: dict[str, Callable[[Account, Canaries, Outcome], Judged]] = {
     "drains": _drains,
     "poison-isolated": _isolated,
 }
+# What holds of one queue says nothing of another; the settings that try a queue each.
+_OF_EACH_PLACE = {"poison-isolated": (BAD,), "no-duplicate-effects": SENDS[1:]}
+
+
+def left_behind(outcome: Outcome, canaries: Canaries | None) -> list[str]:
+    """The bad messages that the drill has sent and neither deleted nor seen processed: a line for
+    each place that they are in.
+    """
+    sent = {one for change in outcome.changes if change.setting == BAD for one in change.value}
+    left = sent - set(outcome.taken_away)
+    held = canaries.held if canaries is not None else {}
+    if canaries is not None:
+        left -= set(canaries.effects)
+        left = left & set(held) if canaries.is_quiet else left
+    for_good = set(canaries.given_for_good) if canaries is not None else set()
+    places: dict[str, set[str]] = {}
+    for one in left:
+        where = held.get(one, "the stack, where is not known")
+        end = ": it has no dead-letter queue, and keeps them until its retention ends"
+        places.setdefault(where + (end if one in for_good else ""), set()).add(one)
+    return [f"{_some(frozenset(those))} in {place}" for place, those in sorted(places.items())]
 
 
 def _phases(outcome: Outcome, canaries: Canaries | None) -> Iterator[dict[str, Any]]:
@@ -177,7 +204,8 @@ def _some(messages: frozenset[str]) -> str:
 def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[str, Any]:
     """The report document, of the same form as a load run's."""
     verdict, why, properties = conclude(outcome, canaries)
-    began = outcome.times.get("began")
+    started = outcome.times.get("started")
+    seconds = outcome.times.get("ended", 0.0) - started if started else 0.0
     account = canaries.account(outcome.changes) if canaries is not None else Account()
     return {
         "version": 1,
@@ -187,9 +215,9 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
         "target": target.name,
         "stack": target.stack_name,
         "started": None
-        if began is None
-        else datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")[:-6] + "Z",
-        "seconds": round(outcome.times.get("undone", 0) - began, 1) if began else 0.0,
+        if started is None
+        else datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds")[:-6] + "Z",
+        "seconds": round(max(0.0, seconds), 1),
         "verdict": verdict,
         "exit": EXITS[verdict],
         "why": why,
@@ -224,6 +252,8 @@ def document(outcome: Outcome, canaries: Canaries | None, target: Any) -> dict[s
         "changes": [vars(one) for one in outcome.changes],
         "undone": [vars(one) for one in outcome.undone],
         "taken_away": outcome.taken_away,
+        "left_behind": left_behind(outcome, canaries),
+        "not_tried": list(outcome.not_tried()),
         "shown": outcome.shown,
         "recovered_after_s": canaries.recovered_after_s if canaries else None,
         "circuit": {

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_storagefirst.explore.coverage import NOT_TRIED, Cell, Coverage
 from pytest_storagefirst.explore.graph import Graph
+from pytest_storagefirst.explore.guessed import SHOWS_NOTHING
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.pairs import Pairs
 from pytest_storagefirst.explore.prepare import Prepared
@@ -78,11 +79,7 @@ class Conclusion:
         if one.verdict == OK and self.unseen:
             return _silenced(one, UNKNOWN, self.unseen)
         if one.verdict == OK and self.shows_nothing:
-            why = (
-                "the body was guessed and leaves no effect, so nothing was shown: give one that "
-                "the stack acts on, [[entry]] body = … in storagefirst.toml"
-            )
-            return _silenced(one, UNKNOWN, why)
+            return _silenced(one, UNKNOWN, SHOWS_NOTHING)
         if one.verdict == VIOLATED and one.witness is not None:
             return self._shrunk(one, one.witness)
         return one

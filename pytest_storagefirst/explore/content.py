@@ -22,8 +22,8 @@ def judge_content(judge: Judge, entry: Entry) -> tuple[Judged, dict[str, str]] |
     None when there is nothing to compare: fields that are not found again even when they are plain
     are none of the stack's promises.
     """
-    plain = workload.with_text(entry.body, workload.PLAIN)
-    awkward = workload.with_text(entry.body, workload.AWKWARD)
+    plain = workload.with_text(entry.body, workload.PLAIN, entry.kind)
+    awkward = workload.with_text(entry.body, workload.AWKWARD, entry.kind)
     if plain is None or awkward is None:
         return None
     before = judge.play(Schedule((Send("m1", entry.name, plain.body),)))
@@ -42,6 +42,12 @@ def play_for_content(judge: Judge, schedule: Schedule, kept: Mapping[str, str]) 
     damaged = content_kept(kept, stored)
     if not _acknowledged(played):
         verdict = Verdict(UNKNOWN, "no message was acknowledged, so none could be changed")
+    elif damaged and not stored:
+        why = (
+            f"m1 was acknowledged and left no effect in which what was sent of {damaged[0]} "
+            f"({kept[damaged[0]]!r}) could be found again{_failure(played)}"
+        )
+        verdict = Verdict(VIOLATED, why, ("m1",))
     elif damaged:
         why = (
             f"m1 was acknowledged and what was stored of {', '.join(damaged)} is not what was "
@@ -76,8 +82,14 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
 
 
+def _failure(played: Played) -> str:
+    """What first went wrong with it, where something did: "; Worker failed with it: KeyError"."""
+    for event in played.observation.history:
+        if event.kind == "failed" and "m1" in event.messages:
+            return f"; {event.where} failed with it: {event.detail}"
+    return ""
+
+
 def _excerpt(texts: list[str]) -> str:
-    if not texts:
-        return "nothing"
     text = texts[0]
     return repr(text if len(text) <= 160 else text[:160] + "…")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.cloud_assembly import project_folder
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.explore.body_strategies import load_strategy, simplest
 from pytest_storagefirst.faults.catalogue import is_read_only
@@ -36,7 +37,7 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
     if settings.entries:
         for given in settings.entries:
             _check_body(given)
-        folder = template.path.parent.resolve()
+        folder = project_folder(template.path).resolve()
         return tuple(
             _named_apart(
                 _with_bodies(_chosen(given, topology, template), given, folder)
@@ -56,6 +57,7 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
                         or "no API route, and nothing that a function, rule, subscription or pipe "
                         "reads",
                         _not_simulated(topology),
+                        _of_other_stacks(template),
                     ),
                 )
             ),
@@ -108,8 +110,23 @@ _NOT_SIMULATED = (
 
 
 def _not_simulated(topology: Topology) -> str:
-    found = [one for one in topology.inert if one.partition("(")[2].rstrip(")") in _NOT_SIMULATED]
-    return f"{', '.join(found)}: not simulated" if found else ""
+    kinds = {one: one.partition("(")[2].rstrip(")") for one in topology.inert}
+    lacking = [one for one, kind in kinds.items() if kind in _NOT_SIMULATED]
+    nested = [one for one, kind in kinds.items() if kind == "AWS::CloudFormation::Stack"]
+    told = [f"{', '.join(lacking)}: not simulated"] if lacking else []
+    told += [f"{', '.join(nested)}: nested, so give its own template"] if nested else []
+    return "; ".join(told)
+
+
+def _of_other_stacks(template: Template) -> str:
+    """What functions read that this template only names."""
+    read = [
+        f"{logical_id} reads {resource['Properties']['EventSourceArn']}, which another stack holds"
+        for logical_id, resource in template.body.get("Resources", {}).items()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        and isinstance(resource["Properties"].get("EventSourceArn"), str)
+    ]
+    return "; ".join(read[:3])
 
 
 def _routes(topology: Topology) -> Iterator[Entry]:
@@ -266,11 +283,29 @@ def _chosen_route(given: Any, topology: Topology) -> Entry:
 
 
 def _with_bodies(entry: Entry, given: Any, folder: Path) -> Entry:
-    if given.strategy is None:
-        return entry
-    bodies = load_strategy(given.strategy, folder, given.where)
-    body = simplest(bodies, given.strategy, given.where) if entry.body is None else entry.body
+    bodies = None
+    body = entry.body
+    if given.strategy is not None:
+        bodies = load_strategy(given.strategy, folder, given.where)
+        body = simplest(bodies, given.strategy, given.where) if body is None else body
+    if entry.kind == "bus":
+        body, bodies = _as_event(body), bodies if bodies is None else bodies.map(_as_event)
     return replace(entry, body=body, bodies=bodies)
+
+
+def _as_event(body: Any) -> Any:
+    """An entry of PutEvents as the event that it becomes; anything else as it is.
+
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
+    """
+    if not isinstance(body, dict) or not {"Source", "DetailType", "Detail"} <= body.keys():
+        return body
+    detail = body["Detail"]
+    try:
+        detail = json.loads(detail) if isinstance(detail, str) else detail
+    except ValueError:
+        return body
+    return {"source": body["Source"], "detail-type": body["DetailType"], "detail": detail}
 
 
 def _same_route(name: str, wanted: str) -> bool:

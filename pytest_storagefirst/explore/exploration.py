@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import ceil
@@ -16,12 +16,14 @@ from pytest_storagefirst.explore.charting import graph_of
 from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.crew import Alone, Crew
+from pytest_storagefirst.explore.guessed import guessed_in_vain
 from pytest_storagefirst.explore.interrupt import Progress, silence
 from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
 from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen
 from pytest_storagefirst.explore.merging import combine, shard_note
-from pytest_storagefirst.explore.pairs import First, belongs, pairs
+from pytest_storagefirst.explore.pairs import First, Pair, belongs, pairs
 from pytest_storagefirst.explore.prepare import Prepared, prepare
+from pytest_storagefirst.explore.redrives import at_redrives
 from pytest_storagefirst.explore.reduction import signature
 from pytest_storagefirst.explore.remembered import play_remembered, remember
 from pytest_storagefirst.explore.result import StackResult
@@ -47,7 +49,8 @@ ORDERS_SHARE = 0.3
 PAIRS_SHARE = 0.6
 SEEDS_APART = 1_000_003  # between two processes that draw at the same time
 
-SINGLES, ORDERS, PAIRS, REST = "singles", "orders", "pairs", "rest"
+SINGLES, REDRIVES, ORDERS, PAIRS, REST = "singles", "redrives", "orders", "pairs", "rest"
+STAGES = (SINGLES, REDRIVES, ORDERS, PAIRS)  # those that are divided in chunks
 REMEMBERED = "remembered"
 
 
@@ -83,19 +86,27 @@ class Exploration:
 
     # -- one run ------------------------------------------------------------------------------
 
-    def try_out(self, schedule: Schedule, bad: frozenset[str] = frozenset()) -> Judged:
+    def try_out(
+        self, schedule: Schedule, bad: frozenset[str] = frozenset(), *, known: bool = False
+    ) -> Judged:
         judged = self.judge.judge(schedule, bad)
-        self.take(judged, bad)
+        self.take(judged, bad, known=known)
         return judged
 
-    def take(self, judged: Judged, bad: frozenset[str] = frozenset()) -> list[str]:
-        """Count a judged run in; returns the properties that it violates."""
+    def take(
+        self, judged: Judged, bad: frozenset[str] = frozenset(), *, known: bool = False
+    ) -> list[str]:
+        """Count a judged run in; returns the properties that it violates.
+
+        `known`: its faults were counted before, with another extent.
+        """
         if self.draws is not None and not bad:
             self.draws.learn(judged)
         violated = []
         if self._counts_in:
             self._runs += 1
-            violated = self._tallies.take(judged, bad, counts_faults=self._stage == SINGLES)
+            counts = self._stage == SINGLES and not known
+            violated = self._tallies.take(judged, bad, counts_faults=counts)
         self.tick(1)
         return violated
 
@@ -131,7 +142,7 @@ class Exploration:
         runs, self._runs = self._runs, 0
         coverage = Coverage(
             cells=tuple(self.cells),
-            pairs_tried=runs if self._stage == PAIRS else 0,
+            pairs_tried=runs if self._stage in (REDRIVES, PAIRS) else 0,
             orders_tried=runs if self._stage == ORDERS else 0,
             orders_left=self.orders_left,
             drawn=runs if self._stage == REST else 0,
@@ -197,9 +208,7 @@ class Course:
     def _result(self, *, waits: bool) -> StackResult:
         self.exploration.judge.is_over = lambda: False
         kept = self.crew.all_kept(REST, waits=waits)
-        chunks = [
-            value["part"] for stage in (SINGLES, ORDERS, PAIRS) for value in self.crew.done(stage)
-        ]
+        chunks = [value["part"] for stage in STAGES for value in self.crew.done(stage)]
         return self.conclusion.of(
             combine([StackResult.from_json(part) for part in (*chunks, *kept)])
         )
@@ -237,6 +246,13 @@ class Course:
         found = self._work(SINGLES, own, SINGLES_A_CHUNK, "single faults")
         if why:
             return
+        if pairing:
+            firsts = [First.from_json(one) for value in found for one in value["firsts"]]
+            planned = pairs(exploration.judge.deployed, firsts, signature(baseline))
+            self.conclusion.pairs = planned.of(settings.shard)
+            decisive = at_redrives(planned.tried, firsts)
+            own_decisive = [pair for pair in decisive if belongs(str(pair), settings.shard)]
+            self._try_pairs(REDRIVES, messages, own_decisive, "redrives amid an outage")
         exploration.judge.is_over = lambda: self._left() <= 0
         if self._left() > 0:
             ends = time.time() + ORDERS_SHARE * self._left()
@@ -244,18 +260,23 @@ class Course:
             own = [unit for unit in bases if belongs(unit.name, settings.shard)]
             self._work(ORDERS, own, 1, "orders of crossings", ends)
         if pairing and self._left() > 0:
-            firsts = [First.from_json(one) for value in found for one in value["firsts"]]
-            planned = pairs(exploration.judge.deployed, firsts, signature(baseline))
-            self.conclusion.pairs = planned.of(settings.shard)
-            units = [
-                stages.pair_unit(exploration, messages, pair)
-                for pair in self.conclusion.pairs.tried
-            ]
             ends = time.time() + PAIRS_SHARE * self._left()
-            self._work(PAIRS, units, PAIRS_A_CHUNK, "pairs of faults", ends)
+            others = (pair for pair in self.conclusion.pairs.tried if pair not in decisive)
+            self._try_pairs(PAIRS, messages, others, "pairs of faults", ends)
         if exploration.draws is not None and self._left() > 0:
             exploration.begin_stage(REST, None, "drawn schedules")
             search(exploration, exploration.draws, lambda: self._left() <= 0)
+
+    def _try_pairs(
+        self,
+        stage: str,
+        messages: tuple[Send, ...],
+        some: Iterable[Pair],
+        what: str,
+        ends: float | None = None,
+    ) -> None:
+        units = [stages.pair_unit(self.exploration, messages, pair) for pair in some]
+        self._work(stage, units, PAIRS_A_CHUNK, what, ends)
 
     def _work(
         self, stage: str, units: Sequence[Unit], size: int, what: str, ends: float | None = None
@@ -290,11 +311,7 @@ class Course:
         self.conclusion.notes += notes_on(judge, given, entries)
         if self.settings.shard[1] > 1:
             self.conclusion.notes.append(shard_note(self.settings.shard))
-        guessed = {entry.name for entry in given if entry.body is None}
-        self.conclusion.shows_nothing = any(
-            entry.name in guessed and not judge.alone(Send("m1", entry.name, entry.body))[0].effects
-            for entry in entries
-        )
+        self.conclusion.shows_nothing = bool(guessed_in_vain(judge, given, entries))
         return entries
 
     def _look_for_breaker(

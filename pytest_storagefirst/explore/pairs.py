@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_storagefirst.explore.judge import Judged
@@ -37,7 +37,8 @@ class First:
 
     Crossings of each (place, point) by number: those `before` it struck, its own included, and
     `until` the end of what can be struck. `during` says that dead letters were redriven before the
-    faults ended; then `before` is how far the run without that redrive came.
+    faults ended; then `before` is how far the run without that redrive came, and `extent_ms`, if
+    not 0, how long the fault lasted instead: until they were set aside.
     """
 
     fault: Fault
@@ -45,6 +46,12 @@ class First:
     before: Counts
     until: Counts
     during: bool = False
+    extent_ms: int = 0
+
+    @property
+    def struck(self) -> Fault:
+        """The fault as this run had it."""
+        return replace(self.fault, for_ms=self.extent_ms) if self.extent_ms else self.fault
 
     def to_json(self) -> list[Any]:
         """As it crosses from one process to another."""
@@ -53,12 +60,13 @@ class First:
             self.signature,
             *map(_listed, (self.before, self.until)),
             self.during,
+            self.extent_ms,
         ]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> First:
-        text, found, before, until, during = value
-        return cls(parse_fault(text), found, _counted(before), _counted(until), during)
+        text, found, before, until, during, extent_ms = value
+        return cls(parse_fault(text), found, _counted(before), _counted(until), during, extent_ms)
 
 
 @dataclass(frozen=True)
@@ -112,11 +120,16 @@ def first_of(judged: Judged) -> First:
 
 
 def first_with_redrive(judged: Judged, alone: First) -> First | None:
-    """The same for a run with a redrive during the fault; None when that opens no new site."""
+    """The same for a run with a redrive during the fault, or when it has just ended.
+
+    None when that opens no new site.
+    """
     until = judged.played.strikable
     if all(count <= alone.until.get(site, 0) for site, count in until.items()):
         return None
-    return First(alone.fault, signature(judged), alone.until, until, during=True)
+    (struck,) = judged.schedule.plan
+    extent_ms = struck.for_ms if struck != alone.fault else 0
+    return First(alone.fault, signature(judged), alone.until, until, True, extent_ms)
 
 
 def pairs(deployed: Deployed, firsts: Iterable[First], fault_free: str) -> Pairs:
@@ -144,12 +157,13 @@ def every_pair(
     for first in firsts:
         redrives = DURING if first.during else AFTER
         for second in told_apart(seconds(deployed, first), same or {}):
-            both: object = frozenset((first.fault, second))
-            if (first.fault.point, first.fault.number) == (second.point, second.number):
-                both = (first.fault, second)  # at one call, the order makes a difference
-            if first.fault != second and (both, redrives) not in seen:
+            struck = first.struck
+            both: object = frozenset((struck, second))
+            if (struck.point, struck.number) == (second.point, second.number):
+                both = (struck, second)  # at one call, the order makes a difference
+            if struck != second and (both, redrives) not in seen:
                 seen.add((both, redrives))
-                yield Pair(first.fault, second, redrives)
+                yield Pair(struck, second, redrives)
 
 
 def seconds(deployed: Deployed, first: First) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import time_machine
 
+from pytest_storagefirst.cloud_assembly import project_folder
 from pytest_storagefirst.errors import HandlerError, SettingsError, TemplateError
 from pytest_storagefirst.explore import flags
 from pytest_storagefirst.explore.absent import absent_targets, notes_on_absent, places_of
@@ -85,7 +86,7 @@ def prepare(
         topology = replace(topology, policies=Policies())
     overrides = {**settings.functions, **(handlers or {})}
     _check_functions(topology, overrides, settings)
-    code = _code(topology, template, overrides, path.parent)
+    code = _code(topology, template, overrides, project_folder(path))
     entries = ways_in(topology, settings, template)
     breaker = named_breaker(settings, topology)
     known = flags.flags_of(settings, topology)

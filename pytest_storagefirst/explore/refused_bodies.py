@@ -44,7 +44,7 @@ def refusal(
     by_a_handler = any(event.kind == "failed" for event in played.observation.history)
     if by_a_handler:
         reasons += _of_the_handler(wanted, played)
-        reasons += _of_the_way(deployed, entry, body)
+        reasons += _of_the_way(deployed, entry, body, played)
     return EntryError(
         "the stack refuses this message even without faults, so nothing can be learnt from it",
         where=entry.name,
@@ -100,7 +100,7 @@ def _of_the_handler(wanted: Sequence[Path], played: Played) -> Iterator[str]:
         yield f"it printed “{said[:MOST_CHARACTERS]}”"
 
 
-def _of_the_way(deployed: Deployed, entry: Entry, body: Any) -> Iterator[str]:
+def _of_the_way(deployed: Deployed, entry: Entry, body: Any, played: Played) -> Iterator[str]:
     """What stands round the body when it comes to the code."""
     if entry.kind == "bus" and isinstance(body, dict):
         lacking = [name for name in ("source", "detail") if name not in body]
@@ -109,6 +109,7 @@ def _of_the_way(deployed: Deployed, entry: Entry, body: Any) -> Iterator[str]:
                 f"the body has no `{lacking[0]}`, so all of it became the event's detail "
                 "(an event of your own has source, detail-type and detail)"
             )
+    stored = {event.where for event in played.observation.history if event.kind == "stored"}
     topics = {edge.source for edge in deployed.topology.edges}
     for topic in deployed.topology.topics:
         if topic.arn not in topics:
@@ -116,7 +117,7 @@ def _of_the_way(deployed: Deployed, entry: Entry, body: Any) -> Iterator[str]:
         for subscription in _subscriptions(deployed, topic.arn):
             name = deployed.topology.logical_ids.get(topic.arn, topic.logical_id)
             queue = deployed.queue_by_arn(subscription.endpoint)
-            if queue is None:
+            if queue is None or queue.logical_id not in stored:
                 continue
             raw = str(subscription.attributes.get("RawMessageDelivery", "")).lower() == "true"
             yield f"{queue.logical_id} gets from {name} " + (

@@ -55,7 +55,7 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
         value = UNKNOWN
         why = f"this schedule does not show it any more ({why}): {AGAIN}"
     elif value == UNKNOWN and not witness.kept and _is_refused_to_all(judged):
-        value, why = OK, "every sender was told no, so that nothing acknowledged can be lost"
+        value, why = OK, "no sender was told yes any more, so that nothing acknowledged can be lost"
     return ReplayResult(
         witness.template.as_posix(),
         witness.property_name,
@@ -66,9 +66,13 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
 
 
 def _is_refused_to_all(judged: Judged) -> bool:
-    """Whether the front door says what is so, where it said yes before."""
+    """Whether the front door says what is so, where it said yes before.
+
+    By a definite no or by a failure of its own (5xx): both make a sender send again. One that says
+    so to everybody, without any fault, was refused when its entries were described.
+    """
     account = judged.account
-    return account is not None and bool(account.attempted) and account.rejected == account.attempted
+    return account is not None and bool(account.attempted) and not account.acknowledged
 
 
 def _stand_ins(witness: Witness, settings: Settings) -> dict[str, Callable[..., Any] | str]:

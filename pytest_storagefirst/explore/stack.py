@@ -13,18 +13,16 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from pytest_storagefirst.errors import EntryError, SimulationError, TemplateError
-from pytest_storagefirst.explore.judge import Judged, shows_nothing
+from pytest_storagefirst.explore.judge import Judged
 from pytest_storagefirst.explore.places import places
 from pytest_storagefirst.explore.prepare import prepare
-from pytest_storagefirst.explore.result import PropertyResult, require
+from pytest_storagefirst.explore.result import require
 from pytest_storagefirst.explore.standing import Standing, standing
-from pytest_storagefirst.explore.targeting import guide
-from pytest_storagefirst.explore.witness import told, witness_document
+from pytest_storagefirst.explore.verifying import result_of
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import select
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.door import at_the_door
@@ -79,6 +77,7 @@ class Stack:
         self._prepared = standing.prepared
         self._simulation = _Stepwise(standing.judge.deployed, Schedule(()))
         self._sends: list[Send] = []
+        self._unwritten: list[Send] = []  # with the entry's own body
         self._bodies: dict[str, Any] = {}
         self._judged: Judged | None = None
         self._closed = False
@@ -114,6 +113,8 @@ class Stack:
         said = chosen.body if body is None else self._kept(_body_text(chosen.name, body), body)
         send = Send(f"m{len(self._sends) + 1}", chosen.name, said)
         self._sends.append(send)
+        if body is None:
+            self._unwritten.append(send)
         with self._going_on(lambda: at_the_door(self._simulation)):
             reply: HttpReply = self._simulation.send(send)
         return reply
@@ -199,7 +200,7 @@ class Stack:
         and verified by other properties, but nothing more can be sent.
         """
         __tracebackhide__ = True
-        self._require(properties, _result)
+        self._require(properties)
 
     def verify_what_struck(self, *properties: str) -> None:
         """Like `verify`, for faults that nobody chose.
@@ -210,16 +211,15 @@ class Stack:
         __tracebackhide__ = True
         if self._judged is None:
             self._simulation.strikes.forget_the_idle()
-        self._require(properties, lambda name, judged: _result(name, judged, drawn=True))
+        self._require(properties, drawn=True)
 
-    def _require(
-        self, properties: tuple[str, ...], result: Callable[[str, Judged], PropertyResult]
-    ) -> None:
+    def _require(self, properties: tuple[str, ...], *, drawn: bool = False) -> None:
         __tracebackhide__ = True
         entries = select(properties)
         judged = self._finish()
+        in_vain = self._standing.guessed_in(self._unwritten)
         for entry in entries:
-            require(result(entry.name, judged))
+            require(result_of(entry.name, judged, in_vain, drawn=drawn))
 
     def _effects(self) -> tuple[Effect, ...]:
         if self._judged is not None:
@@ -317,62 +317,6 @@ def _check_seconds(seconds: Any) -> None:
         expected="seconds of virtual time, 0 or more; none to run until quiet",
         remedy="for instance stack.run(30)",
     )
-
-
-def _result(name: str, judged: Judged, *, drawn: bool = False) -> PropertyResult:
-    """`drawn`: nobody chose the faults, so that to show nothing is no fault of the stack's."""
-    verdict = judged.verdicts[name]
-    if drawn and verdict.value == UNKNOWN and shows_nothing(judged, verdict):
-        verdict = replace(verdict, value=NOT_APPLICABLE)
-    return PropertyResult(
-        name,
-        verdict.value,
-        verdict.why,
-        runs=1,
-        faults_tried=len(judged.played.observation.faults_fired),
-        lost=verdict.messages,
-        story=told(judged, verdict) if verdict.value in (VIOLATED, UNKNOWN) else (),
-    )
-
-
-def judge(
-    schedule: Schedule, properties: tuple[str, ...], settings: Settings
-) -> list[PropertyResult]:
-    """Play a schedule that `schedules(template)` drew, and say what each property makes of it.
-
-    A fault of the schedule that finds nothing to strike in this run says nothing against the stack,
-    so it is not asked for.
-    """
-    if not isinstance(schedule, Schedule) or not schedule.template:
-        raise SimulationError(
-            "this is no schedule of a template",
-            where="storagefirst.verify(schedule)",
-            found=repr(schedule)[:100],
-            expected='what @given(schedule=schedules("template.yaml")) draws',
-            remedy='for a run by hand, write: with storagefirst("template.yaml") as stack',
-        )
-    entries = select(properties)
-    found = standing(
-        schedule.template, load_settings(template_path(schedule.template), settings)
-    ).free()
-    judged = found.judge.judge(schedule)
-    struck = judged.played.observation.faults_fired
-    if len(struck) < len(schedule.plan):
-        plan = tuple(fault for fault in schedule.plan if str(fault) in struck)
-        judged = found.judge.judge(replace(schedule, plan=plan))
-    guide(judged)
-    template = template_path(schedule.template)
-    return [
-        _with_witness(_result(entry.name, judged, drawn=True), judged, template)
-        for entry in entries
-    ]
-
-
-def _with_witness(result: PropertyResult, judged: Judged, template: Path) -> PropertyResult:
-    if result.verdict != VIOLATED:
-        return result
-    document = witness_document(template, result.name, judged, frozenset(), result.story)
-    return replace(result, witness=document)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pytest_storagefirst.explore.pairs import (
     first_of,
     first_with_redrive,
 )
+from pytest_storagefirst.explore.redrives import until_set_aside
 from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.explore.tally import POISON
 from pytest_storagefirst.faults.catalogue import is_read_only
@@ -189,6 +190,11 @@ def _single(exploration: Exploration, messages: tuple[Send, ...], fault: Fault) 
         schedule = Schedule(messages, plan=(fault,))
         during = exploration.try_out(replace(schedule, redrives=DURING))
         tried += [during, exploration.try_out(replace(schedule, redrives=(*AFTER, *AFTER)))]
+        ended = until_set_aside(judged)
+        if ended is not None:
+            schedule = Schedule(messages, plan=(ended,), redrives=DURING)
+            during = exploration.try_out(schedule, known=True)
+            tried.append(during)
         firsts.append(first_with_redrive(during, alone))
     exploration.firsts += [first for first in firsts if first is not None]
     broke = any(verdict.value == VIOLATED for one in tried for verdict in one.verdicts.values())
@@ -206,7 +212,7 @@ def _content(exploration: Exploration, entry: Entry) -> None:
 def _bad_messages(exploration: Exploration, entries: tuple[Entry, ...]) -> None:
     found = tried = 0
     for entry in entries:
-        for _, body in workload.bad_bodies(entry.body):
+        for _, body in workload.bad_bodies(entry.body, entry.kind):
             if found >= MOST_KINDS_OF_BAD:
                 break
             tried += 1
@@ -243,6 +249,11 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
             variant = "connect-timeout" if point.startswith("http ") else "access-denied"
             fault = Fault(place, point, 1, "refused", variant, for_ms=FOR_EVER_MS)
             exploration.try_out(replace(alone, plan=(fault,)), bad=frozenset({"m1"}))
+            if exploration.judge.deployed.breaker is None:
+                in_company = Schedule(
+                    workload.plain((entry,), MESSAGES), plan=(replace(fault, message="m2"),)
+                )
+                exploration.try_out(in_company, bad=frozenset({"m2"}))
 
 
 def _is_for_nobody(history: Iterable[Event]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_storagefirst.errors import EntryError, StorageFirstError
 from pytest_storagefirst.explore.bodies import describe_entries
 from pytest_storagefirst.explore.ground import Crossings, Ground
+from pytest_storagefirst.explore.guessed import guessed_in_vain
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.prepare import Prepared, prepare
 from pytest_storagefirst.settings import Settings
@@ -37,6 +38,7 @@ class Standing:
         except EntryError as error:
             self.refusal = error
         self.in_use = False
+        self._in_vain: frozenset[str] | None = None
         self._counts: dict[tuple[Send, ...], Crossings] = {}
         self._grounds: dict[tuple[Send, ...], Ground] = {}
 
@@ -50,6 +52,13 @@ class Standing:
         if self.refusal is not None:
             raise self.refusal
         return self
+
+    def guessed_in(self, sends: Iterable[Send]) -> frozenset[str]:
+        """The entries of these messages whose own body was guessed and leaves no effect."""
+        if self._in_vain is None:
+            given, described = self.prepared.deployed.entries, self.judge.deployed.entries
+            self._in_vain = guessed_in_vain(self.judge, given, described)
+        return self._in_vain & {send.entry for send in sends}
 
     def baseline_counts(self, sends: tuple[Send, ...]) -> Crossings:
         if sends not in self._counts:

@@ -40,11 +40,20 @@ class Marked:
     fields: dict[str, str]
 
 
-def with_text(body: Any, text: str) -> Marked | None:
+def is_event(kind: str, body: Any) -> bool:
+    """Whether an entry of this kind sends the body as an event, whose detail is the message."""
+    return kind == "bus" and isinstance(body, dict) and {"source", "detail"} <= body.keys()
+
+
+def with_text(body: Any, text: str, kind: str = "") -> Marked | None:
     """The body with `text` behind its string fields, or in a field added where there is none.
 
     Fields that hold {unique} stay as they are: they are keys. None when the body is no JSON object.
+    `kind` is the entry's.
     """
+    if is_event(kind, body):
+        inner = with_text(body["detail"], text)
+        return inner and Marked({**body, "detail": inner.body}, inner.fields)
     if not isinstance(body, dict):
         return None
     marked = copy.deepcopy(body)
@@ -68,8 +77,15 @@ def _string_fields(body: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]
             yield from _string_fields(value, path)
 
 
-def bad_bodies(body: Any) -> Iterator[tuple[str, Any]]:
-    """Bodies derived from a good one that a handler may refuse: (what is wrong, body)."""
+def bad_bodies(body: Any, kind: str = "") -> Iterator[tuple[str, Any]]:
+    """Bodies derived from a good one that a handler may refuse: (what is wrong, body).
+
+    `kind` is the entry's.
+    """
+    if is_event(kind, body):
+        for what, inner in bad_bodies(body["detail"]):
+            yield what, {**body, "detail": inner}
+        return
     yield "no JSON", f"this is no JSON: {UNIQUE}"
     yield "JSON, but a bare number", "17"
     yield "empty", ""

@@ -26,7 +26,7 @@ def init(named: Path | None, folder: Path, *, force: bool) -> Iterator[str]:
     tests = template.parent / "tests"
     test_file = (tests if tests.is_dir() else template.parent) / TEST_NAME
     if not force:
-        _refuse_to_overwrite(template, settings_file, test_file, folder)
+        _refuse_to_overwrite(template, named, settings_file, test_file, folder)
     told = propose(template)
     text = settings_text(told)
     _check(template, text)
@@ -45,6 +45,7 @@ def init(named: Path | None, folder: Path, *, force: bool) -> Iterator[str]:
     for way in told.ways:
         if way.body is not None:
             yield f"  {way.name}: the body is {way.origin}"
+            yield from (f"    {line}" for line in way.doubt.splitlines())
         else:
             yield f"  {way.name}: no body was found that the stack takes: {way.off}"
     if told.parameters:
@@ -58,20 +59,22 @@ def init(named: Path | None, folder: Path, *, force: bool) -> Iterator[str]:
     yield f"next: pytest -p storagefirst {shown}"
 
 
-def _refuse_to_overwrite(template: Path, settings: Path, test: Path, folder: Path) -> None:
+def _refuse_to_overwrite(
+    template: Path, named: Path | None, settings: Path, test: Path, folder: Path
+) -> None:
     place = settings_place(template)
-    there = [place] if place is not None else []
-    there += [test] if test.exists() else []
-    if settings.exists() and settings not in there:
-        there.append(settings)
+    candidates = [*([place] if place is not None else []), settings, test]
+    # One file may be named in two ways, from the folder and from the root.
+    there = {file.resolve(): file for file in candidates if file.exists()}
     if there:
+        files = [_shown(file, folder) for file in there]
+        again = f"storagefirst init {named} --force" if named else "storagefirst init --force"
         raise SettingsError(
             "there are settings already" if place is not None else "there is a file already",
-            where=_shown(there[0], folder),
-            found=", ".join(_shown(file, folder) for file in there),
+            where=files[0],
+            found=", ".join(files),
             expected="none: init overwrites nothing by itself",
-            remedy="storagefirst init --force writes "
-            f"{_shown(settings, folder)} and {_shown(test, folder)} anew",
+            remedy=f"{again} writes {_shown(settings, folder)} and {_shown(test, folder)} anew",
         )
 
 
@@ -84,4 +87,6 @@ def _check(template: Path, text: str) -> None:
 
 
 def _shown(path: Path, folder: Path) -> str:
+    path = path.resolve()
+    folder = folder.resolve()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)

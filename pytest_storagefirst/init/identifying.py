@@ -19,8 +19,8 @@ from pytest_storagefirst.simulation.schedule import UNIQUE, Send
 MOST_FIELDS = 12  # tried in one body
 
 
-def with_unique(judge: Judge, entry: Entry, body: dict[str, Any]) -> Any:
-    """The body with {unique} in the field that makes two messages two.
+def with_unique(judge: Judge, entry: Entry, body: dict[str, Any] | str) -> Any:
+    """The body with {unique} in the field that makes two messages two; a text with it at its end.
 
     Each field that may be one is played: that which is the key of what a message leaves goes before
     that which is only in it. Raises EntryError where the stack takes none of them.
@@ -63,8 +63,11 @@ def _rank(seen: Observation) -> int:
     return _IS_HELD if any(holds(effect.value) for effect in seen.effects) else _IS_GONE
 
 
-def _candidates(body: dict[str, Any]) -> Iterator[Any]:
+def _candidates(body: dict[str, Any] | str) -> Iterator[Any]:
     """The body with {unique} in one field: those that are named like ids first; then as it is."""
+    if isinstance(body, str):
+        yield from (f"{body} {UNIQUE}", UNIQUE, body)
+        return
     paths = list(_fields(body))
     likely = [path for path in paths if workload.is_id(str(path[-1]))]
     others = [path for path in paths if path not in likely]

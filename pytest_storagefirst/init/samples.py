@@ -43,7 +43,7 @@ class Sample:
 
     kind: str
     name: str
-    body: dict[str, Any]
+    body: dict[str, Any] | str
     file: str
 
 
@@ -84,7 +84,7 @@ def _same_path(name: str, route: str) -> bool:
     return path.strip("/") == place.strip("/") and wanted in ("ANY", method.upper())
 
 
-Taken = tuple[str, str, dict[str, Any]]
+Taken = tuple[str, str, dict[str, Any] | str]
 
 
 def _taken_out(event: Any) -> Iterator[Taken]:
@@ -169,9 +169,14 @@ def _of_request(event: dict[str, Any]) -> Iterator[Taken]:
 
 
 def _whole(kind: str, name: str, body: Any) -> Iterator[Taken]:
-    """The message, if it is a JSON object that TOML can hold."""
+    """The message, if it is a JSON object that TOML can hold, or a text that is no JSON.
+
+    One that came through nothing is a file of who knows what, if it is no object.
+    """
     body = _without_nulls(_opened(body))
-    if isinstance(body, dict) and body and _writable(body):
+    if isinstance(body, str):
+        body = body.strip() if kind else ""
+    if isinstance(body, dict | str) and body and _writable(body):
         yield kind, name, body
 
 

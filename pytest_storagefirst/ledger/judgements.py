@@ -76,7 +76,10 @@ def judge_duplicates(account: Account, observation: Observation, context: Contex
 
 
 def judge_redrive(account: Account, observation: Observation, context: Context) -> Verdict:
-    """A redrive after the fault is healed leaves nothing unprocessed, loses and doubles nothing."""
+    """A redrive after the fault is healed leaves nothing unprocessed.
+
+    One that comes twice, or while a fault goes on, loses and doubles nothing.
+    """
     history = observation.told
     redriven = history.ids("redriven") - context.bad
     if not redriven:

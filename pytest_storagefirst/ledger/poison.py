@@ -12,12 +12,16 @@ from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED, Verdict
 # Held where nothing of the stack takes it, and where its operator finds it.
 SET_ASIDE = ("dead-lettered", "set aside", "failed execution")
 
+# What a call comes to for a message that can't be processed. A crash takes the batch along on any
+# configuration.
+REFUSALS = ("refused", "http-500")
+
 
 def judge_poison(account: Account, observation: Observation, context: Context) -> Verdict:
     """A bad message is set aside within its retry budget, drags no good one along, stops none.
 
-    In a run with faults only the bad message's own fate is judged: what befalls a good one there
-    may be the fault's doing.
+    In a run with faults only the bad message's own fate is judged, as what befalls a good one there
+    may be the fault's doing: but for a fault that refuses calls of bad messages alone.
     """
     bad = sorted(context.bad & account.attempted)
     if not bad:
@@ -30,7 +34,7 @@ def judge_poison(account: Account, observation: Observation, context: Context) -
         wrong = _wrong_with_bad(message, account, observation, context, history)
         if wrong:
             notes[message] = f"the bad message {message} {wrong}"
-    if not observation.faults_fired:
+    if not observation.faults_fired or _only_refuses(context.bad, history):
         for message in sorted(account.acknowledged - context.bad - context.amiss):
             wrong = _wrong_with_good(message, account, bad, context, history)
             if wrong:
@@ -46,6 +50,17 @@ def judge_poison(account: Account, observation: Observation, context: Context) -
     if undecided:
         return Verdict(UNKNOWN, f"it can't be told what became of {', '.join(undecided)}")
     return unless_in_doubt(account)
+
+
+def _only_refuses(bad: frozenset[str], history: History) -> bool:
+    """Whether all that faults did was to refuse calls that no good message is part of."""
+    struck = [event for event in history.events if event.kind == "faulted"]
+    return bool(struck) and all(
+        event.messages
+        and bad.issuperset(event.messages)
+        and event.detail.rpartition(": ")[2].startswith(REFUSALS)
+        for event in struck
+    )
 
 
 def _wrong_with_bad(

@@ -14,6 +14,7 @@ from pytest_storagefirst.explore.entries import ways_in
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.load.plan import UNIQUE, Way
 from pytest_storagefirst.load.profiles import Profile
+from pytest_storagefirst.settings import Entry as Given
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.producers import call_of
 from pytest_storagefirst.simulation.schedule import as_text
@@ -30,14 +31,17 @@ def way_into(target: Target, profile: Profile) -> Way:
     return next(ways_into(target, profile))
 
 
-def ways_into(target: Target, profile: Profile) -> Iterator[Way]:
-    """The entries of the target's settings, or else of its stack.
+def ways_into(
+    target: Target, profile: Profile, entries: tuple[Given, ...] | None = None
+) -> Iterator[Way]:
+    """`entries`, or else those of the target's settings, or else of its stack.
 
     Raises EntryError for a stack without one, LoadError for one that can't be sent to here, or
     whose messages would not carry their id.
     """
     settings = target.settings
-    plain = tuple(replace(entry, strategy=None) for entry in settings.entries)
+    given = settings.entries if entries is None else entries
+    plain = tuple(replace(entry, strategy=None) for entry in given)
     # What is deployed has no template at hand: errors name the stack instead.
     place = Template(Path(f"{target.name} ({target.stack_name})"), {})
     found = ways_in(target.topology(), replace(settings, entries=plain), place)
@@ -85,6 +89,7 @@ def _call(target: Target, entry: Entry, body: Any, profile: Profile) -> Way:
     return Way(
         name=entry.name,
         url=target.endpoint_url or "",
+        body=as_text(body),
         service=service,
         operation=operation,
         parameters=parameters,

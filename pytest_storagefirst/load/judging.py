@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pytest_storagefirst.load import account
@@ -17,7 +18,6 @@ from pytest_storagefirst.load.standing import Standing
 from pytest_storagefirst.load.values import Facts, Transition, outage_s
 from pytest_storagefirst.load.watch import Watch
 from pytest_storagefirst.report.covered import counted
-from pytest_storagefirst.target.queues import queues_of
 from pytest_storagefirst.target.target import Target
 
 
@@ -40,7 +40,7 @@ def judged(ended: Ended) -> dict[str, Any]:
     watch.stop()
     watch.attempt("looking at the target", watch.sample)
     effects = watch.attempt("reading the effects", observer.processed)
-    held = watch.attempt("reading the queues", observer.held)
+    held = watch.attempt("reading the queues", partial(observer.held, effects or {}))
     seen_at = watch.attempt("looking for effects", observer.processed_at) or {}
     doubled = watch.attempt("comparing the effects", observer.doubled) or ""
     calls = _calls(ended)
@@ -49,8 +49,8 @@ def judged(ended: Ended) -> dict[str, Any]:
     if effects is None or held is None:
         unread.append("what was processed could not be read")
     sent, profile = account.sent(standing), ended.plan.profile
-    at_work = {queue.logical_id for queue in queues_of(ended.target.topology()).work}
-    aside = {message for message, place in (held or {}).items() if place not in at_work}
+    waiting = observer.waiting_places
+    aside = {message for message, place in (held or {}).items() if place not in waiting}
     dead = frozenset(aside - (effects or {}).keys()) & sent.due_s.keys()
     facts = Facts(
         profile=profile,

@@ -148,7 +148,7 @@ class Master:
 
     def _look_aside(self) -> None:
         if self.elapsed_s - self._looked_aside_s >= HELD_EVERY_S:
-            held = self._watch.attempt("looking into queues", self._watch.observer.held)
+            held = self._watch.attempt("looking into queues", self._watch.observer.in_queues)
             self._aside = held or {}
             self._looked_aside_s = self.elapsed_s
 

@@ -16,9 +16,10 @@ UNIQUE = "{unique}"
 class Way:
     """How one message is sent. {unique} stands for its id, wherever it is said.
 
-    A request has `method`, `headers` and the text of its `body`. A call has `service`, `operation`
-    and `parameters` of boto3's; `url` is then its endpoint, "" AWS's own, and `credentials` are
-    arguments of a session, {} whoever runs it. What is called poison is for bad messages.
+    `body` is a message's, as text. A request has `method` and `headers`. A call has `service`,
+    `operation` and `parameters` of boto3's; `url` is then its endpoint, "" AWS's own, and
+    `credentials` are arguments of a session, {} whoever runs it. What is called poison is for bad
+    messages.
     """
 
     name: str  # of the entry: "POST /orders"

@@ -47,7 +47,14 @@ def _finding(name: str, told: Told, replays: Replays) -> Iterator[Line]:
 
 
 def summary(audited: Sequence[Audited]) -> str:
-    """ "3 findings: 1 with a witness, 2 advice; 1 suppressed, in 2 templates"."""
+    """ "3 findings: 1 with a witness, 2 advice; 1 suppressed, in 2 templates".
+
+    A template that could not be audited has none, and is counted apart.
+    """
+    refused = sum(bool(one.refused) for one in audited)
+    unread = f"{counted(refused, 'template')} can't be audited" if refused else ""
+    if refused and refused == len(audited):
+        return unread
     told = [one for each in audited for one in each.told]
     kept = sum(bool(one.finding.suppressed) for one in told)
     shown = sum(isinstance(one.shown, Shown) for one in told)
@@ -55,4 +62,5 @@ def summary(audited: Sequence[Audited]) -> str:
     text = f"{found}: {shown} with a witness, {len(told) - kept - shown} advice"
     if kept:
         text += f"; {kept} suppressed"
-    return f"{text}, in {counted(len(audited), 'template')}"
+    text += f", in {counted(len(audited) - refused, 'template')}"
+    return f"{text}; {unread}" if unread else text

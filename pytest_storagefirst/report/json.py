@@ -12,6 +12,7 @@ from typing import Any
 from pytest_storagefirst.explore.coverage import NEVER_FIRED, Coverage
 from pytest_storagefirst.explore.outcome import Outcome
 from pytest_storagefirst.explore.result import PropertyResult
+from pytest_storagefirst.report.again import command_from_here
 from pytest_storagefirst.report.narrative import Step
 
 VERSION = 1
@@ -23,7 +24,8 @@ def report(
     directory: Path,
     shard: tuple[int, int] = (1, 1),
 ) -> dict[str, Any]:
-    """The report as JSON values; `witness` is the replay file's path, seen from `directory`.
+    """The report as JSON values; `witness` is the replay file's path, seen from `directory`, and
+    `again` the command that replays it from the current folder.
 
     A stack that was refused, or lost on the way, stands in it with the reason in `refused` and
     every expected property unknown. `shard` is the part that the run was to try.
@@ -78,10 +80,7 @@ def stack_as_json(
         "coverage": _coverage(result.coverage) if result else None,
         "topology": result.graph.to_json() if result and result.graph else None,
         "properties": [
-            {
-                **property_as_json(one),
-                "witness": _witness(outcome.replays.get(one.name), directory),
-            }
+            {**property_as_json(one), **_witness(outcome.replays.get(one.name), directory)}
             for one in outcome.judged(expected)
         ],
     }
@@ -138,5 +137,8 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def _witness(file: str | None, directory: Path) -> str | None:
-    return Path(os.path.relpath(file, directory)).as_posix() if file else None
+def _witness(file: str | None, directory: Path) -> dict[str, str | None]:
+    if not file:
+        return {"witness": None}
+    seen = Path(os.path.relpath(file, directory)).as_posix()
+    return {"witness": seen, "again": command_from_here(file)}

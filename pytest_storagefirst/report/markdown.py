@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.report.again import told_again
 from pytest_storagefirst.report.load_terminal import load_lines
 from pytest_storagefirst.report.page import plain
 from pytest_storagefirst.report.stack_html import headline, verdict_of_all, worst_of
-from pytest_storagefirst.report.witness_html import SIGNS, replay_command
+from pytest_storagefirst.report.witness_html import SIGNS
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 MOST_BYTES = 1_048_576  # of one step's summary; GitHub shows none of a longer one
@@ -127,7 +128,8 @@ def _story(template: str, one: Document) -> Iterator[str]:
     yield f"<details><summary>{safe}: its story</summary>\n\n"
     yield fenced(_shortened("\n".join(one["story"]), MOST_STORY_BYTES))
     if one.get("witness"):
-        yield "\n" + fenced(replay_command(one["witness"]))
+        where, command = told_again(one)
+        yield f"\n{where}\n\n{fenced(command)}"
     yield "\n</details>\n\n"
 
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.verdict import Verdict
+from pytest_storagefirst.report.folding import Step as Step
+from pytest_storagefirst.report.folding import Told, folded
 
 LONGEST_STORY_LINES = 120
 LONGEST_DETAIL = 200  # characters of what a step repeats beside its text
 MOST_MESSAGES_OF_A_STEP = 50
 NEIGHBOURS = 3  # lines before and after one that has to be shown
-_LONGEST_CYCLE_LINES = 24
 _BEGINNINGS = ("attempted", "delivered")
 _PHRASES = {
     "attempted": "{messages} sent to {where}",
@@ -48,30 +48,11 @@ _PHRASES = {
     "circuit": "CIRCUIT  {where}: {bare}",
     "noted": "{prefix}{bare}",
 }
-_COUNTER = re.compile(r" \(receive \d+\)|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)")
 _CALL = re.compile(r".*? #\d+")
 _MOMENT = re.compile(r"\b\d+\.\d{3}\b")
 _REPORTED = "reported by the handler"
 _BEHIND = "behind a reported one"
 _WHOLE_BATCH = "its response fails the whole batch"
-
-
-class Step(NamedTuple):
-    """One line of a story, and what it is made of for whoever draws it.
-
-    `kind` is an event's, or one of "returned" (what a handler's response makes of its batch),
-    "again" (a cycle told once), "left-out", "never-struck", "circuit-stood", "ledger" and
-    "verdict". `where` and `detail` are the event's, with names for ids; `to` is the logical id of
-    what a call is about, where that is known. `at_ms` is None for a line without a time.
-    """
-
-    at_ms: int | None
-    kind: str
-    text: str
-    messages: tuple[str, ...] = ()
-    where: str = ""
-    detail: str = ""
-    to: str = ""
 
 
 def story(
@@ -114,8 +95,8 @@ def steps(
             struck.add(event.detail)
         begins, shown = event.kind in _BEGINNINGS, strikes_first or event.at_ms in named
         step = _step(event, apart.get(event.invocation, ""), names, callee)
-        told.append(_Told(step, begins, event.at_ms in named, shown))
-    found = _shortened(_fold(told))
+        told.append(Told(step, begins, event.at_ms in named, shown))
+    found = _shortened(folded(told, LONGEST_STORY_LINES))
     found += [
         Step(None, "never-struck", f"never struck: {fault}")
         for fault in plan
@@ -155,19 +136,6 @@ def _step(
         detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]}…",
         callee(event.where, call.group()) if call else "",
     )
-
-
-class _Told(NamedTuple):
-    step: Step
-    begins: bool = False  # a reader sees a new turn begin here
-    is_named: bool = False  # the verdict names this moment
-    is_shown: bool = False  # however long the story is
-
-    @property
-    def shape(self) -> str:
-        """The text without what counts up from cycle to cycle; of its own where it is named."""
-        text = self.step.text
-        return f"{self.step.at_ms} {text}" if self.is_named else _COUNTER.sub("", text)
 
 
 def _at_once(events: Iterable[Event]) -> dict[int, str]:
@@ -280,39 +248,7 @@ def _merge(events: Sequence[Event]) -> list[Event]:
     return merged
 
 
-def _fold(lines: list[_Told]) -> list[_Told]:
-    """Tell a cycle once when it comes three times or more, the shortest cycle first."""
-    shapes = [line.shape for line in lines]
-    folded: list[_Told] = []
-    at = 0
-    while at < len(lines):
-        length, repeats = _cycle(shapes, at)
-        later = [turn for turn in range(at + 1, at + length) if lines[turn].begins]
-        if repeats and not lines[at].begins and any(_cycle(shapes, turn)[1] for turn in later):
-            length, repeats = 1, 0  # the same cycle, told from where a turn begins
-        folded += lines[at : at + length]
-        at += length
-        if repeats:
-            at += length * repeats
-            until = (lines[at - 1].step.at_ms or 0) / 1000
-            text = f"… the same {repeats} times more, until {until:.3f}"
-            folded.append(_Told(Step(None, "again", text)))
-    return folded
-
-
-def _cycle(shapes: Sequence[str], at: int) -> tuple[int, int]:
-    """(length, repeats beyond the first) of the cycle that begins here; (1, 0) without one."""
-    for length in range(1, min(_LONGEST_CYCLE_LINES, (len(shapes) - at) // 3) + 1):
-        first = shapes[at : at + length]
-        repeats = 0
-        while shapes[at + length * (repeats + 1) : at + length * (repeats + 2)] == first:
-            repeats += 1
-        if repeats >= 2:
-            return length, repeats
-    return 1, 0
-
-
-def _shortened(told: Sequence[_Told]) -> list[Step]:
+def _shortened(told: Sequence[Told]) -> list[Step]:
     """Its beginning, its end, and of what lies between that which has to be shown."""
     lines = [one.step for one in told]
     if len(lines) <= LONGEST_STORY_LINES:

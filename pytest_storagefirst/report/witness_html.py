@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from pytest_storagefirst.report.again import told_again
 from pytest_storagefirst.report.covered import counted
 from pytest_storagefirst.report.load_course import band
 from pytest_storagefirst.report.load_story import Stand
@@ -43,7 +43,7 @@ def witness(one: Property, topology: Mapping[str, Any], order: Sequence[str]) ->
         yield drawn
     yield story(one["story"])
     if one.get("witness"):
-        yield _replay(one["witness"])
+        yield _replay(one)
 
 
 def story(lines: Sequence[str]) -> Markup:
@@ -56,18 +56,9 @@ def story(lines: Sequence[str]) -> Markup:
     return element("details", element("summary", told), text, **is_open)
 
 
-def replay_command(witness: str) -> str:
-    """What a shell runs; the path is as it stands in the report, seen from its folder."""
-    return f"pytest -p storagefirst --storagefirst-replay={shlex.quote(witness)}"
-
-
-def _replay(witness: str) -> Markup:
-    return element(
-        "p",
-        "Again, with the path as seen from this file: ",
-        element("code", replay_command(witness)),
-        class_="replay",
-    )
+def _replay(one: Property) -> Markup:
+    where, command = told_again(one)
+    return element("p", f"{where} ", element("code", command), class_="replay")
 
 
 def _circuit(one: Property) -> Iterator[Markup]:

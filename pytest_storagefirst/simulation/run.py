@@ -23,7 +23,7 @@ from pytest_storagefirst.simulation import (
     watchdog,
     wire,
 )
-from pytest_storagefirst.simulation.calls import answers, boundary, fronts, seams
+from pytest_storagefirst.simulation.calls import answers, boundary, fronts, refusals, seams
 from pytest_storagefirst.simulation.calls.strikes import Strike, Strikes
 from pytest_storagefirst.simulation.choosing import EVERYTHING, scheduler_of
 from pytest_storagefirst.simulation.circuits import CircuitWatch
@@ -310,7 +310,7 @@ class Simulation:
                 where=place,
                 found=f"{host}:{port}",
                 expected="AWS calls, and HTTP through http.client, urllib3, requests or httpx",
-                remedy="replace the handler by [functions.…] in storagefirst.toml",
+                remedy=refusals.without_this_call(self.deployed.topology, place),
             )
         )
 
@@ -369,14 +369,9 @@ class Simulation:
             return
         hooks.install(service, seams.here)
         if not self.deployed.world.about_to_change(service, operation, region):
-            self.refuse(
-                SimulationError(
-                    "what this call changes can't be put back, so no further run could be trusted",
-                    where=self.current.function.logical_id if self.current else "",
-                    found=f"{service}.{operation}",
-                    remedy="replace the handler under [functions.…] in storagefirst.toml",
-                )
-            )
+            place = self.current.function.logical_id if self.current else ""
+            call = f"{service}.{operation}"
+            self.refuse(refusals.not_put_back(self.deployed.topology, place, call))
         if self._has_stale and service == "dynamodb":
             self._previous_tables = self.deployed.world.copy_of_tables()
 

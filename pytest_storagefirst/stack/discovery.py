@@ -174,11 +174,7 @@ class _Finder:
             topic_rules.append(rule)
             edges += fed
         where = f"arn:aws:events:{self.session.region_name}:{account}"
-        rules = {}
-        for logical, physical in self.of_type("AWS::Events::Rule"):
-            rules[f"{where}:rule/{physical.replace('|', '/')}"] = logical
-        for arn, logical in rules.items():
-            self.named(logical, arn)
+        rules = {physical: logical for logical, physical in self.of_type("AWS::Events::Rule")}
         pipes: list[Pipe] = []
         schedules: list[RecurringSchedule] = []
         for one in self.of_type("AWS::Pipes::Pipe"):
@@ -197,7 +193,7 @@ class _Finder:
         buses: list[Bus] = []
         if rules or self.of_type("AWS::Events::EventBus"):
             buses, fed = discovery_routing.buses(
-                self.client("events"), self.logical_ids, list(rules)
+                self.client("events"), self.named, self.logical_ids, rules
             )
             edges += fed
         for bucket in buckets:

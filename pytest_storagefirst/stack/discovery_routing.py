@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .topology import (
@@ -50,30 +50,54 @@ def topic(client: Any, logical_id: str, arn: str) -> tuple[Topic, list[Edge]]:
 
 
 def buses(
-    client: Any, logical_ids: dict[str, str], rules: list[str]
+    client: Any,
+    named: Callable[[str, str], None],
+    logical_ids: dict[str, str],
+    rules: Mapping[str, str],
 ) -> tuple[list[Bus], list[Edge]]:
     """The stack's buses and those that its rules are on, with what the rules feed.
 
-    `rules` are the rules' ARNs. A schedule's rule is on no bus.
+    `rules` are the rules' logical ids by what CloudFormation calls them: "NAME", or "BUS|NAME" on
+    another bus than the default one; emulators say "NAME" of all. A schedule's rule is on no bus.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     """
     found: list[Bus] = []
     edges: list[Edge] = []
-    for one in client.list_event_buses()["EventBuses"]:
+    for one in _all_buses(client):
         patterns = []
-        for rule in client.list_rules(EventBusName=one["Name"])["Rules"]:
-            if rule["Arn"] not in rules or not rule.get("EventPattern"):
-                continue
-            if rule.get("State", "ENABLED") == "ENABLED":
-                patterns.append(rule["EventPattern"])
-            targets = client.list_targets_by_rule(Rule=rule["Name"], EventBusName=one["Name"])
-            for target in targets["Targets"]:
-                edges.append(Edge(one["Arn"], target["Arn"]))
-                if letters := target.get("DeadLetterConfig", {}).get("Arn"):
-                    edges.append(Edge(one["Arn"], letters))
+        for page in client.get_paginator("list_rules").paginate(EventBusName=one["Name"]):
+            for rule in page["Rules"]:
+                known = rules.get(f"{one['Name']}|{rule['Name']}") or rules.get(rule["Name"])
+                if known:
+                    named(known, rule["Arn"])
+                if not known or not rule.get("EventPattern"):
+                    continue
+                if rule.get("State", "ENABLED") == "ENABLED":
+                    patterns.append(rule["EventPattern"])
+                edges += _fed_by(client, one, rule["Name"])
         if one["Arn"] in logical_ids or patterns:
             name = logical_ids.get(one["Arn"], one["Name"])
             found.append(Bus(name, one["Name"], one["Arn"], tuple(patterns)))
     return found, edges
+
+
+def _all_buses(client: Any) -> Iterator[dict[str, Any]]:
+    token: dict[str, str] = {}
+    while True:
+        said = client.list_event_buses(**token)
+        yield from said["EventBuses"]
+        if not said.get("NextToken"):
+            return
+        token = {"NextToken": said["NextToken"]}
+
+
+def _fed_by(client: Any, bus: Mapping[str, Any], rule: str) -> Iterator[Edge]:
+    pages = client.get_paginator("list_targets_by_rule")
+    for page in pages.paginate(Rule=rule, EventBusName=bus["Name"]):
+        for target in page["Targets"]:
+            yield Edge(bus["Arn"], target["Arn"])
+            if letters := target.get("DeadLetterConfig", {}).get("Arn"):
+                yield Edge(bus["Arn"], letters)
 
 
 def bucket(client: Any, logical_id: str, name: str) -> Bucket:
@@ -201,16 +225,20 @@ def interval_seconds(expression: str) -> int:
     return 3600 if hours == "*" or not hours.isdigit() else 86_400
 
 
-def scheduled_rules(client: Any, rules: dict[str, str]) -> Iterator[tuple[RecurringSchedule, Edge]]:
-    """What the stack's rules start by the clock; `rules` are ARNs with their logical ids."""
-    for rule in client.list_rules()["Rules"]:
-        if rule["Arn"] not in rules or not rule.get("ScheduleExpression"):
-            continue
-        enabled = rule.get("State", "ENABLED") == "ENABLED"
-        for target in client.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-            interval = interval_seconds(rule["ScheduleExpression"])
-            made = RecurringSchedule(rules[rule["Arn"]], rule["Arn"], target, enabled, interval)
-            yield made, Edge(rule["Arn"], target["Arn"])
+def scheduled_rules(
+    client: Any, rules: Mapping[str, str]
+) -> Iterator[tuple[RecurringSchedule, Edge]]:
+    """What the stack's rules start by the clock; `rules` are as in `buses`."""
+    for page in client.get_paginator("list_rules").paginate():
+        for rule in page["Rules"]:
+            name, arn = rule["Name"], rule["Arn"]
+            if name not in rules or not rule.get("ScheduleExpression"):
+                continue
+            enabled = rule.get("State", "ENABLED") == "ENABLED"
+            for target in client.list_targets_by_rule(Rule=name)["Targets"]:
+                interval = interval_seconds(rule["ScheduleExpression"])
+                made = RecurringSchedule(rules[name], arn, target, enabled, interval)
+                yield made, Edge(arn, target["Arn"])
 
 
 def arns_in(action: Any, region: str = "") -> Iterator[str]:

@@ -8,9 +8,12 @@ import re
 
 
 def invented_value(name: str, region: str, account: str) -> str:
-    """ "invented-<name>", or shaped as an ARN when the name says that it is one."""
+    """ "invented-<name>", or shaped as an ARN when the name says that it is one.
+
+    The CDK ends the names of its exports with eight hexadecimal digits.
+    """
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-") or "value"
-    if not re.search(r"arn$", name, re.IGNORECASE):
+    if not re.search(r"arn$|Arn[0-9A-F]{8}$", name, re.IGNORECASE):
         return f"invented-{plain}"
     lowered = name.lower()
     for word, arn in _ARN_SHAPES:

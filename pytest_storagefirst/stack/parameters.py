@@ -26,12 +26,14 @@ def parameter_values(
     notes: list[str],
     region: str,
     account: str,
+    readers: str,
     sources: Mapping[str, str] = _NOWHERE,
 ) -> dict[str, Any]:
     """Each declared parameter's value.
 
     A parameter of an SSM type takes a given value as it is; without one a value is invented from
-    its default's name, and noted. Raises `TemplateError` for an unknown name, a missing value, and
+    its default's name, and noted where it matters: where `readers`, the text of what may read
+    parameters, has its name. Raises `TemplateError` for an unknown name, a missing value, and
     a value that the declaration doesn't allow.
     """
     if declared is None:
@@ -45,14 +47,52 @@ def parameter_values(
                 f"the template has no parameter {name}",
                 where=sources.get(f"parameters.{name}") or str(document.path),
                 expected="one of: " + ", ".join(declared) if declared else "no parameters at all",
-                remedy=f"did you mean {close[0]}?" if close else "",
+                remedy=f"did you mean {close[0]}?" if close else f"take {name} out",
             )
+    _check_missing(document, declared, given)
     values: dict[str, Any] = {}
     for name, declaration in declared.items():
         if not isinstance(declaration, dict):
             raise TemplateError(f"parameter {name} is no mapping", where=document.where(name))
-        values[name] = _value(document, name, declaration, given, notes, region, account)
+        heard = notes if name in readers else []
+        values[name] = _value(document, name, declaration, given, heard, region, account)
     return values
+
+
+def _check_missing(document: Document, declared: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise `TemplateError` of all parameters without a value at once, with what to write."""
+    missing = {
+        name: str(declaration.get("Type", "String"))
+        for name, declaration in declared.items()
+        if isinstance(declaration, dict)
+        and name not in given
+        and declaration.get("Default") is None
+    }
+    if not missing:
+        return
+    if len(missing) == 1:
+        ((name, kind),) = missing.items()
+        raise TemplateError(
+            f"parameter {name} has no value",
+            where=document.where(name),
+            found="no default",
+            expected=f"a value of type {kind}",
+            remedy=f'write parameters = {{ {name} = "…" }} in storagefirst.toml',
+        )
+    written = [f'{name} = "…"  # {kind}' for name, kind in missing.items()]
+    raise TemplateError(
+        f"{len(missing)} parameters have no value",
+        where=document.where(next(iter(missing))),
+        found=f"no default of {', '.join(missing)}",
+        expected="a value of each",
+        remedy="\n            ".join(
+            (
+                "write in storagefirst.toml, or let `storagefirst init` write it:",
+                "[parameters]",
+                *written,
+            )
+        ),
+    )
 
 
 def _value(
@@ -66,18 +106,7 @@ def _value(
 ) -> Any:
     kind = str(declaration.get("Type", "String"))
     default = declaration.get("Default")
-    if name in given:
-        raw = given[name]
-    elif default is not None:
-        raw = default
-    else:
-        raise TemplateError(
-            f"parameter {name} has no value",
-            where=document.where(name),
-            found="no default",
-            expected=f"a value of type {kind}",
-            remedy=f'write parameters = {{ {name} = "…" }} in storagefirst.toml',
-        )
+    raw = given.get(name, default)
     if kind.startswith("AWS::SSM::Parameter::Value") and name not in given:
         invented = invented_value(scalar_text(raw).strip("/"), region, account)
         notes.append(f"parameter {name} is {raw} in SSM: '{invented}' is used")

@@ -72,6 +72,7 @@ PLAYS_A_PART: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "AWS::Scheduler::ScheduleGroup": ("Arn",),
         "AWS::SecretsManager::Secret": ("Id",),
         "AWS::StepFunctions::StateMachine": ("Arn", "Name", "StateMachineRevisionId"),
+        "Custom::S3BucketNotifications": (),
     }
 )
 

@@ -19,6 +19,7 @@ from .document import Document, read_document
 from .expressions import NO_VALUE
 from .include import inline_definition, inline_includes
 from .intrinsics import Resolver
+from .misspelt import check_types
 from .parameters import parameter_values
 from .references import check_references, in_dependency_order
 from .resource_types import plays_a_part
@@ -31,6 +32,7 @@ DEFAULT_STACK_NAME = "storagefirst"
 _STACK_ID = (
     "arn:aws:cloudformation:{region}:{account}:stack/{name}/5f0a1b2c-0000-4000-8000-000000000000"
 )
+_PARAMETER_SECTIONS = ("Parameters", "Rules")
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,12 @@ def _load(
     path = document.path
     body = _checked_shape(document)
     notes: list[str] = []
+    # Rules check parameters and no more; the CDK's is the only reader of its BootstrapVersion.
+    readers = str({name: part for name, part in body.items() if name not in _PARAMETER_SECTIONS})
+    declared = body.get("Parameters")
     resolver = Resolver(
         parameters=parameter_values(
-            document, body.get("Parameters"), parameters, notes, region, account, sources
+            document, declared, parameters, notes, region, account, readers, sources
         ),
         mappings={},
         conditions={},
@@ -123,6 +128,7 @@ def _load(
     resolver.mappings = _section(body.get("Mappings") or {}, document, "Mappings")
     resolver.conditions = _section(body.get("Conditions") or {}, document, "Conditions")
     resources, absent = _resolved_resources(body, resolver, document)
+    check_types(resources, document)
     outputs = _resolved_outputs(body, resolver, document)
     shared = resolver.resolve(_section(body.get("Globals") or {}, document, "Globals"))
     for logical_id, resource in resources.items():

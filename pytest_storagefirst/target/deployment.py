@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.settings import Downstream
 from pytest_storagefirst.stack.expressions import scalar_text
+from pytest_storagefirst.stack.references import target
 from pytest_storagefirst.stack.resource_types import plays_a_part
 from pytest_storagefirst.stack.template import Template
 from pytest_storagefirst.target.packaging import archives
@@ -31,6 +32,7 @@ _WITHOUT_EFFECT = (
     "AWS::SNS::TopicInlinePolicy",
     "AWS::SQS::QueueInlinePolicy",
 )
+_CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
 # Where a folder's archive goes, by type of resource.
 _CODE = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 
@@ -57,6 +59,7 @@ def deploy(
         storage.put_object(Bucket=_BUCKET, Key=kept[logical_id], Body=archive)
     _point_at(body["Resources"], kept, template)
     _as_texts(body["Resources"])
+    notes += in_name_only(body["Resources"], _made_by_others(body["Resources"]), template)
     while refused := _refused(clients, template, body):
         notes += in_name_only(body["Resources"], refused, template)
     return notes
@@ -128,6 +131,23 @@ def _as_texts(resources: Mapping[str, Any]) -> None:
         for name, value in variables.items():
             if not isinstance(value, dict | list):
                 variables[name] = scalar_text(value)
+
+
+def _made_by_others(resources: Mapping[str, Any]) -> dict[str, str]:
+    """Custom resources whose functions can't run here, which would never answer, with the reason.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources.html
+    """
+    reasons = {}
+    for logical_id, resource in resources.items():
+        if not resource["Type"].startswith(_CUSTOM):
+            continue
+        name = target(resource["Properties"].get("ServiceToken"))
+        function = resources.get(name or "", {})
+        runtime = function.get("Properties", {}).get("Runtime", "python")
+        if function.get("Type") == "AWS::Lambda::Function" and not runtime.startswith("python"):
+            reasons[logical_id] = f"{name}, which makes it, is written for {runtime}"
+    return reasons
 
 
 def in_name_only(
@@ -203,7 +223,7 @@ def _refused(clients: Any, template: Template, body: dict[str, Any]) -> dict[str
         "the stack does not come to stand",
         where=str(template.path),
         found=f"after {DEPLOYED_WITHIN_S:.0f} s these are not made: "
-        + (", ".join(_waiting(client, name)) or "none, yet it is no complete stack"),
+        + (", ".join(_waiting(client, name, body)) or "none, yet it is no complete stack"),
     )
 
 
@@ -251,11 +271,15 @@ def _failed(client: Any, template: Template) -> dict[str, str]:
     )
 
 
-def _waiting(client: Any, name: str) -> list[str]:
-    """What is begun and not made, as "LogicalId (AWS::Type)"."""
-    resources = client.describe_stack_resources(StackName=name)["StackResources"]
+def _waiting(client: Any, name: str, body: Mapping[str, Any]) -> list[str]:
+    """What is not made, as "LogicalId (AWS::Type)"."""
+    made = {
+        one["LogicalResourceId"]
+        for one in client.describe_stack_resources(StackName=name)["StackResources"]
+        if one["ResourceStatus"] == "CREATE_COMPLETE"
+    }
     return [
-        f"{one['LogicalResourceId']} ({one['ResourceType']})"
-        for one in resources
-        if one["ResourceStatus"] != "CREATE_COMPLETE"
+        f"{logical_id} ({one['Type']})"
+        for logical_id, one in body["Resources"].items()
+        if logical_id not in made
     ]

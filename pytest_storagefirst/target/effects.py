@@ -1,7 +1,7 @@
 """What messages left at the system of record: found by their ids, and compared with one another.
 
-Nobody says what the whole effect of a message is. It is taken from the messages that were sent
-first, while all was well: which stores each left something in, and how much.
+Nobody says what the whole effect of a message is. It is taken from messages that were sent while
+all was well: which stores each left something in, and how much.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
+BEFORE = "before"  # in place of a worker, of messages that are sent before anything is broken
 FIRST = 20  # messages whose effects are the measure for all
 # Of these so many must agree before what they left counts as whole: one in ten.
 AGREE = 10
@@ -51,7 +52,7 @@ def ids_in_item(item: Mapping[str, Any], pattern: re.Pattern[str]) -> Mapping[st
     """
     if _remembers_a_run(item):
         return {}
-    return ids_in_text(json.dumps(item, default=_as_text), pattern)
+    return ids_in_text(json.dumps(item, default=as_text), pattern)
 
 
 def ids_in_text(text: str, pattern: re.Pattern[str]) -> Mapping[str, int]:
@@ -72,10 +73,10 @@ def _remembers_a_run(item: Mapping[str, Any]) -> bool:
     return status in ("INPROGRESS", "COMPLETED", "EXPIRED") and "N" in item.get("expiration", {})
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """What JSON has no word for: binary values, and sets of them."""
     if isinstance(value, (set, frozenset)):
-        return sorted(map(_as_text, value))
+        return sorted(map(as_text, value))
     raw = getattr(value, "value", value)
     return raw.decode("latin-1") if isinstance(raw, (bytes, bytearray)) else str(value)
 
@@ -90,12 +91,14 @@ def by_message(effects: Effects) -> dict[str, dict[str, int]]:
 
 
 def first_of(messages: Iterable[str]) -> list[str]:
-    """Those that were sent first, by which all others are measured."""
-    return nsmallest(FIRST, messages, key=_sent)
+    """Those by which all others are measured: sent before anything was broken, else the first."""
+    there = list(messages)
+    before = [message for message in there if message.split("-")[-2] == BEFORE]
+    return nsmallest(FIRST, before or there, key=_sent)
 
 
 def measure_of(messages: Mapping[str, Mapping[str, int]]) -> Measure:
-    """What is whole, by the messages that were sent first; of each message place -> count.
+    """What is whole, by `first_of` the messages; of each message place -> count.
 
     Messages may leave their effects in different places (one table for each region). A kind that
     stands in fewer places than another one is that one, unfinished.

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.cloud_assembly import of_cloud_assembly, plain_name
 from pytest_storagefirst.errors import TargetError, TemplateError
 from pytest_storagefirst.settings import Settings, nearest
 from pytest_storagefirst.settings_file import load_settings
@@ -171,8 +172,10 @@ def which(wanted: str | None, folder: Path) -> Path:
 
 
 def stack_name_of(path: Path) -> str:
-    """CloudFormation takes letters, digits and hyphens, the first one a letter."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", path.resolve().parent.name).strip("-").lower()
+    """Its folder's name, of a CDK app its own. CloudFormation takes letters, digits and hyphens,
+    the first one a letter."""
+    plain = plain_name(path) if of_cloud_assembly(path) else path.resolve().parent.name
+    name = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-").lower()
     return (name if name[:1].isalpha() else f"stack-{name}").strip("-")[:60]
 
 

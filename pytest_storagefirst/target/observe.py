@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from pytest_storagefirst.errors import TargetError
 from pytest_storagefirst.stack.breaker import named_breaker
-from pytest_storagefirst.target import queues
+from pytest_storagefirst.target import queues, streams
 from pytest_storagefirst.target.circuit_state import mappings_state
 from pytest_storagefirst.target.circuit_watch import CircuitWatch
 from pytest_storagefirst.target.effects import id_pattern
+from pytest_storagefirst.target.stores import CLOCKS_DIFFER
 from pytest_storagefirst.target.system_of_record import SystemOfRecord, surely
 from pytest_storagefirst.target.target import Target
 from pytest_storagefirst.target.third_party_control import ThirdPartyControl
@@ -78,7 +80,10 @@ class Observer:
         self._empty_since_s: float | None = None
         url = target.downstream_url
         self._third_parties = ThirdPartyControl(url) if url else None
+        self._sources = streams.sources_of(topology)
         self._unread: dict[str, int] = {}  # messages of a queue
+        self._behind: dict[str, int] = {}  # messages of a stream
+        self._given_up: list[tuple[str, streams.Failed]] = []  # batches of streams, and where
 
     # --- before it runs -----------------------------------------------------------------------
 
@@ -185,14 +190,46 @@ class Observer:
         """
         return self._record.processed_at()
 
-    def held(self) -> dict[str, str]:
-        """The messages that stand in queues, dead-letter queues and failure buckets, and where.
+    def held(self, processed: Collection[str]) -> dict[str, str]:
+        """The messages that stand in queues, dead-letter queues, failure buckets and streams, and
+        where; `processed` are known not to wait.
 
-        Places are logical ids. What is there and can't be received is among the doubts. Raises
-        TargetError where a place can't be read.
+        Places are logical ids. A stream holds what its consumers are not known to have come past.
+        What is there and can't be received is among the doubts. Raises TargetError where a place
+        can't be read.
         """
+        found = self.in_queues()
+        self._behind.clear()
+        since = None
+        if not self._target.endpoint_url:
+            since = datetime.fromtimestamp(self._began_s, UTC) - CLOCKS_DIFFER
+        for source in self._sources:
+            read = partial(streams.records_of, self._session, source, self._pattern, since)
+            records = surely(f"what is in {source.logical_id}", read)
+            for place, batch in self._given_up:
+                found |= dict.fromkeys(streams.given_up(source, records, batch), place)
+            waiting = streams.behind(records, {*processed, *found})
+            found |= dict.fromkeys(waiting, source.logical_id)
+            if waiting:
+                self._behind[source.logical_id] = len(waiting)
+        return found
+
+    @property
+    def waiting_places(self) -> frozenset[str]:
+        """Where messages wait for somebody to process them, and are not set aside."""
+        work = {queue.logical_id for queue in self._queues.work}
+        return frozenset(work | {source.logical_id for source in self._sources})
+
+    @property
+    def behind(self) -> Mapping[str, int]:
+        """How many messages waited in which stream when `held` looked."""
+        return self._behind
+
+    def in_queues(self) -> dict[str, str]:
+        """As `held`, of queues and failure buckets alone."""
         found = self._record.aside()
         self._unread.clear()
+        self._given_up.clear()
         client = self._session.client("sqs")
         for queue in (*self._queues.dead, *self._queues.work):
             read = partial(
@@ -207,6 +244,8 @@ class Observer:
                 self._unread[queue.logical_id] = shown.unread
             for body in shown.bodies:
                 found |= dict.fromkeys(self._pattern.findall(body), queue.logical_id)
+                if batch := streams.failed_in(body):
+                    self._given_up.append((queue.logical_id, batch))
         return found
 
     def doubts(self) -> tuple[str, ...]:
@@ -217,6 +256,10 @@ class Observer:
         told = [
             f"{place} holds {count} messages that could not be read"
             for place, count in self._unread.items()
+        ]
+        told += [
+            f"{place} holds {count} messages that its consumers have not come past"
+            for place, count in self._behind.items()
         ]
         if not self._record.ends:
             told.append(

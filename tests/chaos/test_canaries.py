@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.drill import Drill, Expected, SteadyState, find_drill
-from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.chaos.front_door import front_doors
 from pytest_storagefirst.chaos.guards import guards_of, live_name
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.patience import patience_with
 from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away

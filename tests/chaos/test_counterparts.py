@@ -9,14 +9,22 @@ from pathlib import Path
 import pytest
 
 from pytest_storagefirst.chaos.breaking import KINDS, Aim
-from pytest_storagefirst.chaos.counterparts import counterpart, drill_of_replay
-from pytest_storagefirst.chaos.drill import Fault, drill_names, find_drill
+from pytest_storagefirst.chaos.counterparts import (
+    counterpart,
+    drill_of_replay,
+    replay_of,
+    written_replay,
+)
+from pytest_storagefirst.chaos.drill import Drill, Fault, drill_names, find_drill
+from pytest_storagefirst.chaos.front_door import FrontDoor, front_doors
 from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.errors import DrillError, ReplayError
 from pytest_storagefirst.faults.catalogue import KINDS as CATALOGUE
 from pytest_storagefirst.faults.plan import parse_fault
+from pytest_storagefirst.load.plan import Way
 from pytest_storagefirst.load.profiles import Action
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+from tests.chaos.test_deliveries import with_entries
 
 FOUND = {
     "Worker: invocation #1: mapping-disabled for 90 s": Fault(
@@ -55,6 +63,20 @@ def test_no_counterpart_and_why(text):
 
     assert isinstance(said, str)
     assert len(said) > 20
+
+
+@pytest.mark.parametrize("entry", ["queue", "topic", "bus", "stream", "bucket", "table"])
+def test_a_failed_drill_is_a_replay_file_whatever_its_way_in_is(shop, entry, tmp_path):
+    body = '{"id": "{unique}", "amount": 12}'
+    door = FrontDoor(shop, Way("In", "", body=body, service=entry, operation="put"))
+    drill = Drill("outage", "", faults=(Fault("mapping-disabled", for_s=9),))
+    document, left_out = replay_of(
+        drill, shop.topology(), (door,), tmp_path / "template.yaml", "no-message-loss"
+    )
+
+    sends = Schedule.from_json(document["schedule"]).workload
+    assert {(send.entry, json.dumps(send.body)) for send in sends} == {("In", body)}
+    assert left_out == ()
 
 
 def test_every_counterpart_is_a_fault_of_drills():
@@ -164,3 +186,20 @@ def test_the_drills_of_the_wheel_are_those_of_the_repository():
 
     assert '"chaos" = "pytest_storagefirst/chaos/drills"' in project
     assert "consumer-disabled" in drill_names()
+
+
+def test_a_replay_file_that_cant_be_written_is_a_line_and_no_traceback(shop, tmp_path):
+    template = tmp_path / "template.yaml"
+    template.write_text("Resources: {}")
+    doors = front_doors(with_entries(shop, "Work"))
+    drill = find_drill("consumer-disabled", tmp_path)
+    place = tmp_path / "replay.json"
+
+    place.mkdir()
+    told = written_replay(drill, doors, template, "no-message-loss", tmp_path)
+    assert told.startswith(f"no replay file: {place} can't be written")
+
+    place.rmdir()
+    told = written_replay(drill, doors, template, "no-message-loss", tmp_path)
+    assert told.startswith(f"replay: {place}")
+    assert json.loads(place.read_text())["property"] == "no-message-loss"

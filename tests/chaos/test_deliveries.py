@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 
 from pytest_storagefirst.chaos.breaking import Aim
-from pytest_storagefirst.chaos.drill import find_drill
-from pytest_storagefirst.chaos.driving import Outcome
-from pytest_storagefirst.chaos.plan import make_plan
+from pytest_storagefirst.chaos.drill import Drill, find_drill
+from pytest_storagefirst.chaos.guards import guards_of
+from pytest_storagefirst.chaos.outcome import Outcome
+from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.verdict import conclude, document
 from pytest_storagefirst.errors import DrillError, StorageFirstError
 from pytest_storagefirst.settings import Entry
-from pytest_storagefirst.stack.topology import EventSourceMapping, Queue
+from pytest_storagefirst.stack.policies import Role
+from pytest_storagefirst.stack.topology import EventSourceMapping, Queue, Stream
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 from tests.chaos.test_canaries import bodies_in, canaries_for
@@ -78,11 +80,51 @@ def test_each_queue_gets_messages_of_an_entry_that_comes_to_it(name, shop):
 @SENDING
 def test_a_queue_that_no_entry_is_known_to_lead_to_is_told_in_the_plan(name, shop):
     target = with_entries(shop, "Work", second=True)
-    planned = make_plan(find_drill(name, Path()), Aim(target, "x"))
-    reach = " ".join(change.reach for _, changes in planned.changes for change in changes)
+    drill = find_drill(name, Path())
+    planned = make_plan(drill, Aim(target, "x"))
 
-    assert "not tried: Audit: of no entry is it known what comes to it" in reach
+    told = [
+        line for line in plan_lines(planned, target, guards_of(target), "go") if "tried" in line
+    ]
+    assert told == ["    not tried: Audit: of no entry is it known what comes to it"]
     assert "https://sqs/audit" not in address_of(target, name)
+
+
+@SENDING
+def test_a_queue_that_was_not_tried_is_told_with_the_verdict(name, shop):
+    """What holds of one worker says nothing of another, so who reads `ok` reads that, too."""
+    target = with_entries(shop, "Work", second=True)
+    drill = find_drill(name, Path())
+    [(_, changes)] = make_plan(drill, Aim(target, "run")).changes
+    outcome = Outcome("run", drill, changes=list(changes), shown=True)
+    told = document(outcome, canaries_for(target, drill, []), target)
+
+    assert told["not_tried"] == ["Audit: of no entry is it known what comes to it"]
+    duplicates = next(one for one in told["properties"] if one["name"] == "no-duplicate-effects")
+    assert duplicates["why"].endswith(
+        "; not tried: Audit: of no entry is it known what comes to it"
+    )
+    assert "not tried" not in told["properties"][0]["why"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_queue_that_no_mapping_reads_is_told_where_none_was_named(named, shop):
+    """As of workers that poll by themselves."""
+    target = with_entries(shop, "Work")
+    topology = target.topology()
+    polled = Queue("Polled", "polled", "https://sqs/polled", "arn:polled")
+    document = json.dumps({"Action": "sqs:ReceiveMessage", "Resource": "arn:polled"})
+    role = Role("Poller", "poller", "arn:role", (document,))
+    policies = replace(topology.policies, roles={**topology.policies.roles, "arn:role": role})
+    target.__dict__["_topology"] = replace(
+        topology, queues=(*topology.queues, polled), policies=policies
+    )
+    drill = find_drill("duplicate-delivery", Path())
+    fault = replace(drill.faults[0], where=("Work",) if named else ())
+    [(_, changes)] = make_plan(replace(drill, faults=(fault,)), Aim(target, "x")).changes
+
+    told = {line for one in changes for line in one.not_tried}
+    assert told == (set() if named else {"Polled: no event source mapping reads it"})
 
 
 @SENDING
@@ -170,8 +212,16 @@ def without_letters(target: Target) -> Target:
     return found
 
 
-def judged(target: Target, held: dict[str, str], effects: dict[str, int]) -> tuple[str, str]:
+def aimed_at(*names: str) -> Drill:
+    """The drill, for these entries alone."""
     drill = find_drill("poison-message", Path())
+    return replace(drill, needs=(), faults=(replace(drill.faults[0], where=names),))
+
+
+def judged(
+    target: Target, held: dict[str, str], effects: dict[str, int], *names: str
+) -> tuple[str, str]:
+    drill = aimed_at(*names)
     canaries = canaries_for(target, drill, [])
     [(_, changes)] = make_plan(drill, Aim(target, "run")).changes
     for one in changes:
@@ -188,11 +238,124 @@ def test_a_queue_that_never_sets_a_bad_message_aside_is_violated(shop):
     processed = {"run-poison-2": 1, "run-poison-4": 1}
     held = {"run-poison-1": "Work", "run-poison-3": "Work"}
 
-    verdict, why = judged(target, held, processed)
+    names = ("Work", "Letters")
+    verdict, why = judged(target, held, processed, *names)
     assert verdict == "violated"
     assert "Work: bad messages are still being tried 300 s after the undo" in why
     assert "Work has no dead-letter queue" in why
-    assert judged(target, {}, {**processed, "run-poison-1": 1, "run-poison-3": 1})[0] == "ok"
+    processed |= {"run-poison-1": 1, "run-poison-3": 1}
+    assert judged(target, {}, processed, *names)[0] == "ok"
+
+
+def half_with_letters(target: Target) -> Target:
+    """Two entries: the first leads to a queue without dead-letter queue."""
+    found = without_letters(target)
+    queues = {one.logical_id: one for one in found.topology().queues}
+    dead = Queue("Dead", "dead", "https://sqs/dead", "arn:dead")
+    letters = replace(queues["Letters"], dead_letter_arn=dead.arn, max_receive_count=3)
+    found.__dict__["_topology"] = replace(found.topology(), queues=(queues["Work"], letters, dead))
+    return found
+
+
+def test_nothing_bad_is_sent_to_where_it_would_stay(shop):
+    """The first queue has no dead-letter queue, another has one: that alone is tried."""
+    target = half_with_letters(shop)
+    drill = find_drill("poison-message", Path())
+    planned = make_plan(drill, Aim(target, "run"))
+    [(_, [change])] = planned.changes
+
+    assert (change.place, change.value) == ("Letters", ["run-poison-1", "run-poison-2"])
+    told = "\n".join(plan_lines(planned, target, guards_of(target), "go"))
+    assert "    not tried: Work: Work has no dead-letter queue: bad messages are given" in told
+    # That the other sets them aside is no evidence for this one.
+    outcome = Outcome("run", drill, changes=[change], shown=True)
+    canaries = canaries_for(target, drill, [])
+    canaries.made(change)
+    canaries.held = dict.fromkeys(change.value, "Dead")
+    found = next(one for one in conclude(outcome, canaries)[2] if one["name"] == "poison-isolated")
+    assert found["verdict"] == "unknown"
+    assert "not tried: Work: Work has no dead-letter queue" in found["why"]
+
+
+def test_a_stack_that_sets_nothing_aside_gets_no_bad_message(shop):
+    target = without_letters(shop)
+    with pytest.raises(DrillError, match="needs a failure destination") as raised:
+        make_plan(find_drill("poison-message", Path()), Aim(target, "x"))
+    assert "dead-letter queue" in raised.value.line
+    with pytest.raises(DrillError, match="Work has no dead-letter queue") as raised:
+        make_plan(aimed_at(), Aim(target, "x"))
+    assert "where = " in raised.value.line
+
+
+def test_who_names_such_an_entry_is_told_that_it_stays(shop):
+    target = without_letters(shop)
+    [(_, [change])] = make_plan(aimed_at("Work"), Aim(target, "x")).changes
+
+    assert "Work has no dead-letter queue" in change.reach
+    assert "the drill can't take them away" in change.reach
+    assert change.not_tried == ()
+
+
+def test_a_dead_letter_queue_of_others_is_not_filled(shop):
+    """What lies there can't be seen, nor taken away."""
+    target = half_with_letters(shop)
+    topology = target.topology()
+    work, letters, dead = topology.queues
+    target.__dict__["_topology"] = replace(
+        topology, queues=(replace(work, dead_letter_arn="arn:aws:sqs:::shared"), letters, dead)
+    )
+    [(_, [change])] = make_plan(find_drill("poison-message", Path()), Aim(target, "x")).changes
+
+    assert change.place == "Letters"
+    assert "the dead-letter queue of Work is not the stack's own" in change.not_tried[0]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "fits"),
+    [((None, None), False), ((-1, -1), False), ((3, None), True), ((None, 60), True)],
+)
+def test_a_stream_that_one_record_stops_gets_none(bounds, fits, shop):
+    target = half_with_letters(shop)
+    topology = target.topology()
+    stream = Stream("Feed", "feed", "arn:feed")
+    mapping = replace(
+        topology.mappings[0],
+        logical_id="FromFeed",
+        source_arn=stream.arn,
+        maximum_retry_attempts=bounds[0],
+        maximum_record_age_seconds=bounds[1],
+    )
+    target.__dict__["_topology"] = replace(
+        topology, streams=(stream,), mappings=(*topology.mappings, mapping)
+    )
+    entries = (Entry("stream", "Feed", {"id": "{unique}"}), *target.settings.entries)
+    target = replace(target, settings=replace(target.settings, entries=entries))
+    target.__dict__["_topology"] = replace(
+        topology, streams=(stream,), mappings=(*topology.mappings, mapping)
+    )
+    [(_, changes)] = make_plan(find_drill("poison-message", Path()), Aim(target, "x")).changes
+
+    assert ("Feed" in {one.place for one in changes}) == fits
+    assert any("stop their shard" in line for line in changes[0].not_tried) != fits
+
+
+def test_what_is_left_is_told_and_where(shop):
+    """Neither deleted nor processed; what was never looked for, too."""
+    target = without_letters(shop)
+    drill = aimed_at("Work")
+    [(_, [change])] = make_plan(drill, Aim(target, "run")).changes
+    outcome = Outcome("run", drill, changes=[change], shown=True)
+    canaries = canaries_for(target, drill, [])
+    canaries.made(change)
+    canaries.held = {"run-poison-2": "Work"}
+    canaries.effects = {"run-poison-1": 1}
+
+    [line] = document(outcome, canaries, target)["left_behind"]
+    assert line.startswith("run-poison-2 in Work: it has no dead-letter queue")
+    [line] = document(outcome, None, target)["left_behind"]
+    assert line == "run-poison-1, run-poison-2 in the stack, where is not known"
+    outcome.taken_away = ["run-poison-1", "run-poison-2"]
+    assert document(outcome, None, target)["left_behind"] == []
 
 
 def test_one_that_is_still_being_tried_is_not_known(shop):

@@ -15,9 +15,9 @@ import pytest
 from pytest_storagefirst.chaos import journal as journals
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.drill import Drill, drill_names, find_drill
-from pytest_storagefirst.chaos.driving import Drilling
 from pytest_storagefirst.chaos.guards import Guards, guards_of, live_name
 from pytest_storagefirst.chaos.lock import holder
+from pytest_storagefirst.chaos.outcome import Drilling
 from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 from botocore.config import Config
 from click.testing import CliRunner, Result
 
-from pytest_storagefirst.chaos import driving
+from pytest_storagefirst.chaos import breakage
 from pytest_storagefirst.chaos import guards as guarding
 from pytest_storagefirst.chaos.guards import Guards, live_name
 from pytest_storagefirst.chaos.lock import holder
@@ -115,9 +116,13 @@ kind = "throttled"
 for = "1 s"
 """
     stage.drill_file(Path.cwd(), text)
-    result = command("drill", "own.toml", "--target", "stack:shop", "--live", live_name(shop))
+    asked = ("drill", "own.toml", "--target", "stack:shop", "--live", live_name(shop))
+    result = command(*asked, "--report", "out")
 
     assert result.exit_code == 4, result.output
+    suite = ElementTree.parse("out/junit.xml").getroot()
+    assert float(suite.get("time") or 0) >= 1  # what it waited for the canary
+    assert suite.find("testsuite").get("timestamp")
     assert "the steady state was not there before: nothing was broken" in result.output
     assert stage.configuration(shop) == before
     assert not list(Path.cwd().glob(".storagefirst/drills/*"))
@@ -271,7 +276,7 @@ def test_an_alarm_that_is_not_ok_blocks(state, shop, tmp_path):
 
 @pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
 def test_an_alarm_stops_a_drill_that_runs(state, shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(driving, "GUARD_EVERY_S", 0.0)
+    monkeypatch.setattr(breakage, "GUARD_EVERY_S", 0.0)
     alarm(shop, "OK")
     before = stage.configuration(shop)
     client = shop.session().client("cloudwatch")
@@ -294,6 +299,43 @@ def test_an_alarm_stops_a_drill_that_runs(state, shop, tmp_path, monkeypatch):
     assert outcome.stopped == f"the alarm errors is {state}"
     assert outcome.is_undone
     assert stage.configuration(shop) == before
+
+
+@pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
+def test_an_alarm_that_goes_off_in_the_steady_state_has_nothing_broken(state, shop, tmp_path):
+    alarm(shop, "OK")
+    was = stage.configuration(shop)
+
+    class GoesOff(stage.Watching):
+        def before(self) -> bool:
+            if state == "missing":
+                shop.session().client("cloudwatch").delete_alarms(AlarmNames=["errors"])
+            else:
+                alarm(shop, state)
+            return True
+
+    how = replace(
+        drilling(shop, tmp_path),
+        guards=Guards(alarms=("errors",)),
+        watcher=lambda *_: GoesOff(),
+    )
+    outcome = run(quick("consumer-disabled"), how)
+
+    assert outcome.problems == [f"the alarm errors is {state}: nothing was broken"]
+    assert outcome.changes == []
+    assert not list(tmp_path.iterdir())
+    assert stage.configuration(shop) == was
+
+
+@pytest.mark.parametrize("state", ["ALARM", "INSUFFICIENT_DATA", "missing"])
+def test_an_alarm_is_named_on_the_command_line(state, command, shop):
+    if state != "missing":
+        alarm(shop, state, "named")
+    else:
+        shop.session().client("cloudwatch").delete_alarms(AlarmNames=["named"])
+    asked = ("drill", "consumer-disabled", "--target", "stack:shop", "--live", live_name(shop))
+
+    refused(command(*asked, "--faults-only", "--alarm", "named"), f"the alarm named is {state}")
 
 
 def test_a_guard_that_cannot_look_blocks(own_shop, tmp_path):

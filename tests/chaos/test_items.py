@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_storagefirst.chaos import undo as undoing
-from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.settings.items import CIRCUIT_ITEM, ITEM

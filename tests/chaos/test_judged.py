@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pytest_storagefirst.chaos import agent
+from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.guards import live_name
 from pytest_storagefirst.chaos.lock import holder
+from pytest_storagefirst.chaos.plan import make_plan
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.cli import main
@@ -218,6 +220,10 @@ NOT_SHOWN = {"queue-send-denied", "queue-delete-denied", "duplicate-delivery"}
 @every_drill
 def test_what_a_drill_changed_is_as_before(name, shop_there, tmp_path):
     before = stage.configuration(shop_there)
+    planned = make_plan(quick(name), Aim(shop_there, "x"))
+    assert all(changes for _, changes in planned.changes)
+    assert stage.configuration(shop_there) == before
+
     outcome = run(quick(name), drilling(shop_there, tmp_path))
 
     assert stage.configuration(shop_there) == before

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pytest_storagefirst.chaos import sign_of_life
-from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.chaos.lock import holder, lock_name
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.errors import DrillError
@@ -148,3 +148,25 @@ def test_the_lock_is_renewed_as_long_as_the_drill_runs(copy, own_shop, tmp_path,
     assert signs == [True]
     assert outcome.is_undone
     assert holder(own_shop) is None
+
+
+def test_the_same_folder_on_another_machine_is_not_the_same_folder(
+    copy, own_shop, tmp_path, monkeypatch
+):
+    """As in containers and CI: what can't be seen there may run here all the same."""
+    refused: list[str] = []
+    folder = tmp_path / "own"
+
+    def meanwhile() -> None:
+        here = folder.rename(tmp_path / "here")
+        monkeypatch.setattr(sign_of_life.socket, "gethostname", lambda: "another")
+        with pytest.raises(DrillError, match="still running") as caught:
+            recover(own_shop, folder)
+        refused.append(caught.value.line)
+        here.rename(folder)
+
+    outcome = watched(own_shop, folder, copy, stage.Watching(meanwhile))
+
+    assert "run this again in" in refused[0]
+    assert outcome.is_undone
+    assert not outcome.problems

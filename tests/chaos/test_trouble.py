@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from pytest_storagefirst.chaos import journal as journals
 from pytest_storagefirst.chaos import undo as undoing
 from pytest_storagefirst.chaos.drill import drill_names
-from pytest_storagefirst.chaos.driving import Outcome
 from pytest_storagefirst.chaos.interruptions import Stopped
 from pytest_storagefirst.chaos.lock import holder
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from pytest_storagefirst.chaos.undo import FAILED, MOVED, MOVED_ITSELF

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_storagefirst.chaos.canaries import Canaries
 from pytest_storagefirst.chaos.drill import find_drill
-from pytest_storagefirst.chaos.driving import Outcome
+from pytest_storagefirst.chaos.outcome import Outcome
 from pytest_storagefirst.chaos.undo import FAILED, Undone
 from pytest_storagefirst.chaos.verdict import conclude
 from pytest_storagefirst.target.target import Target

@@ -42,6 +42,25 @@ def test_every_part_stands_on_exactly_one_page() -> None:
     assert sorted(marked) == sorted(generated.PARTS)
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
+def test_what_lies_in_the_repository_is_what_the_code_says(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+
+    assert text == generated.written(text), "make tables"
+
+
+def test_a_part_is_written_between_its_marks_again_and_again() -> None:
+    marked = "# Page\n\n<!-- generated: pytest-options -->\n\nMore.\n"
+
+    once = generated.written(marked)
+
+    assert "`--storagefirst-seed" in once
+    assert once.startswith("# Page\n\n<!-- generated: pytest-options -->\n")
+    assert once.endswith("\n<!-- end of pytest-options -->\n\nMore.\n")
+    assert generated.written(once) == once
+    assert generated.expanded(once) == generated.expanded(marked)
+
+
 def test_every_key_of_the_settings_has_a_meaning() -> None:
     meant = {(*filter(None, path.split(".")),): set(keys) for path, keys in MEANING.items()}
 

@@ -71,7 +71,12 @@ class Observer:
             self.processed_so_far = self.processed()
         return Sample(0.0, visible=told["held"], in_flight=0, dead=0, processed=told["effects"])
 
-    def held(self):
+    waiting_places = frozenset()
+
+    def held(self, processed):
+        return {}
+
+    def in_queues(self):
         return {}
 
     def doubts(self):

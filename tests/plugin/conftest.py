@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ENGINE = """
-import contextlib, json, os, sys, time, types
+import contextlib, json, logging, os, sys, time, types
 from pathlib import Path
 from contextlib import contextmanager
 from dataclasses import replace
@@ -55,6 +55,8 @@ def explore(template, settings, progress, crew):
         (HERE / "waiting").touch()
         while True:
             time.sleep(0.01)
+    for number in range(told.get("logs", 0)):
+        logging.getLogger("library").warning("line %d", number)
     for run in range(told.get("steps", 0)):
         progress(run + 1, told["steps"], "pairs")
     results = []
@@ -112,7 +114,8 @@ def open_stack(template, settings, handlers=None):
         template=template, settings=settings, handlers=handlers, inject=inject)
 
 for module, names in {
-    "exploration": [explore], "replay": [replay], "stack": [judge, open_stack]
+    "exploration": [explore], "replay": [replay], "stack": [open_stack],
+    "verifying": [judge],
 }.items():
     fake = types.ModuleType(f"pytest_storagefirst.explore.{module}")
     for function in names:

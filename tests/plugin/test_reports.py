@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+import shlex
+import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -13,6 +18,7 @@ from tests.unit.report.outline import outline_of, words_of
 
 ITEMS = len(registered())
 VIOLATED = {"template.yaml": {"drains": ["violated", "it spins"]}}
+ORDERS_BROKEN = Path(__file__).parents[2] / "examples/orders_broken"
 WORKERS = ["-n0", "-n2"]
 
 
@@ -46,7 +52,21 @@ def test_a_page_stands_beside_the_document(project, workers):
     text = (project.path / "out" / "report.html").read_text(encoding="utf-8")
     outline_of(text)
     assert words_of(text).startswith("✗ violated Violated: drains template.yaml 214 runs")
-    assert "--storagefirst-replay=replays/template.yaml-drains.json" in text
+    assert "--storagefirst-replay=out/replays/template.yaml-drains.json" in text
+
+
+@pytest.mark.parametrize("directory", ["rep", "../elsewhere"])
+def test_what_the_page_says_of_a_replay_does_it(pytester, directory):
+    shutil.copytree(ORDERS_BROKEN, pytester.path, dirs_exist_ok=True)
+    asked = ("--storagefirst-budget=0", f"--storagefirst-report={directory}")
+    pytester.runpytest_subprocess("-p", "storagefirst", "template.yaml", *asked)
+    page = (pytester.path / directory / "report.html").read_text(encoding="utf-8")
+    said = re.search(r"Again, from the folder that it ran in: <code>pytest (.*?)</code>", page)
+    assert said is not None
+
+    again = pytester.runpytest_subprocess(*shlex.split(html.unescape(said.group(1))))
+
+    again.stdout.fnmatch_lines(["*no-message-loss of template.yaml still fails*"])
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,20 @@ def test_the_whole_traceback_of_a_defect_is_there_for_who_asks(project):
 
 
 @WORKERS
+def test_of_what_a_library_logs_in_all_runs_the_end_is_told(project, workers):
+    project.write("template.yaml")
+    project.behaves({"template.yaml": {"drains": ["violated", "it spins"], "logs": 3000}})
+
+    result = project.run(workers, "template.yaml::drains")
+
+    text = result.stdout.str()
+    assert text.count("library:conftest.py") == 20
+    assert "… 2,980 lines before these left out" in text
+    assert "line 2979" not in text
+    assert "line 2999" in text
+
+
+@WORKERS
 def test_a_property_that_the_engine_is_silent_about_is_unknown(project, workers):
     project.write("template.yaml")
     project.behaves({"template.yaml": {"silent": ["drains"]}})

@@ -257,6 +257,64 @@ def test_a_custom_resource_in_line_can_answer(deployed, tmp_path):
     deployed(tmp_path / "template.yaml", name="seeded")
 
 
+def test_a_custom_resource_whose_function_is_not_python_stands_in_name_only(deployed, tmp_path):
+    """Nobody would answer for it: the CDK's own are often written in JavaScript."""
+    (tmp_path / "template.yaml").write_text(
+        textwrap.dedent(
+            """
+            Resources:
+              Role:
+                Type: AWS::IAM::Role
+                Properties:
+                  AssumeRolePolicyDocument: {Version: "2012-10-17", Statement: []}
+              Empties:
+                Type: AWS::Lambda::Function
+                Properties:
+                  Role: !GetAtt Role.Arn
+                  Runtime: nodejs22.x
+                  Handler: index.handler
+                  Code: {ZipFile: "exports.handler = () => {}"}
+              Emptied:
+                Type: Custom::AutoDelete
+                Properties: {ServiceToken: !GetAtt Empties.Arn}
+              Queue: {Type: AWS::SQS::Queue, DependsOn: Emptied}
+            """
+        )
+    )
+
+    target = deployed(tmp_path / "template.yaml", name="emptied")
+
+    made = target.clients.client("cloudformation").describe_stack_resources(StackName="emptied")
+    kinds = {one["LogicalResourceId"]: one["ResourceType"] for one in made["StackResources"]}
+    assert kinds["Emptied"] == "AWS::CloudFormation::WaitConditionHandle"
+
+
+def test_rules_on_a_bus_of_ones_own_are_found(deployed, tmp_path):
+    """CloudFormation calls them BUS|NAME, the emulator NAME."""
+    (tmp_path / "template.yaml").write_text(
+        textwrap.dedent(
+            """
+            Resources:
+              Shop: {Type: AWS::Events::EventBus, Properties: {Name: shop}}
+              Orders: {Type: AWS::SQS::Queue}
+              Placed:
+                Type: AWS::Events::Rule
+                Properties:
+                  EventBusName: !Ref Shop
+                  EventPattern: {source: [shop]}
+                  Targets: [{Id: one, Arn: !GetAtt Orders.Arn}]
+            """
+        )
+    )
+
+    topology = deployed(tmp_path / "template.yaml", name="shop-bus").topology()
+
+    (bus,) = topology.buses
+    assert (bus.logical_id, bus.patterns) == ("Shop", ('{"source": ["shop"]}',))
+    (edge,) = topology.edges
+    assert topology.logical_ids[edge.target] == "Orders"
+
+
 def test_an_http_apis_own_resources_without_a_definition(deployed, tmp_path):
     (tmp_path / "template.yaml").write_text(
         textwrap.dedent(

@@ -269,6 +269,11 @@ def test_the_stack_is_named_for_the_templates_folder(tmp_path, name, stack_name)
     assert local.stack_name_of(tmp_path / name / "template.yaml") == stack_name
 
 
+def test_the_stack_of_a_cdk_app_has_the_templates_name(tmp_path):
+    (tmp_path / "cdk.out").write_text("{}")
+    assert local.stack_name_of(tmp_path / "OrdersStack.template.json") == "ordersstack"
+
+
 def test_which_template_is_meant(tmp_path):
     assert local.which(None, tmp_path) == template_path(local.DEFAULT)
     assert local.which("topic-fanout", tmp_path) == template_path("blueprint:topic-fanout")

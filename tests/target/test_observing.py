@@ -253,7 +253,7 @@ def test_a_last_read_that_fails_says_so_and_one_that_recovers_does_not(target, m
 
     target.session_made.refused += ["GetQueueAttributes"] * system_of_record.TRIES
     with pytest.raises(TargetError, match="what is in Letters can't be read"):
-        Observer(target.on_aws(), RUN).held()
+        Observer(target.on_aws(), RUN).held(())
 
 
 def test_a_stack_in_which_nothing_ends_shows_nothing(target):
@@ -313,8 +313,8 @@ def test_dead_letters_are_named_and_stay_where_they_are(target):
     target.send("Letters", *({"id": message} for message in ids(*range(12))))
     observer = Observer(target, RUN)
 
-    assert observer.held() == dict.fromkeys(ids(*range(12)), "Letters")
-    assert observer.held() == dict.fromkeys(ids(*range(12)), "Letters")
+    assert observer.held(()) == dict.fromkeys(ids(*range(12)), "Letters")
+    assert observer.held(()) == dict.fromkeys(ids(*range(12)), "Letters")
     assert observer.doubts() == ()
     assert observer.sample().dead == 12
 
@@ -326,11 +326,11 @@ def test_a_queue_at_work_is_not_received_from(target):
     target.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=1)
     far = Observer(target.on_aws(), RUN)
 
-    assert far.held() == {}
+    assert far.held(()) == {}
     assert far.doubts() == ("Work holds 2 messages that could not be read",)
 
     near = Observer(target, RUN)
-    held = near.held()
+    held = near.held(())
     assert len(held) == 2 or near.doubts() == far.doubts()
     sample = near.sample()
     assert (sample.visible, sample.in_flight, sample.dead) == (1, 1, 0)

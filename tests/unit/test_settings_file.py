@@ -144,6 +144,27 @@ def test_pyproject_is_read_from_above_and_the_own_file_wins(tmp_path, monkeypatc
     assert (own.entries, own.properties) == ((), ("drains",))
 
 
+def test_a_template_may_have_settings_of_its_own_name(tmp_path):
+    (tmp_path / "storagefirst.toml").write_text('properties = ["drains"]')
+    (tmp_path / "orders.storagefirst.toml").write_text('properties = ["circuit"]')
+
+    assert load_settings(tmp_path / "orders.yaml").properties == ("circuit",)
+    assert load_settings(tmp_path / "refunds.yaml").properties == ("drains",)
+
+
+def test_what_the_cdk_wrote_is_set_above_its_folder(tmp_path):
+    assembly = tmp_path / "cdk.out"
+    assembly.mkdir()
+    (assembly / "storagefirst.toml").write_text('properties = ["drains"]')
+    (tmp_path / "Orders.storagefirst.toml").write_text('properties = ["circuit"]')
+
+    before = load_settings(assembly / "Orders.template.json")
+    (assembly / "cdk.out").write_text('{"version": "55.0.0"}')
+    marked = load_settings(assembly / "Orders.template.json")
+
+    assert (before.properties, marked.properties) == (("drains",), ("circuit",))
+
+
 @pytest.mark.parametrize(
     ("text", "line", "found", "says"),
     [

@@ -1,7 +1,9 @@
-"""Text that is made from the code while the pages are built, so that it can't differ from it.
+"""Text that is made from the code, so that it can't differ from it.
 
-A page says `<!-- generated: NAME -->` where a part of PARTS is to stand, and index.md, in one of
-its lists, `<!-- every other page -->` for the pages of docs/ that none of its lists names.
+A part of PARTS stands in a page between `<!-- generated: NAME -->` and `<!-- end of NAME -->`, for
+whoever reads the page as it lies in the repository: `make tables` writes it there, a test compares
+it, and the pages are built with it made anew. index.md says, in one of its lists,
+`<!-- every other page -->` for the pages of docs/ that none of its lists names.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 DOCS = Path(__file__).parents[2]
 OTHERS = "<!-- every other page -->"
-MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+MARK = re.compile(
+    r"^<!-- generated: ([\w-]+) -->$(?:.*?^<!-- end of \1 -->$)?", re.MULTILINE | re.DOTALL
+)
 
 
 def expanded(text: str) -> str:
@@ -48,6 +52,17 @@ def expanded(text: str) -> str:
     others = [page.stem for page in sorted(DOCS.glob("*.md")) if page.stem not in named]
     text = text.replace(OTHERS, "\n".join(one for one in others if one != "index"))
     return MARK.sub(lambda mark: PARTS[mark[1]]().strip(), text)
+
+
+def written(text: str) -> str:
+    """A page's text with its generated parts between their marks, as it lies in the repository."""
+    return MARK.sub(
+        lambda mark: (
+            f"<!-- generated: {mark[1]} -->\n\n{PARTS[mark[1]]().strip()}\n\n"
+            f"<!-- end of {mark[1]} -->"
+        ),
+        text,
+    )
 
 
 def _expand(app: Sphinx, document: str, source: list[str]) -> None:

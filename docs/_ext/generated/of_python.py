@@ -87,7 +87,9 @@ def _text(value: Any) -> str:
     for line in said(value).splitlines():
         indented = line.startswith("    ")
         if line.strip() and indented != inside:
-            lines.append("```python" if indented else "```")
+            if inside and not lines[-1]:
+                lines.pop()  # ruff formats the blocks of pages, too
+            lines += ["```python"] if indented else ["```", ""]
             inside = indented
         lines.append(line.removeprefix("    ") if inside else line)
     return "\n".join([*lines, "```"] if inside else lines)

@@ -23,28 +23,68 @@ def _messages(aim: Aim, fault: Fault, word: str, default: int, places: int = 1) 
 
 
 def _poison(aim: Aim, fault: Fault) -> list[Change]:
-    """Through every entry: what one queue sets aside says nothing of another."""
+    """Through every entry: what one queue sets aside says nothing of another. Where nothing does,
+    what is sent stays until retention ends, so that has to be asked for by `where`.
+    """
     doors = front_doors(aim.target)
     names = list(dict.fromkeys(door.way.name for door in doors))
     for name in fault.where:
         if name not in names:
             raise unfit(fault, f"the stack has no entry {name!r}", expected=", ".join(names))
-    names = list(dict.fromkeys(fault.where)) or names
-    # Of where an entry leads it is not always known: then nothing is said of it.
-    for_good: dict[str, list[str]] = {}
-    for queue in queues_of(aim.topology).work:
-        for one in arriving(aim.target, queue) if not queue.dead_letter_arn else ():
-            for_good.setdefault(one.entry, []).append(queue.logical_id)
+    for_good = _given_for_good(aim)
+    not_tried = tuple(f"{name}: {for_good[name]}" for name in names if name in for_good)
+    if fault.where:
+        names, not_tried = list(dict.fromkeys(fault.where)), ()
+    elif fitting := [name for name in names if name not in for_good]:
+        names = fitting
+    else:
+        raise unfit(
+            fault,
+            "; ".join(not_tried),
+            expected="a dead-letter queue, or a failure destination, of what an entry leads to",
+            remedy="give it one; or name the entry by where = […] in a drill of your own, "
+            "and what it gets will be left there",
+        )
     ids = _messages(aim, fault, "poison", 2, len(names))
     changes = []
     for name, mine in zip(names, _shares(ids, len(names)), strict=True):
         reach = "the stack's own retries, until its dead-letter queue; the drill deletes them there"
         if name in for_good:
-            kept = ", ".join(for_good[name])
-            reach += f"; {kept} has none: they are given again and again until its retention ends"
+            reach = f"{for_good[name]}, and are left there: the drill can't take them away"
         address = {"messages": mine, "entry": name}
-        changes.append(Change("bad-messages", name, address, None, mine, reach))
+        changes.append(Change("bad-messages", name, address, None, mine, reach, not_tried))
     return changes
+
+
+def _given_for_good(aim: Aim) -> dict[str, str]:
+    """By entry, why a bad message that it lets in is not set aside where a drill sees it.
+
+    Of where an entry leads it is not always known: then nothing is said of it.
+    """
+    topology = aim.topology
+    own = {queue.arn for queue in topology.queues}
+    again = "bad messages are given again and again until its retention ends"
+    found: dict[str, str] = {}
+    for queue in queues_of(topology).work:
+        if not queue.dead_letter_arn:
+            why = f"{queue.logical_id} has no dead-letter queue: {again}"
+        elif queue.dead_letter_arn not in own:
+            why = f"the dead-letter queue of {queue.logical_id} is not the stack's own: bad "
+            why += "messages get there"
+        else:
+            continue
+        found |= {one.entry: why for one in arriving(aim.target, queue)}
+    streams = {one.arn: one.logical_id for one in topology.streams}
+    streams |= {one.stream_arn: one.logical_id for one in topology.tables if one.stream_arn}
+    for mapping in mappings_of(topology):
+        # -1 is Lambda's word for no bound (API_CreateEventSourceMapping).
+        bounds = (mapping.maximum_retry_attempts, mapping.maximum_record_age_seconds)
+        if mapping.source_arn in streams and all(one in (None, -1) for one in bounds):
+            found[streams[mapping.source_arn]] = (
+                f"{mapping.logical_id} has neither MaximumRetryAttempts nor a maximum record age: "
+                "bad messages stop their shard until the stream's retention ends"
+            )
+    return found
 
 
 @dataclass(frozen=True)
@@ -56,7 +96,9 @@ class _Polled:
     entry: str
 
 
-def _polled(aim: Aim, fault: Fault, lacks: Callable[[Queue], str]) -> tuple[list[_Polled], str]:
+def _polled(
+    aim: Aim, fault: Fault, lacks: Callable[[Queue], str]
+) -> tuple[list[_Polled], tuple[str, ...]]:
     """The queues that the fault is for, and why it is not for the others of the stack.
 
     `lacks` says what a queue has to have beside, and has not. `where` names mappings or queues.
@@ -88,7 +130,13 @@ def _polled(aim: Aim, fault: Fault, lacks: Callable[[Queue], str]) -> tuple[list
             expected="an entry that is the queue itself, or a route that API Gateway hands to it",
             remedy='[[entry]] with queue = "…" and a body as it comes to the queue',
         )
-    return found, "".join(f"; not tried: {one}" for one in unfit_ones)
+    if not named:
+        unfit_ones += [
+            f"{one.logical_id}: no event source mapping reads it"
+            for one in queues_of(aim.topology).work
+            if one not in queues
+        ]
+    return found, tuple(unfit_ones)
 
 
 def _switched_off(aim: Aim, polled: list[_Polled]) -> list[Change]:
@@ -135,9 +183,10 @@ def _duplicate(aim: Aim, fault: Fault) -> list[Change]:
         }
         reach = (
             f"these messages alone: sent to the queue as {one.entry} lets them through, and "
-            f"handed to the function as well; nothing is received{others}"
+            f"handed to the function as well; nothing is received"
         )
-        changes.append(Change("delivered", one.queue.logical_id, address, None, mine, reach))
+        place = one.queue.logical_id
+        changes.append(Change("delivered", place, address, None, mine, reach, others))
     return changes
 
 
@@ -164,9 +213,10 @@ def _redrive(aim: Aim, fault: Fault) -> list[Change]:
         reach = (
             f"these messages alone: put there as {one.entry} lets them through, and then sent to "
             f"{one.queue.logical_id} all at once; others' dead letters are looked at, and given "
-            f"back{', at most ten of a FIFO queue' if letters.fifo else ''}{others}"
+            f"back{', at most ten of a FIFO queue' if letters.fifo else ''}"
         )
-        changes.append(Change("dead-letters", letters.logical_id, address, None, mine, reach))
+        place = letters.logical_id
+        changes.append(Change("dead-letters", place, address, None, mine, reach, others))
     return changes
 
 

@@ -27,7 +27,7 @@ def _served(target: Target, address: Address) -> Value:
     )
     if deployed is None:
         return None
-    version = deployed["ConfigurationVersion"]
+    version = str(deployed["ConfigurationVersion"])  # an emulator may answer with a number
     content = client.get_hosted_configuration_version(
         **_profile(address), VersionNumber=int(version)
     )["Content"].read()

@@ -64,7 +64,7 @@ def _sent_or_gone(target: Target, address: Address, value: Value) -> bool:
 
 BAD_MESSAGES = Setting(
     "bad-messages",
-    "bad messages",
+    "bad messages among dead letters",
     _set_aside,
     _send_bad,
     shows=_sent_or_gone,

@@ -34,7 +34,5 @@ def answer(simulation: Simulation, method: str, url: str, headers: Any, body: An
     except lanes.NotAnswered as error:
         place = simulation.current.function.logical_id if simulation.current else ""
         simulation.record("noted", (), place, "a call that no one answers")
-        functions = {one.logical_id for one in simulation.deployed.topology.functions}
-        is_function = not place or place in functions
-        simulation.refuse(not_answered(place, str(error), is_function=is_function))
+        simulation.refuse(not_answered(simulation.deployed.topology, place, str(error)))
         raise error from None

@@ -6,6 +6,7 @@ import json
 from xml.sax.saxutils import escape
 
 from pytest_storagefirst.errors import SimulationError
+from pytest_storagefirst.stack.topology import Topology
 
 
 def refusal(service: str, variant: str, url: str) -> tuple[int, dict[str, str], bytes]:
@@ -110,14 +111,32 @@ def lost_answer(variant: str, url: str) -> Exception:
     return lost
 
 
-def not_answered(place: str, why: str, *, is_function: bool = True) -> SimulationError:
+def not_answered(topology: Topology, place: str, why: str) -> SimulationError:
     """For a run that can't be judged: a call at `place` that moto has no answer for."""
     return SimulationError(
         "moto does not answer this call, so nothing can be said about what follows it",
         where=place,
         found=why,
-        remedy="replace the handler under [functions.…] in storagefirst.toml"
-        if is_function
-        else "let a Lambda function make this state machine's call: a function can be replaced "
-        "under [functions.…] in storagefirst.toml; or name an [[entry]] that does not lead to it",
+        remedy=without_this_call(topology, place),
     )
+
+
+def not_put_back(topology: Topology, place: str, call: str) -> SimulationError:
+    """For a call at `place` that changes what the next run would find changed."""
+    return SimulationError(
+        "what this call changes can't be put back, so no further run could be trusted",
+        where=place,
+        found=call,
+        remedy=without_this_call(topology, place),
+    )
+
+
+def without_this_call(topology: Topology, place: str) -> str:
+    """What to write so that a call that can't be followed at `place` is not made."""
+    if any(place == machine.logical_id for machine in topology.state_machines):
+        return (
+            "let the task invoke a function, which another handler can stand in for ([functions.…] "
+            f"in storagefirst.toml), or name only ways in that don't start {place} ([[entry]])"
+        )
+    function = place if any(place == one.logical_id for one in topology.functions) else "…"
+    return f"name another handler under [functions.{function}] in storagefirst.toml"

@@ -263,7 +263,7 @@ def _as_aws_names_it(original: Callable[..., Any]) -> Callable[..., Any]:
             simulation: Any = isolation.current()
             place = simulation.current.function.logical_id
             why = f"{type(ex).__name__}: {ex}"
-            simulation.refuse(not_answered(place, why, is_function=False))
+            simulation.refuse(not_answered(simulation.deployed.topology, place, why))
         if hasattr(ex, "failure_event"):  # it has its name already
             return ex.failure_event
         if isinstance(ex, TimeoutError):

@@ -178,8 +178,8 @@ def event_source_mapping(making: Making, properties: Properties) -> Resource:
     source = properties.get("EventSourceArn")
     service = source.split(":")[2] if isinstance(source, str) and source.count(":") > 4 else ""
     if service not in ("sqs", "kinesis", "dynamodb") or making.is_external(source):
-        made_up = str(uuid.uuid5(uuid.NAMESPACE_URL, making.name()))
-        return Resource(made_up, {"Id": made_up})
+        unmade = str(uuid.uuid5(uuid.NAMESPACE_URL, making.name(64)))  # asked for by its form alone
+        return Resource(unmade, {"Id": unmade})
     making.require(properties, "FunctionName")
     if service != "sqs":
         making.require(properties, "StartingPosition")

@@ -69,6 +69,23 @@ def _notifications(written: dict[str, Any]) -> dict[str, Any]:
     return configuration
 
 
+def bucket_notifications(making: Making, properties: Properties) -> Resource:
+    """The custom resource by which the CDK tells a bucket whom to notify.
+
+    What it is given is a request of S3's already, which the CDK's own function passes on.
+    https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_s3.Bucket.html
+    """
+    name = making.require(properties, "BucketName")
+    configuration = making.require(properties, "NotificationConfiguration")
+    if not making.is_external(name):
+        making.call(
+            "s3",
+            "put_bucket_notification_configuration",
+            {"Bucket": name, "NotificationConfiguration": configuration},
+        )
+    return Resource(making.name())
+
+
 def bucket_policy(making: Making, properties: Properties) -> Resource:
     """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-s3-bucketpolicy.html"""
     name = making.require(properties, "Bucket")
@@ -103,4 +120,5 @@ HANDLERS = {
     "AWS::Kinesis::Stream": stream,
     "AWS::S3::Bucket": bucket,
     "AWS::S3::BucketPolicy": bucket_policy,
+    "Custom::S3BucketNotifications": bucket_notifications,
 }

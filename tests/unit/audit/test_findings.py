@@ -70,6 +70,18 @@ def test_what_suppresses_nothing_is_an_error_at_its_line(tmp_path, said, told):
     assert told in str(refusal.value)
 
 
+def test_all_that_is_wrong_with_suppressions_is_told_at_once(tmp_path):
+    path = written(tmp_path, suppressing("[{rule: no-dlq}, {rule: no-dql, reason: because}]"))
+
+    with pytest.raises(TemplateError, match="2 suppressions can't be taken") as refusal:
+        audit(load_template(path))
+
+    first, second = refusal.value.found.splitlines()
+    assert "no-dlq is suppressed without a reason" in first
+    assert "no such rule" in second
+    assert second.endswith('write "no-dlq"')
+
+
 def test_other_metadata_is_nobodys_business(tmp_path):
     path = written(tmp_path, "    Metadata: {Owner: nobody}\n")
     assert "audit:no-dlq" in audit(load_template(path)).rule_names

@@ -60,6 +60,14 @@ def test_a_finding_that_a_run_shows_is_told_with_its_story_and_exits_with_1(here
     assert (here / ".storagefirst" / ".gitignore").read_text() == "*\n"
 
 
+def test_what_can_not_be_audited_is_no_template_without_findings(here):
+    (here / "empty.yaml").write_text("Resources: {}\n", encoding="utf-8")
+
+    assert run("empty.yaml").output.splitlines()[-1] == "1 template can't be audited"
+    both = run("template.yaml", "empty.yaml", "--no-witness").output.splitlines()[-1]
+    assert both.endswith("; 1 suppressed, in 1 template; 1 template can't be audited")
+
+
 def test_advice_alone_exits_with_0_unless_it_is_asked_for_strictly(here):
     assert run("template.yaml", "--no-witness").exit_code == 0
     assert run("template.yaml", "--no-witness", "--strict").exit_code == 1

@@ -163,3 +163,133 @@ def test_when_time_is_up_the_rest_is_advice():
     (one,) = [told for told in audited.told if told.finding.rule.id == "default-response-200"]
     assert isinstance(one.shown, NotShown)
     assert "budget" in one.shown.why
+
+
+CHAIN = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  First:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt FirstLetters.Arn, maxReceiveCount: 2}
+  FirstLetters: {Type: AWS::SQS::Queue}
+  Second:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt SecondLetters.Arn, maxReceiveCount: 2}
+  SecondLetters: {Type: AWS::SQS::Queue}
+  Table:
+    Type: AWS::Serverless::SimpleTable
+  Forward:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      Environment: {Variables: {QUEUE: !Ref Second}}
+      Policies: [{SQSSendMessagePolicy: {QueueName: !GetAtt Second.QueueName}}]
+      Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt First.Arn}}}
+      InlineCode: |
+        import os, boto3
+        def handler(event, context):
+            for record in event["Records"]:
+                boto3.client("sqs").send_message(
+                    QueueUrl=os.environ["QUEUE"], MessageBody=record["body"])
+  Store:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      Environment: {Variables: {TABLE: !Ref Table}}
+      Policies: [{DynamoDBWritePolicy: {TableName: !Ref Table}}]
+      Events: {Queue: {Type: SQS, Properties: {Queue: !GetAtt Second.Arn}}}
+      InlineCode: |
+        import json, os, boto3
+        def handler(event, context):
+            table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+            for record in event["Records"]:
+                order = json.loads(record["body"])
+                table.put_item(Item={"id": order["id"], "amount": int(order["amount"])})
+"""
+
+
+def test_the_mapping_is_accused_whose_batch_fails(tmp_path):
+    """A batch of one at the first function sends one by one to the second, where it drags, too."""
+    path = tmp_path / "template.yaml"
+    path.write_text(CHAIN, encoding="utf-8")
+
+    told = [one for one in told_of(path) if one.finding.rule.id == "no-batch-item-failures"]
+
+    assert [one.finding.resource for one in told] == ["Forward", "Store"]
+    for one in told:
+        assert isinstance(one.shown, Shown), one.shown
+        assert "dragged along" in one.shown.why
+        failed = [line for line in one.shown.story if "failed with" in line]
+        assert failed
+        assert all(f"{one.finding.resource} failed with m1 m2" in line for line in failed)
+
+
+def test_a_mapping_whose_batches_never_fail_is_not_accused(tmp_path):
+    """The harm is done in a batch of the second function, whatever the first one's mapping says."""
+    path = tmp_path / "template.yaml"
+    swallowed = (
+        "try:\n"
+        "                    boto3.client('sqs').send_message(\n"
+        "                        QueueUrl=os.environ['QUEUE'], MessageBody=record['body'])\n"
+        "                except Exception:\n"
+        "                    pass"
+    )
+    send = CHAIN[CHAIN.index('boto3.client("sqs")') : CHAIN.index("  Store:")].rstrip()
+    path.write_text(CHAIN.replace(send, swallowed), encoding="utf-8")
+
+    told = [one for one in told_of(path) if one.finding.rule.id == "no-batch-item-failures"]
+
+    first, second = told
+    assert isinstance(first.shown, NotShown)
+    assert isinstance(second.shown, Shown)
+
+
+ONE_QUEUE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Letters.Arn, maxReceiveCount: 2}
+  Letters: {Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: 1209600}}
+  Table:
+    Type: AWS::Serverless::SimpleTable
+""" + CHAIN[CHAIN.index("  Store:") :].replace("!GetAtt Second.Arn", "!GetAtt Queue.Arn")
+
+
+def batch_finding(path: Path) -> Shown | NotShown:
+    (one,) = [told for told in told_of(path) if told.finding.rule.id == "no-batch-item-failures"]
+    return one.shown
+
+
+def test_a_bad_message_is_tried_between_good_ones(tmp_path):
+    """In a FIFO group what comes behind a bad one may share its fate; what came before may not."""
+    path = tmp_path / "template.yaml"
+    fifo = "Properties:\n      FifoQueue: true\n      ContentBasedDeduplication: true\n"
+    text = ONE_QUEUE.replace("Properties:\n      Redrive", f"{fifo}      Redrive")
+    text = text.replace("{MessageRetentionPeriod: 1209600}", "{FifoQueue: true}")
+    path.write_text(text, encoding="utf-8")
+
+    shown = batch_finding(path)
+
+    assert isinstance(shown, Shown)
+    assert "m1 is good and was dead-lettered" in shown.why
+
+
+def test_where_no_body_is_refused_one_whose_writes_are_drags_its_batch_along(tmp_path):
+    path = tmp_path / "template.yaml"
+    taken = """order = {"id": record["body"][:99], "amount": 1}"""
+    text = ONE_QUEUE.replace("""order = json.loads(record["body"])""", taken)
+    path.write_text(text, encoding="utf-8")
+
+    shown = batch_finding(path)
+
+    assert isinstance(shown, Shown)
+    assert "dragged along by m1" in shown.why
+    file = tmp_path / "witness.json"
+    file.write_text(json.dumps(shown.document), encoding="utf-8")
+    assert replay(file, Settings()).still_fails

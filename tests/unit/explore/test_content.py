@@ -16,10 +16,10 @@ SENT = 'a&b+c%41"d\\é\nf'
 SCHEDULE = Schedule((Send("m1", "POST /orders", {"note": SENT}),))
 
 
-def judge(queued=(), item=None, answer="acknowledged"):
+def judge(queued=(), item=None, answer="acknowledged", more=()):
     """A judge whose every run stores this."""
     effects = (Effect("item", "Table", "1", item, None),) if item is not None else ()
-    history = (Event(0, answer, ("m1",), "POST /orders", ""),)
+    history = (Event(0, answer, ("m1",), "POST /orders", ""), *more)
     played = SimpleNamespace(
         stored_texts={"m1": tuple(queued)} if queued else {},
         observation=SimpleNamespace(effects=effects, history=history),
@@ -52,7 +52,14 @@ def test_what_is_not_found_was_changed(found):
 
 
 def test_nothing_stored_is_not_what_was_sent():
-    assert verdict(judge()).value == "violated"
+    failed = Event(1, "failed", ("m1",), "Worker", "UnicodeDecodeError")
+
+    told = verdict(judge(more=(failed,)))
+
+    assert told.value == "violated"
+    assert "left no effect in which what was sent of note" in told.why
+    assert told.why.endswith("; Worker failed with it: UnicodeDecodeError")
+    assert verdict(judge()).why.endswith("could be found again")
 
 
 def test_a_sender_who_was_refused_was_promised_nothing():

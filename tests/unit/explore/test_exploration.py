@@ -16,7 +16,9 @@ from pytest_storagefirst.explore.concluding import Conclusion
 from pytest_storagefirst.explore.exploration import Course, Exploration, explore
 from pytest_storagefirst.explore.judge import Judged
 from pytest_storagefirst.explore.merging import combine, merge_results
+from pytest_storagefirst.explore.pairs import AFTER
 from pytest_storagefirst.explore.prepare import prepare
+from pytest_storagefirst.explore.redrives import MOST_AT_REDRIVES
 from pytest_storagefirst.explore.search import Draws, search
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.accounting import Account
@@ -266,9 +268,11 @@ def test_pairs_come_after_single_faults_and_drawn_schedules_last(workshop, monke
     found = Course(exploration).run()
 
     assert verdicts(found) == {"drains": OK}
-    sizes = [len(schedule.plan) for schedule in schedules]
+    in_time = [one for one in schedules if one.redrives == AFTER or len(one.plan) < 2]
+    sizes = [len(schedule.plan) for schedule in in_time]
     assert sizes[0] == 0
     assert sizes == sorted(sizes)
+    sizes = [len(schedule.plan) for schedule in schedules]
     assert sizes.count(2) == found.coverage.pairs_tried > 500
     assert found.coverage.pairs_left == 0
     assert searched == [False]  # it is not over at once
@@ -285,6 +289,23 @@ def test_when_the_time_is_over_the_rest_of_the_pairs_is_left(workshop, monkeypat
     assert verdicts(found) == {"drains": OK}
     assert found.coverage.pairs_tried > 0
     assert found.coverage.pairs_left > 0
+
+
+def test_what_decides_about_a_redrive_is_tried_though_the_time_is_over(workshop, monkeypatch):
+    """A swallowed error loses what is redriven amid an outage: that needs two faults."""
+    ticks = itertools.count(0, 10_000)
+    monkeypatch.setattr(exploring.time, "time", lambda: float(next(ticks)))
+    app = workshop.app.replace('failures.append({"itemIdentifier": record["messageId"]})', "pass")
+    settings = Settings(budget_seconds=1, properties=("redrive-completes",))
+
+    found = explore(workshop.write(app), settings)
+
+    assert verdicts(found) == {"redrive-completes": VIOLATED}
+    assert 0 < found.coverage.pairs_tried <= MOST_AT_REDRIVES
+    assert not found.coverage.orders_tried
+    assert not found.coverage.drawn
+    alone = explore(workshop.write(app), replace(settings, budget_seconds=0))
+    assert verdicts(alone) == {"redrive-completes": OK}
 
 
 def test_without_a_budget_there_are_single_faults_alone(workshop, monkeypatch):
@@ -379,6 +400,53 @@ def handler(event, context):
     assert found.verdict == VIOLATED
     assert found.story[0] == "m1 stands for a bad message: what it writes is refused"
     assert "it was retried until it expired" in found.why
+
+
+TAKES_ANYTHING = """
+import os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    failures = []
+    for record in event["Records"]:
+        try:
+            table.put_item(Item={"id": record["body"][:99]})
+        except Exception:
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
+"""
+
+
+def test_one_that_stands_for_a_bad_message_drags_its_batch_along(workshop):
+    """Refused are only the bad message's own writes: what goes wrong with others is the stack's."""
+    only = {"properties": ("poison-isolated",)}
+    (sound,) = explored(workshop.write(TAKES_ANYTHING), **only).properties
+    raises = TAKES_ANYTHING.replace(
+        'failures.append({"itemIdentifier": record["messageId"]})', "raise"
+    )
+
+    (found,) = explored(workshop.write(raises), **only).properties
+
+    assert sound.verdict == OK
+    assert found.verdict == VIOLATED
+    assert "m1 is good and was dead-lettered to Dead" in found.why
+    assert "dragged along by m2" in found.why
+
+
+def test_whom_a_refused_call_concerns_itself_was_not_dragged_along(workshop):
+    """One call with all messages of the batch is refused for all of them."""
+    app = """
+import os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    with table.batch_writer() as batch:
+        for record in event["Records"]:
+            batch.put_item(Item={"id": record["body"][:99]})
+"""
+    (found,) = explored(workshop.write(app), properties=("poison-isolated",)).properties
+
+    assert found.verdict == OK
 
 
 def test_shards_divide_all_faults_and_pairs_and_make_one_whole(workshop, monkeypatch):

@@ -179,6 +179,32 @@ def test_a_body_of_a_bus_without_detail_is_told_what_it_became(workshop):
     assert 'detail = { id = "{unique}" } }' in text
 
 
+@pytest.mark.parametrize(
+    "detail",
+    ['{ id = "{unique}", kind = "order" }', """'{"id": "{unique}", "kind": "order"}'"""],
+)
+def test_an_entry_of_put_events_is_the_event_that_it_becomes(workshop, detail):
+    """As `aws events put-events --entries` takes it, whose Detail is a text."""
+    body = f'{{ Source = "shop", DetailType = "Placed", Detail = {detail} }}'
+    app = workshop.app.replace('json.loads(record["body"])', 'json.loads(record["body"])["detail"]')
+    path = workshop.write(app, given('bus = "Shop"', body), BUS)
+    result = explore(path, load_settings(path, Settings(budget_seconds=0)))
+
+    loss = next(one for one in result.properties if one.name == "no-message-loss")
+    assert "no rule matches" not in loss.why
+    assert loss.runs > 1
+
+
+def test_only_the_way_of_the_message_is_told_of(workshop):
+    """The topic's envelope is no matter of a message that came by the bus."""
+    news = (TOPIC % "").partition(WORKER)[2].replace("Orders.Arn", "Others.Arn")
+    template = BUS.replace(", detail: {kind: [order]}", "") + news
+    template += "  Others: {Type: AWS::SQS::Queue}\n"
+    app = workshop.app.replace('body["id"]', 'body["detail"]["id"]')
+    text = told(workshop, template, given('bus = "Shop"', '{ key = "{unique}" }'), app)
+    assert "envelope" not in text
+
+
 def test_an_event_that_no_rule_matches_says_what_the_rule_wants(workshop):
     body = '{ source = "shop", detail-type = "Placed", detail = { id = "{unique}" } }'
     app = workshop.app.replace('json.loads(record["body"])', 'json.loads(record["body"])["detail"]')
@@ -227,6 +253,20 @@ def test_a_way_in_that_is_not_simulated_is_named(workshop):
 
     assert "the stack has no way into storage" in text
     assert "Graph (AWS::AppSync::GraphQLApi): not simulated" in text
+
+
+def test_what_lies_in_other_stacks_is_named(workshop):
+    template = HEAD + WORKER.replace("!GetAtt Orders.Arn", "!ImportValue orders-QueueArn")
+    template += (
+        "  Inner: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: inner.yaml}}\n"
+    )
+    text = told(workshop, template, "")
+
+    assert (
+        "WorkerOrders reads arn:aws:sqs:us-east-1:123456789012:invented-orders-QueueArn, "
+        "which another stack holds" in text
+    )
+    assert "Inner (AWS::CloudFormation::Stack): nested, so give its own template" in text
 
 
 @pytest.mark.parametrize(

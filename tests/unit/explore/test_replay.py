@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_storagefirst.errors import ReplayError
+from pytest_storagefirst.errors import EntryError, ReplayError
 from pytest_storagefirst.explore.exploration import explore
 from pytest_storagefirst.explore.replay import replay
 from pytest_storagefirst.settings import Settings
@@ -129,7 +129,21 @@ def test_it_is_fixed_when_the_sender_is_told_no(tmp_path, monkeypatch):
     again = replay(file, SETTINGS)
 
     assert (again.verdict, again.still_fails) == ("ok", False)
-    assert "told no" in again.why
+    assert "told yes" in again.why
+
+
+def test_a_front_door_that_tells_everybody_no_is_not_fixed(tmp_path, monkeypatch):
+    pair = Path(__file__).parents[2] / "zoo" / "rest-default-200"
+    stack = shutil.copytree(pair / "defective", tmp_path / "stack")
+    monkeypatch.chdir(stack)
+    _, file = explored(stack / "template.yaml", "no-message-loss", stack)
+    template = (pair / "sound" / "template.yaml").read_text(encoding="utf-8")
+    refusing = template.replace('statusCode: "200"', 'statusCode: "503"')
+    assert refusing != template
+    (stack / "template.yaml").write_text(refusing, encoding="utf-8")
+
+    with pytest.raises(EntryError, match="refuses this message even without faults"):
+        replay(file, SETTINGS)
 
 
 def test_a_fault_that_strikes_no_more_shows_nothing(lost, workshop):

@@ -20,10 +20,11 @@ from pytest_storagefirst.errors import (
 )
 from pytest_storagefirst.explore.machine import stateful
 from pytest_storagefirst.explore.result import NotShown, Violated
-from pytest_storagefirst.explore.stack import judge, open_stack
+from pytest_storagefirst.explore.stack import open_stack
 from pytest_storagefirst.explore.standing import standing
 from pytest_storagefirst.explore.strategies import schedules
 from pytest_storagefirst.explore.sweep import single_faults
+from pytest_storagefirst.explore.verifying import judge
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.simulation.schedule import Schedule, Send

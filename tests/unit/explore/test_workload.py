@@ -146,3 +146,15 @@ def test_alternatives_replace_one_guessed_text_each():
     assert {"id": UNIQUE, "when": "text", "size": {}} in found
     assert all(body["id"] == UNIQUE for body in found)
     assert list(workload.alternatives("text")) == []
+
+
+def test_of_an_event_the_detail_is_the_message():
+    event = {"source": "shop", "detail-type": "placed", "detail": {"id": UNIQUE, "name": "Ada"}}
+
+    bad = [body for _, body in workload.bad_bodies(event, "bus")]
+    marked = workload.with_text(event, "&", "bus")
+
+    assert {(body["source"], body["detail-type"]) for body in bad} == {("shop", "placed")}
+    assert {"id": UNIQUE} in [body["detail"] for body in bad]
+    assert marked.fields == {"name": "Ada&"}
+    assert marked.body == {**event, "detail": {"id": UNIQUE, "name": "Ada&"}}

@@ -19,6 +19,21 @@ from pytest_storagefirst.stack.locating import BLUEPRINTS
 
 ORDERS = Path(__file__).parents[3] / "examples/orders"
 
+PRINTING = """
+Resources:
+  Work: {Type: AWS::SQS::Queue}
+  Printer:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Role: arn:aws:iam::123456789012:role/r
+      Code: {ZipFile: "def handler(event, context): print(event)"}
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Work.Arn, FunctionName: !Ref Printer}
+"""
+
 
 @pytest.fixture
 def orders(tmp_path):
@@ -88,6 +103,36 @@ def test_nothing_is_overwritten_by_itself(run, orders):
     assert not (orders / "test_storagefirst.py").exists()
     assert run("init", "--force").exit_code == 0
     assert load_settings(orders / "template.yaml").entries
+
+
+def test_what_is_there_is_told_once_and_the_template_is_named_again(run, orders):
+    (orders / "other.yaml").write_text((orders / "template.yaml").read_text())
+    assert run("init", "other.yaml").exit_code == 0
+
+    for named in ("other.yaml", orders / "other.yaml"):
+        output = run("init", named).output
+
+        assert "found:    storagefirst.toml, test_storagefirst.py\n" in output
+        assert f"storagefirst init {named} --force writes storagefirst.toml and" in output
+
+
+def test_a_text_beside_the_template_is_a_message(run, tmp_path, orders):
+    (tmp_path / "template.yaml").write_text(PRINTING)
+    (tmp_path / "events").mkdir()
+    event = {"Records": [{"eventSource": "aws:sqs", "body": "Test message-1"}]}
+    (tmp_path / "events/one.json").write_text(json.dumps(event))
+
+    output = run("init").output
+
+    assert "Work: the body is from events/one.json\n" in output
+    (entry,) = load_settings(tmp_path / "template.yaml").entries
+    assert entry.body == "Test message-1 {unique}"
+
+
+def test_a_guess_that_shows_nothing_is_told(run, tmp_path, orders):
+    (tmp_path / "template.yaml").write_text(PRINTING)
+
+    assert "    a guess that leaves no effect shows nothing\n" in run("init").output
 
 
 def test_a_test_of_the_users_own_is_kept(run, orders):

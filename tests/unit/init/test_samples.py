@@ -75,6 +75,20 @@ def test_each_envelope_is_taken_off(tmp_path, event, expected):
 
 
 @pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"Records": [{**SQS, "body": "Test message-1"}]}, [("queue", "Orders", "Test message-1")]),
+        ({"Records": [{**SQS, "body": "  "}]}, []),
+        ({"Records": [{**SQS, "body": "12"}]}, []),
+        ({"httpMethod": "POST", "path": "/", "body": "a=1"}, [("route", "POST /", "a=1")]),
+        ("Test message-1", []),
+    ],
+)
+def test_a_text_is_a_message_where_it_came_through_something(tmp_path, event, expected):
+    assert taken(tmp_path, event) == expected
+
+
+@pytest.mark.parametrize(
     "event",
     [
         {**EVENT, "id": "1", "account": "123456789012", "time": "2026-01-01T00:00:00Z"},
@@ -86,8 +100,8 @@ def test_an_event_keeps_what_its_producer_gave(tmp_path, event):
     assert taken(tmp_path, event)[0] == ("bus", "", EVENT)
 
 
-@pytest.mark.parametrize("value", ["Hello from SQS!", "17", "", None, "[1]", '{"a": "\\ud800"}'])
-def test_what_is_no_object_that_toml_can_hold_is_no_sample(tmp_path, value):
+@pytest.mark.parametrize("value", ["17", "", None, "[1]", '{"a": "\\ud800"}'])
+def test_what_toml_can_not_hold_is_no_sample(tmp_path, value):
     assert taken(tmp_path, {"Records": [{**SQS, "body": value}]}) == []
 
 

@@ -167,6 +167,27 @@ def test_dragged_along_counts_though_a_redrive_brought_it_back(story, held_messa
     assert judge_poison(account(), faulty, BAD).value == OK  # the fault may have done it
 
 
+@pytest.mark.parametrize(
+    ("messages", "fault", "verdict"),
+    [
+        ("m1", "dynamodb.PutItem #1 under m1: refused(access-denied) for 60 s", VIOLATED),
+        ("m1", "http POST https://p.example/ #1 under m1: http-500 for 60 s", VIOLATED),
+        ("m1 m2", "dynamodb.PutItem #1: refused(access-denied) for 60 s", OK),
+        ("", "invocation #1: throttled", OK),
+        ("m1", "dynamodb.PutItem #1 under m1: crash-before for 60 s", OK),
+    ],
+)
+def test_what_a_refusal_of_the_bad_message_alone_does_to_others(
+    story, held_message, messages, fault, verdict
+):
+    told = story().tell("faulted", messages, "Worker", f"Worker: {fault}")
+    told.events += set_aside(story).tell("dead-lettered", "m2", "OrdersDLQ").handle("m2").events
+
+    fired = told.observe(held=[held_message("m1")], faults_fired=(f"Worker: {fault}",))
+
+    assert judge_poison(account(), fired, BAD).value == verdict
+
+
 def test_a_good_one_that_expired_meanwhile(story, held_message):
     told = set_aside(story).tell("expired", "m2", "OrdersQueue")
     some = account(effective="")

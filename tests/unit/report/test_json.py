@@ -90,6 +90,7 @@ def test_the_report(tmp_path, monkeypatch):
                         "faults_tried": 71,
                         "lost": ["m1"],
                         "witness": "replays/x.json",
+                        "again": "pytest -p storagefirst --storagefirst-replay=out/replays/x.json",
                         "story": ["a"],
                         "steps": [
                             {

@@ -52,8 +52,9 @@ def test_verdicts_in_a_table_and_stories_behind_a_line():
     assert "<details><summary>no-message-loss of template: its story</summary>\n\n```text\n" in text
     assert "  0.108  FAULT  Worker: dynamodb.PutItem #2: refused(access-denied)\n" in text
     assert (
-        "pytest -p storagefirst --storagefirst-replay=replays/o-no-message-loss.json\n```\n" in text
-    )
+        "\nAgain, from the folder that it ran in:\n\n```text\npytest -p storagefirst "
+        "--storagefirst-replay=out/replays/o-no-message-loss.json\n```\n"
+    ) in text
     assert text.count("<details>") == text.count("</details>") == 1
 
 

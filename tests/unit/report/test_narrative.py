@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from pytest_storagefirst.ledger.accounting import Account
@@ -366,3 +368,76 @@ def test_a_step_names_some_of_very_many_messages():
 
     assert len(step.messages) == MOST_MESSAGES_OF_A_STEP
     assert "m199" in step.text
+
+
+def reads(turn, messages, order):
+    """A read of a shard at which several invocations fail, each after a wait that was drawn."""
+    at = turn * 30_000
+    for number, message in enumerate(messages, 1):
+        detail = f"read {turn + 1} from Stream"
+        yield Event(at, "delivered", (message,), "Worker", detail, turn * 10 + number)
+    for late, which in enumerate(order):
+        invocation = turn * 10 + which + 1
+        yield Event(at + 5 + late, "failed", (messages[which],), "Worker", "KeyError", invocation)
+
+
+def test_reads_of_a_stream_are_told_once():
+    history = [event for turn in range(9) for event in reads(turn, ("m1",), (0,))]
+    history.append(Event(400_000, "expired", ("m1",), "Stream"))
+
+    assert story(history, {}, LOST)[:-1] == (
+        "  0.000  Worker got m1 (read 1 from Stream)",
+        "  0.005  Worker failed with m1: KeyError",
+        "         … the same 8 times more, until 240.005",
+        "400.000  m1 expired in Stream and is gone",
+    )
+
+
+def test_what_comes_in_another_order_each_time_is_told_once():
+    orders = [(0, 1), (1, 0), (1, 0), (0, 1), (1, 0)]
+    history = [
+        event for turn, order in enumerate(orders) for event in reads(turn, ("m1", "m2"), order)
+    ]
+
+    lines = story(history, {}, LOST)
+
+    assert len(lines) == 6
+    assert lines[4] == "       … the same 4 times more, until 120.006"
+
+
+def test_a_turn_in_which_something_else_happens_is_told():
+    history = [event for turn in range(4) for event in reads(turn, ("m1",), (0,))]
+    history += [*reads(4, ("m1",), (0,)), Event(120_010, "faulted", (), "", "Worker: crash")]
+    history += [event for turn in range(5, 9) for event in reads(turn, ("m1",), (0,))]
+
+    lines = story(history, {}, LOST)
+
+    assert "  0.005  Worker failed with m1: KeyError" in lines
+    assert "         … the same 4 times more, until 120.005" in lines
+    assert "120.010  FAULT  Worker: crash" in lines
+    assert lines[-2] == "         … the same 3 times more, until 240.005"
+
+
+def test_the_moment_that_a_verdict_names_is_told_among_turns():
+    history = [event for turn in range(9) for event in reads(turn, ("m1",), (0,))]
+    verdict = Verdict("violated", "m1 was given up at 120.005")
+
+    assert "120.005  Worker failed with m1: KeyError" in story(history, {}, verdict)
+
+
+def test_of_a_long_story_turns_that_come_to_the_same_are_told_once():
+    """Clients retry after waits that are drawn: no two turns make as many calls."""
+    history, drawn = [], Random(7)
+    for turn in range(60):
+        read, failed = reads(turn, ("m1",), (0,))
+        calls = [
+            Event(read.at_ms + 1, "called", ("m1",), "Worker", f"iot.Publish #1, attempt {number}")
+            for number in range(1, drawn.randint(2, 8))
+        ]
+        history += [read, *calls, failed]
+
+    lines = story(history, {}, LOST)
+
+    assert len(lines) < 10
+    assert lines[-2] == "       … much the same 59 times more, until 1770.005"
+    assert len(story(history[:40], {}, LOST)) > 30  # a short one is told as it was

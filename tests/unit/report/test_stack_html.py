@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_storagefirst.report import matrix
+from pytest_storagefirst.report.again import command_from_here
 from pytest_storagefirst.report.json import report, write_report
 from pytest_storagefirst.report.reading import read_report
 from pytest_storagefirst.report.stack_html import MOST_OPEN, stacks_page, write_html
@@ -127,17 +128,28 @@ def test_a_violated_property_leads_to_its_witness():
     assert len([one for one in outline.found if one[1].get("class") == "witness"]) == 1
 
 
-def test_how_to_replay_it_is_told_with_the_path_from_the_report():
-    command = "pytest -p storagefirst --storagefirst-replay=replays/o-no-message-loss.json"
+def test_how_to_replay_it_is_told_from_the_folder_that_it_ran_in():
+    command = "pytest -p storagefirst --storagefirst-replay=out/replays/o-no-message-loss.json"
 
-    assert command in words_of(stacks_page(document()))
+    text = words_of(stacks_page(document()))
+
+    assert f"Again, from the folder that it ran in: {command}" in text
+
+
+def test_of_an_older_document_the_path_is_the_readers_to_make_whole():
+    value = document()
+    del value["stacks"][0]["properties"][0]["again"]
+
+    text = words_of(stacks_page(value))
+
+    assert "with this report's folder before the path: pytest -p storagefirst" in text
+    assert "--storagefirst-replay=replays/o-no-message-loss.json" in text
 
 
 def test_a_path_with_blanks_is_one_word_of_the_command():
-    value = document()
-    value["stacks"][0]["properties"][0]["witness"] = "my replays/it's.json"
-
-    assert "--storagefirst-replay='my replays/it'\"'\"'s.json'" in words_of(stacks_page(value))
+    assert "--storagefirst-replay='my replays/it'\"'\"'s.json'" in command_from_here(
+        "my replays/it's.json"
+    )
 
 
 def test_the_story_is_there_in_words():

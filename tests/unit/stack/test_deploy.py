@@ -288,6 +288,37 @@ def test_nothing_is_in_a_queue_after_deployment(stand_up: StandUp) -> None:
         assert answer["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
+NOTIFIED_BY_CDK = """
+Resources:
+  Passes: {{Type: AWS::SQS::Queue}}
+  Inbox: {{Type: AWS::S3::Bucket}}
+  Notifications:
+    Type: Custom::S3BucketNotifications
+    Properties:
+      ServiceToken: !ImportValue the-cdk-function
+      BucketName: {bucket}
+      Managed: true
+      NotificationConfiguration:
+        QueueConfigurations:
+          - Events: ["s3:ObjectCreated:*"]
+            Filter: {{Key: {{FilterRules: [{{Name: prefix, Value: in/}}]}}}}
+            QueueArn: !GetAtt Passes.Arn
+"""
+
+
+def test_the_cdk_notifies_by_a_custom_resource(stand_up: StandUp) -> None:
+    topology = stand_up(NOTIFIED_BY_CDK.format(bucket="!Ref Inbox"))
+    (bucket,) = topology.buckets
+    (notified,) = [edge for edge in topology.edges if edge.source == bucket.arn]
+    assert topology.logical_ids[notified.target] == "Passes"
+    assert topology.inert == ()
+
+
+def test_anothers_bucket_is_not_here_to_be_told(stand_up: StandUp) -> None:
+    topology = stand_up(NOTIFIED_BY_CDK.format(bucket="!ImportValue their-bucket"))
+    assert topology.edges == ()
+
+
 def test_a_name_that_was_invented_makes_nobody_anothers(stand_up: StandUp) -> None:
     """`storagefirst survey` makes up what a parameter lacks, often the name of a resource."""
     text = """
@@ -391,3 +422,22 @@ def test_without_moto_nothing_is_called(load: Callable[..., Any]) -> None:
 
     with pytest.raises(RuntimeError, match="in moto only"):
         deploy(load("Resources:\n  Q: {Type: AWS::SQS::Queue}\n"))
+
+
+def test_a_mapping_from_a_source_that_plays_no_part(stand_up: StandUp) -> None:
+    topology = stand_up(f"""
+Resources:
+  Topics: {{Type: AWS::MSK::Cluster}}
+  Worker:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Role: {ROLE}
+      Code: {{ZipFile: "def handler(event, context): pass"}}
+  M:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {{EventSourceArn: !GetAtt Topics.Arn, FunctionName: !Ref Worker, Topics: [t]}}
+""")
+    assert topology.mappings == ()
+    assert [function.logical_id for function in topology.functions] == ["Worker"]

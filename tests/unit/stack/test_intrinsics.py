@@ -59,6 +59,11 @@ Conditions:
         ("!ToJsonString {a: !Ref Stage}", '{"a":"test"}'),
         ("!ImportValue other-name", "invented-other-name"),
         (
+            "!ImportValue 'Shared:ExportsOutputFnGetAttOrdersQueue961B73FDArn5A860C43'",
+            "arn:aws:sqs:us-east-1:123456789012:"
+            "invented-Shared-ExportsOutputFnGetAttOrdersQueue961B73FDArn5A860C43",
+        ),
+        (
             "!ImportValue other-QueueArn",
             "arn:aws:sqs:us-east-1:123456789012:invented-other-QueueArn",
         ),

@@ -72,6 +72,67 @@ def test_a_reference_that_nearly_fits_is_suggested(refused: Callable[..., Templa
     assert refused("Parameters: {Stage: {Type: String}}\n" + QUEUE, parameters={"Stag": "x"}).remedy
 
 
+def test_all_parameters_without_a_value_are_told_at_once(
+    refused: Callable[..., TemplateError],
+) -> None:
+    declared = "Parameters: {A: {Type: String}, B: {Type: Number}, C: {Type: String, Default: c}}\n"
+
+    error = refused(declared + QUEUE)
+
+    assert error.problem == "2 parameters have no value"
+    assert error.found == "no default of A, B"
+    written = [line.strip() for line in error.remedy.splitlines()[1:]]
+    assert written == ["[parameters]", 'A = "…"  # String', 'B = "…"  # Number']
+
+
+def test_a_parameter_that_the_template_lacks_is_to_go(
+    refused: Callable[..., TemplateError],
+) -> None:
+    assert refused(QUEUE, parameters={"Stage": "x"}).remedy == "take Stage out"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("AWS::SQS::Qeue", "AWS::SQS::Queue"),
+        ("AWS::sqs::queue", "AWS::SQS::Queue"),
+        ("SQS::Queue", "AWS::SQS::Queue"),
+        ("AWS::Lamda::Function", "AWS::Lambda::Function"),
+        ("AWS::DynamoDb::Table", "AWS::DynamoDB::Table"),
+        ("AWS::Serverless::Functon", "AWS::Serverless::Function"),
+        ("AWS::SSQ::Queue", "AWS::SQS::Queue"),
+    ],
+)
+def test_a_type_that_is_nearly_one_is_told(
+    refused: Callable[..., TemplateError], written: str, meant: str
+) -> None:
+    error = refused(f"{SAM}Resources:\n  Q:\n    Type: {written}\n")
+
+    assert (error.problem, error.found) == ("AWS has no such resource type", written)
+    assert error.remedy == f"did you mean {meant}?"
+    assert error.where.endswith("template.yaml:3 (Q)")
+
+
+# Those of AWS that are written most like one that plays a part, or stand in a service of that name.
+NEAR = """
+AWS::ApiGateway::ApiKey AWS::ApiGateway::DomainName AWS::ApiGatewayV2::Model
+AWS::ApiGatewayV2::DomainName AWS::Cassandra::Table AWS::Connect::Queue AWS::Glue::Table
+AWS::Events::Archive AWS::Events::EventBusPolicy AWS::EventsV2::EventBus AWS::IAM::Group
+AWS::IAM::GroupPolicy
+AWS::IAM::User AWS::IAM::UserPolicy AWS::IoT::Policy AWS::IoT::RoleAlias
+AWS::Kinesis::StreamConsumer AWS::KMS::ReplicaKey AWS::Lambda::Url AWS::Logs::LogStream
+AWS::Lambda::LayerVersionPermission AWS::S3::AccessPoint AWS::S3Express::BucketPolicy
+AWS::SSM::Document AWS::StepFunctions::Activity AWS::StepFunctions::StateMachineAlias
+AWS::StepFunctions::StateMachineVersion AWS::SES::Template AWS::SNS::TopicPolicy
+AWS::Timestream::Table Custom::Queue
+"""
+
+
+@pytest.mark.parametrize("written", NEAR.split())
+def test_a_type_of_its_own_is_taken(load: Callable[..., Template], written: str) -> None:
+    assert load(f"Resources:\n  X:\n    Type: {written}\n").body["Resources"]
+
+
 def test_parameters(load: Callable[..., Template], refused: Callable[..., TemplateError]) -> None:
     head = "Parameters:\n  P: {Type: %s}\n"
     tail = "Resources: {X: {Type: T, Properties: {A: !Ref P}}}\n"
@@ -106,7 +167,10 @@ def test_parameters(load: Callable[..., Template], refused: Callable[..., Templa
 
 
 def test_an_invented_parameter_is_noted(load: Callable[..., Template]) -> None:
-    text = "Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}\n" + QUEUE
+    text = """
+    Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /a}}
+    Resources: {Q: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "q-${P}"}}}
+    """
     assert load(text).notes == ("parameter P is /a in SSM: 'invented-a' is used",)
 
 
@@ -262,6 +326,7 @@ def test_cdk_assets_are_found_by_their_metadata(
     template = load(text, name="stack.template.json")
     assert template.code["F"].root == tmp_path / "asset.1f2e"
     assert template.inert == ("Meta (AWS::CDK::Metadata)",)
+    assert template.notes == ()  # what a rule alone reads decides nothing
 
 
 def test_inline_code_of_a_plain_function(load: Callable[..., Template]) -> None:

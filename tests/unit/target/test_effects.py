@@ -74,6 +74,19 @@ def test_the_measure_is_of_those_sent_first_however_few_they_are():
     assert sorted(whole(effects)) == sorted(ids(*range(22)))
 
 
+def test_what_was_sent_before_a_drill_broke_anything_is_the_measure():
+    """All that came while it was broken was done twice, and more of it has low numbers."""
+    before = {"r1-before-1": 1, "r1-before-2": 1}
+    during = {f"r1-during-{number}": 2 for number in range(1, 10)}
+    after = {"r1-after-1": 1}
+    found = whole({"Orders": {**before, **during, **after}})
+    tally = Tally()
+    for part in (before, during, after):
+        tally.add({"Orders": part})
+
+    assert found == tally.whole == {**before, **during, **after}
+
+
 def test_of_the_first_what_others_have_more_of_is_unfinished():
     effects = left(Orders=range(20), Receipts=range(3, 20))
 

@@ -686,8 +686,11 @@ def test_moto_that_knows_no_such_service_is_unknown(rig: Any) -> None:
     def worker(event: Any, context: Any) -> None:
         boto3.client("location").list_maps()
 
-    with pytest.raises(SimulationError, match="moto does not answer"):
+    with pytest.raises(SimulationError, match="moto does not answer") as refused:
         rig.with_handlers(Worker=worker).play()
+    assert (
+        refused.value.remedy == "name another handler under [functions.Worker] in storagefirst.toml"
+    )
 
 
 def test_an_endpoint_of_the_users_own_is_never_called(rig: Any) -> None:

@@ -505,9 +505,10 @@ def test_what_boto3_lacks_on_this_machine_refuses_the_run(deployed):
     parameters = {"KvsARN": "arn:aws:cloudfront:us-east-1:123456789012:invented"}
     resource = "arn:aws:states:::aws-sdk:cloudfrontkeyvaluestore:describeKeyValueStore"
 
-    with pytest.raises(SimulationError, match="does not answer this call") as raised:
+    with pytest.raises(SimulationError, match="does not answer this call") as refused:
         execute(with_machine(deployed, states(Do=task(resource, Parameters=parameters))))
-    assert "state machine's call" in raised.value.remedy
+    assert "let the task invoke a function" in refused.value.remedy
+    assert "that don't start Machine" in refused.value.remedy
 
 
 def test_patience_counts_waits_and_retries_up_to_what_an_execution_may_last(deployed):

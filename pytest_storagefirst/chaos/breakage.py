@@ -1,100 +1,37 @@
-"""A drill under way: its faults at their times, their proof, and the undo of each."""
+"""What a drill has broken so far: its faults made at their times, shown, and undone.
+
+`run` says in which order; this holds what is open.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pytest_storagefirst.chaos import lock
 from pytest_storagefirst.chaos.breaking import Aim
 from pytest_storagefirst.chaos.drill import Drill, Fault
-from pytest_storagefirst.chaos.guards import Guards
 from pytest_storagefirst.chaos.interruptions import Interruptions, Stopped
 from pytest_storagefirst.chaos.journal import (
     CLOSED,
     LOCK,
     Journal,
 )
+from pytest_storagefirst.chaos.outcome import Drilling, Outcome, Watcher
 from pytest_storagefirst.chaos.plan import changes_of
 from pytest_storagefirst.chaos.proof import Unshown, shows, still_there
-from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.sign_of_life import SignOfLife
 from pytest_storagefirst.chaos.undo import Undone, told_error, undo_all
 from pytest_storagefirst.errors import DrillError, StorageFirstError
-from pytest_storagefirst.target.target import Target
 
 GUARD_EVERY_S = 10.0
 
 
-class Watcher(Protocol):
-    """Who judges: sends messages and looks at what becomes of them. What it raises ends the drill.
-
-    `before` says whether the steady state is there. `made` is told each change, `broken` when the
-    clock begins, `ending` before the first fault is undone; `during` is called again and again, and
-    `mended` when all is undone.
-    """
-
-    def before(self) -> bool: ...
-    def made(self, change: Change) -> None: ...
-    def broken(self) -> None: ...
-    def during(self) -> None: ...
-    def ending(self) -> None: ...
-    def mended(self) -> None: ...
-
-
-@dataclass
-class Outcome:
-    """What a drill came to. `problems` are why it shows nothing, `undo_problems` why undo is not
-    whole. `taken_away` are messages of its own that were dead letters.
-    """
-
-    name: str
-    drill: Drill
-    changes: list[Change] = field(default_factory=list)
-    shown: bool = False
-    stopped: str = ""
-    problems: list[str] = field(default_factory=list)
-    undone: list[Undone] = field(default_factory=list)
-    undo_problems: list[str] = field(default_factory=list)
-    times: dict[str, float] = field(default_factory=dict)  # seconds of the epoch
-    journal: Path | None = None
-    taken_away: list[str] = field(default_factory=list)
-
-    @property
-    def is_undone(self) -> bool:
-        return not self.undo_problems and all(one.is_done for one in self.undone)
-
-
-@dataclass
-class Drilling:
-    """What a drill is run with."""
-
-    target: Target
-    guards: Guards
-    folder: Path
-    live: str
-    copies: tuple[str, ...] = ()
-    tell: Callable[[str], None] = lambda _: None
-    watcher: Callable[[str, Interruptions], Watcher] | None = None
-
-    def say(self, line: str) -> None:
-        say_if_heard(self.tell, line)
-
-
-def say_if_heard(tell: Callable[[str], None], line: str) -> None:
-    """Tell a line, if anyone still listens: a closed terminal or pipe ends no undo."""
-    with contextlib.suppress(Exception):
-        tell(line)
-
-
-class Driven:
-    """A drill under way."""
+class Breakage:
+    """The faults of one drill under way. `open` are the changes that are not undone yet."""
 
     def __init__(
         self,

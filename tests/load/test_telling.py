@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import replace
 
+import boto3
 import pytest
 
+from pytest_storagefirst.load import telling
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.stack.topology import (
     Bucket,
@@ -20,7 +23,6 @@ from pytest_storagefirst.stack.topology import (
     TopicRule,
     Topology,
 )
-from pytest_storagefirst.target import telling
 from pytest_storagefirst.target.local import Up
 from pytest_storagefirst.target.target import Clients, Target
 
@@ -33,8 +35,24 @@ TOPOLOGY = Topology(
     buckets=(Bucket("Bucket", "b", "in/*.json"),),
     streams=(Stream("Stream", "s", "arn:s"),),
     routes=(
-        Route("Api", "a1", "HTTP", "ANY", "/orders", "$default", Integration("AWS_PROXY")),
-        Route("Api", "a1", "HTTP", "GET", "/orders", "$default", Integration("AWS_PROXY")),
+        Route(
+            "Api",
+            "a1",
+            "HTTP",
+            "ANY",
+            "/orders",
+            "$default",
+            Integration("AWS_PROXY", subtype="SQS-SendMessage"),
+        ),
+        Route(
+            "Api",
+            "a1",
+            "HTTP",
+            "GET",
+            "/orders",
+            "$default",
+            Integration("AWS_PROXY", subtype="SQS-SendMessage"),
+        ),
     ),
     topics=(Topic("Topic", "n", "arn:n"),),
     buses=(Bus("Bus", "e", "arn:e"),),
@@ -44,7 +62,8 @@ TOPOLOGY = Topology(
 
 @pytest.fixture
 def target():
-    clients = Clients(None, "http://127.0.0.1:1")
+    session = boto3.Session("0", "local", region_name="eu-west-1")
+    clients = Clients(session, "http://127.0.0.1:1")
     made = Target(
         "local",
         "orders",
@@ -85,6 +104,16 @@ def test_one_message_is_sent_by_a_command(target, kind, name, words):
     assert set(words) <= set(given)
     assert {"aws", "--endpoint-url", "http://127.0.0.1:1", "eu-west-1"} <= set(given)
     assert "  note:     so it is" in lines
+
+
+def test_an_event_is_sent_as_it_is_written(target):
+    body = {"source": "shop", "detail-type": "Placed", "detail": {"id": "{unique}"}}
+    [send] = [line for line in told(target, Entry("bus", "Bus", body)) if "  send: " in line]
+
+    given = shlex.split(send)
+    (entry,) = json.loads(given[given.index("--entries") + 1])
+    assert (entry["EventBusName"], entry["Source"], entry["DetailType"]) == ("e", "shop", "Placed")
+    assert json.loads(entry["Detail"]) == {"id": "example-1"}
 
 
 def test_a_route_is_called_with_its_headers(target):
