@@ -126,6 +126,7 @@ survey: $(INSTALLED)
 	$(BIN)/storagefirst survey "$(CORPUS)" --report $(SURVEYED)
 	$(BIN)/storagefirst audit "$(CORPUS)" --no-witness --format json --output $(SURVEYED)/audit.json
 	$(BIN)/python -m evidence take "$(CORPUS)" $(SURVEYED)
+	STORAGEFIRST_CORPUS="$(abspath $(CORPUS))" $(BIN)/python -m pytest -q tests/docs/test_evidence.py tests/unit/stack/test_corpus.py tests/plugin/test_public_templates.py
 
 clean:
 	rm -rf $(ENVIRONMENT) $(LOCAL) $(DOCS) $(RELEASE) docs/_build .storagefirst .hypothesis .pytest_cache .mypy_cache .ruff_cache dist .coverage .coverage.*

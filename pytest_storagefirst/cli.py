@@ -141,7 +141,7 @@ def audit(no_witness: bool, **asked: Any) -> None:
     Exits with 0 when there is nothing but advice, 1 when a run shows a finding, 2 when a template
     can't be read.
     """
-    from pytest_storagefirst.auditing import Asked, run_audit
+    from pytest_storagefirst.audit.command import Asked, run_audit
     from pytest_storagefirst.errors import StorageFirstError
 
     try:

@@ -10,6 +10,8 @@ import pytest
 from pytest_storagefirst.options import report_directory, settings_from, shown_path
 from pytest_storagefirst.session import Session, session_of
 
+MOST_REPLAYS_NAMED = 3  # in the summary
+
 
 def conclude(config: pytest.Config) -> bool:
     """Gather what all processes found, and write the reports that are asked for.
@@ -76,9 +78,18 @@ def show(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> No
 def _say_where(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config, session: Session
 ) -> None:
-    for outcome in session.outcomes().values():
-        for name, file in outcome.replays.items():
-            terminalreporter.write_line(f"replay of {name}: {shown_path(config, Path(file))}")
+    replays = [
+        (name, shown_path(config, Path(file)))
+        for outcome in session.outcomes().values()
+        for name, file in outcome.replays.items()
+    ]
+    if len(replays) <= MOST_REPLAYS_NAMED:
+        for name, file in replays:
+            terminalreporter.write_line(f"replay of {name}: {file}")
+    else:  # each failure names its own
+        for folder in dict.fromkeys(str(Path(file).parent) for _, file in replays):
+            inside = sum(str(Path(file).parent) == folder for _, file in replays)
+            terminalreporter.write_line(f"replays: {inside} files in {folder}")
     for problem in session.problems:
         terminalreporter.write_line(problem, yellow=True)
     directory = report_directory(config)

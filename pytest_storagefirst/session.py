@@ -77,7 +77,7 @@ class Session:
         """What the rules find in the template, each with a run that shows it where there is one."""
 
         def make() -> dict[str, Any]:
-            from pytest_storagefirst.audit.outcome import audit_template
+            from pytest_storagefirst.audit.items import audit_template
 
             return audit_template(path, template, self._settings, self._replays).to_json()
 

@@ -1,28 +1,19 @@
-"""`storagefirst survey DIR`: every template in a folder, each explored in a process of its own.
-
-So one that ends its process, or never ends, says nothing about the others. Run as a module it is
-that process: path, name, budget and the report's folder as arguments, the finding as JSON on
-standard output.
-"""
+"""`storagefirst survey DIR`: every template in a folder, each explored in a process of its own."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.apart import NoAnswer, apart, for_each
 from pytest_storagefirst.settings import Settings
 
 SUFFIXES = (".yaml", ".yml", ".json", ".template")
 # A template says what it is: one of these words stands in it.
 MARKS = ("AWSTemplateFormatVersion", "AWS::")
 AUDIT_SECONDS = 10.0  # at least, of each template
-PATIENCE_SECONDS = 240.0  # beyond the budget: standing up, single faults, orders
 _SKIPPED = frozenset({"node_modules", "__pycache__", "cdk.out", ".aws-sam"})
 
 Finding = dict[str, Any]
@@ -56,27 +47,22 @@ def survey(
     `witness`, which is what a replay file holds, or with `advice`. What a parameter lacks is
     invented, and noted. Replay files are written into `report`, if given.
     """
-    paths = templates_in(folder)
-    with ThreadPoolExecutor(processes or len(os.sched_getaffinity(0))) as pool:
-        yield from pool.map(lambda path: _surveyed(path, folder, budget_seconds, report), paths)
+    yield from for_each(
+        templates_in(folder),
+        lambda path: _surveyed(path, folder, budget_seconds, report),
+        processes,
+    )
 
 
 def _surveyed(path: Path, folder: Path, budget_seconds: float, report: Path | None) -> Finding:
     name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
-    command = [sys.executable, "-m", __name__, str(path.resolve()), name, str(budget_seconds)]
-    if report is not None:
-        command.append(str(report.resolve()))
-    patience = budget_seconds + PATIENCE_SECONDS
+    into = report.resolve() if report is not None else None
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=patience
+        finding = apart(
+            explored, path.resolve(), name, budget_seconds, into, budget_seconds=budget_seconds
         )
-        finding: Finding = json.loads(done.stdout.strip().rpartition("\n")[2])
-    except subprocess.TimeoutExpired:
-        finding = _nothing(f"it did not come to an end within {patience:g} s")
-    except ValueError:
-        last = done.stderr.strip().rpartition("\n")[2]
-        finding = _nothing(f"its process ended with {done.returncode}: {last}")
+    except NoAnswer as why:
+        finding = _nothing(str(why))
     return {"template": name, **finding}
 
 
@@ -139,19 +125,15 @@ def explored(path: Path, name: str, budget_seconds: float, report: Path | None) 
 
 def _audited(path: Path, name: str, budget_seconds: float, report: Path | None) -> list[Finding]:
     """The findings of a template; none where it can't be read, which is said elsewhere."""
-    from pytest_storagefirst.audit.run import audit_file, with_witness
+    from pytest_storagefirst.audit.run import audit_file
+    from pytest_storagefirst.audit.told import with_witness
     from pytest_storagefirst.explore.outcome import slug_of, write_replay
 
     seconds = max(budget_seconds, AUDIT_SECONDS)
-    audited = audit_file(path, path.name, Settings(), witnesses=True, budget_seconds=seconds)
+    audited = audit_file(path, path.name, Settings(), seconds)
     found = [with_witness(told, path.name) for told in audited.told]
     for number, one in enumerate(found, start=1):
         if report is not None and one["witness"]:
             file = f"{slug_of(name)}-{one['rule']}-{one['resource']}-{number}.json"
             write_replay(report / "replays" / file, one["witness"])
     return found
-
-
-if __name__ == "__main__":
-    into = Path(sys.argv[4]) if len(sys.argv) > 4 else None
-    print(json.dumps(explored(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), into)))

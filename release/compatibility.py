@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -35,7 +36,7 @@ def check(folder: Path) -> None:
     # The newest Python, too: a lower bound may be older than it.
     lows = [(one, "lowest-direct") for one in dict.fromkeys((lowest, newest))]
     for version, resolution in (*lows, *((one, "highest") for one in pythons)):
-        environment = made(folder / "environment", pythons[version])
+        environment = made(folder / resolution / version, pythons[version])
         pins = [f"{name}=={version}" for name, version in _bounds().items()]
         environment.install(
             *("--resolution", resolution, "--editable", str(ROOT)),
@@ -44,6 +45,14 @@ def check(folder: Path) -> None:
         environment.install(*BESIDE, *(pins if resolution == "lowest-direct" else ()))
         told = _tests(environment)
         print(f"Python {version}, {resolution}: {_versions(environment)}: {told}", flush=True)
+    others = [str(folder / "highest" / one / "bin/python") for one in pythons if one != newest]
+    if others:
+        told = _tests(
+            environment,
+            "tests/unit/simulation/test_other_pythons.py",
+            STORAGEFIRST_TEST_PYTHONS=os.pathsep.join(others),
+        )
+        print(f"Python {newest} and {len(others)} more tell the same: {told}", flush=True)
 
 
 def _bounds() -> dict[str, str]:
@@ -64,11 +73,12 @@ def _versions(environment: Environment) -> str:
     return listed.strip()
 
 
-def _tests(environment: Environment) -> str:
+def _tests(environment: Environment, *tests: str, **variables: str) -> str:
     said = run(
         *(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
         *("-o", "addopts=--import-mode=importlib"),
-        *TESTS,
+        *(tests or TESTS),
         cwd=ROOT,
+        variables=variables,
     )
     return said.strip().splitlines()[-1]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +67,15 @@ def interpreters() -> dict[str, Path]:
     return found
 
 
-def run(*command: str | Path, cwd: Path | None = None, fine: tuple[int, ...] = (0,)) -> str:
+def run(
+    *command: str | Path,
+    cwd: Path | None = None,
+    fine: tuple[int, ...] = (0,),
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """What a command prints. Ends this process with the command and its words where it fails."""
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    environment |= variables or {}
     ended = subprocess.run(
         [str(one) for one in command],
         cwd=cwd,

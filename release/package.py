@@ -57,15 +57,17 @@ def _use(environment: Environment, outside: Path, extras: str) -> None:
     if not Path(home.strip()).is_relative_to(environment.folder):
         raise SystemExit(f"{home} is not the wheel's")
     judge = ("-m", "pytest", "-q", "-p", "storagefirst", "-p", "no:cacheprovider")
-    told = run(
-        environment.python,
-        *judge,
-        "--storagefirst-budget=1",
-        "template.yaml",
-        cwd=outside / "orders",
+    blueprint = outside / "blueprint"
+    shutil.copytree(
+        Path(home.strip()).parent / "stack/blueprints/api-queue-table",
+        blueprint,
+        dirs_exist_ok=True,
     )
-    if "5 passed" not in told:
-        raise SystemExit(told)
+    for folder in (outside / "orders", blueprint):
+        budget = "--storagefirst-budget=1"
+        told = run(environment.python, *judge, budget, "template.yaml", cwd=folder)
+        if "5 passed" not in told:
+            raise SystemExit(told)
     for arguments in (
         ("--version",),
         ("load", "--list"),
@@ -73,6 +75,8 @@ def _use(environment: Environment, outside: Path, extras: str) -> None:
         ("drill", "--list"),
         ("up", "--help"),
         ("init", "--force", "orders"),
+        ("audit", "orders/template.yaml", "--budget", "1"),
+        ("survey", "orders", "--budget", "1", "--report", "survey"),
     ):
         if not run(command, *arguments, cwd=outside).strip():
             raise SystemExit(f"storagefirst {' '.join(arguments)} says nothing")

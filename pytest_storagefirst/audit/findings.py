@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Finding:
 
     `resource` is the user's own logical id, `line` and `column` where it stands in their file.
     `suppressed` is the reason why it is kept, "" where it is not. `looked` is what the rule saw.
+    `remedies` has the lines of each of its changes, `remedy` those to write.
     """
 
     rule: Rule
@@ -60,6 +61,11 @@ class Finding:
     remedy: tuple[str, ...]
     looked: Looked = field(compare=False, repr=False)
     suppressed: str = ""
+    remedies: tuple[tuple[str, ...], ...] = field(default=(), compare=False, repr=False)
+
+    def cured_by(self, number: int) -> Finding:
+        """With the remedy of which a run has shown that it helps."""
+        return replace(self, remedy=self.remedies[number]) if self.remedies else self
 
 
 @dataclass(frozen=True)
@@ -125,27 +131,34 @@ def _finding(
     origin = origins.of(looked.resource)
     line, column = positions.of(origin.path(origins.kind(origin.resource), looked.path))
     names = {"Resource": origin.resource, **looked.names}
+    remedies = _remedies(rule, looked, names, origins)
     return Finding(
         rule,
         origin.resource,
         line,
         column,
         looked.problem,
-        _remedy(rule, looked, names, origins),
+        remedies[0],
         looked,
         kept.get((origin.resource, rule.id), ""),
+        remedies,
     )
 
 
-def _remedy(
+def _remedies(
     rule: Rule, looked: Looked, names: Mapping[str, str], origins: Origins
-) -> tuple[str, ...]:
-    """The change that is tried where a run shows the harm; in general terms where there is none."""
-    lines = remedy_lines(looked.changes[0], origins) if looked.changes else ()
-    if not lines:
-        return tuple(_filled(text, names) for text in rule.remedy)
-    remarks = (f"# {_filled(text, names)}" for text in rule.remarks)
-    return (*remarks, *lines)
+) -> tuple[tuple[str, ...], ...]:
+    """The changes that are tried, each as it is to be written; in general terms where none can be.
+
+    The first is what to write where no run says which of them helps.
+    """
+    general = tuple(_filled(text, names) for text in rule.remedy)
+    remarks = [f"# {_filled(text, names)}" for text in rule.remarks]
+    found = []
+    for number, changes in enumerate(looked.changes):
+        lines = remedy_lines(changes, origins)
+        found.append((*remarks[number : number + 1], *lines) if lines else general)
+    return tuple(found) or (general,)
 
 
 def _filled(text: str, names: Mapping[str, str]) -> str:

@@ -25,8 +25,12 @@ class Origin:
     steps: Steps
 
     def path(self, kind: str, path: Steps) -> Steps:
-        """Where a property of the translated resource would stand; `kind` is the user's type."""
-        first = _RENAMED.get((kind, str(path[0])), path[0]) if path else None
+        """Where a property of the translated resource would stand; `kind` is the user's type.
+
+        What comes of an event has its properties at the event, under their own names.
+        """
+        renamed = _RENAMED if "Events" not in self.steps else {}
+        first = renamed.get((kind, str(path[0])), path[0]) if path else None
         return self.steps + ((first, *path[1:]) if first is not None else ())
 
 

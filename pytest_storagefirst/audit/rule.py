@@ -35,9 +35,9 @@ class Rule:
     """One rule.
 
     `page` is AWS's that it comes from. `remedy` are the lines to write in general, `remarks` what
-    to say beside those for one template; in both <Name> stands for what a finding calls so.
-    `trials` are tried in their order until one shows the harm, none where no run can.
-    `needs_code`: whether what a run shows hangs on the handlers.
+    to say beside the lines of each change for one template; in both <Name> stands for what a
+    finding calls so. `trials` are tried in their order until one shows the harm, none where no run
+    can. `needs_code`: whether what a run shows hangs on the handlers.
     """
 
     id: str

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pytest_storagefirst.audit.findings import Audit, Finding, audit
-from pytest_storagefirst.audit.ground import ground
+from pytest_storagefirst.audit.ground import Ground, ground
+from pytest_storagefirst.audit.told import Audited, Told
 from pytest_storagefirst.audit.witness import NotShown, Shown, witness
 from pytest_storagefirst.errors import StorageFirstError
-from pytest_storagefirst.explore.result import PropertyResult
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.stack.document import read_document
@@ -25,33 +23,11 @@ OUT_OF_TIME = "the budget ended before a run was tried"
 NO_RUNS = "no run was asked for"
 
 
-@dataclass(frozen=True)
-class Told:
-    """A finding, and the run that shows it or why there is none."""
+def audit_file(path: Path, name: str, base: Settings, budget_seconds: float | None) -> Audited:
+    """Audit a template; without a budget nothing is run.
 
-    finding: Finding
-    shown: Shown | NotShown
-
-
-@dataclass(frozen=True)
-class Audited:
-    """What the audit of one template comes to.
-
-    `name` is what reports call it. `refused` says why it could not be read, else "". `examined` is
-    how many places each rule looked at.
+    What a parameter lacks is invented, and noted. Raises nothing.
     """
-
-    name: str
-    told: tuple[Told, ...] = ()
-    examined: Mapping[str, int] | None = None
-    notes: tuple[str, ...] = ()
-    refused: str = ""
-
-
-def audit_file(
-    path: Path, name: str, base: Settings, *, witnesses: bool, budget_seconds: float
-) -> Audited:
-    """Audit a template. What a parameter lacks is invented, and noted; raises nothing."""
     invented: dict[str, str] = {}
     try:
         settings = load_settings(path, base)
@@ -59,7 +35,7 @@ def audit_file(
         settings = replace(settings, parameters={**settings.parameters, **invented})
         template = read_template(path, settings)
         found = audit(template)
-        over = _clock(budget_seconds) if witnesses else None
+        over = _clock(budget_seconds) if budget_seconds is not None else None
         told, notes = tell(found, template, settings, over)
     except StorageFirstError as error:
         return Audited(name, refused=str(error))
@@ -112,88 +88,15 @@ def tell(
             shown = NotShown(OUT_OF_TIME)
         else:
             shown = _witness(one, known, template, settings)
-        told.append(Told(one, shown))
+        told.append(Told(one.cured_by(shown.cure) if isinstance(shown, Shown) else one, shown))
     return tuple(told), notes
 
 
-def _witness(one: Finding, known: Any, template: Template, settings: Settings) -> Shown | NotShown:
+def _witness(
+    one: Finding, known: Ground, template: Template, settings: Settings
+) -> Shown | NotShown:
     """A defect of ours, or a handler that the simulation can't follow, is no evidence."""
     try:
         return witness(one, known, template, settings)
     except StorageFirstError as error:
         return NotShown(f"a run could not be followed: {error.line}")
-
-
-def as_properties(told: Iterable[Told], file: str) -> tuple[PropertyResult, ...]:
-    """One property for each rule with an open finding: violated where a run shows one of them."""
-    by_rule: dict[str, list[Told]] = {}
-    for one in told:
-        if not one.finding.suppressed:
-            by_rule.setdefault(one.finding.rule.name, []).append(one)
-    return tuple(_property(name, found, file) for name, found in by_rule.items())
-
-
-def _property(name: str, found: list[Told], file: str) -> PropertyResult:
-    first = next((one for one in found if isinstance(one.shown, Shown)), found[0])
-    finding, shown = first.finding, first.shown
-    runs = sum(one.shown.runs for one in found)
-    about = {
-        "rule": finding.rule.id,
-        "severity": finding.rule.severity,
-        "resource": finding.resource,
-        "file": file,
-        "line": finding.line,
-        "remedy": list(finding.remedy),
-        "page": finding.rule.page,
-        "findings": [as_json(one, file) for one in found],
-    }
-    at = f"{file}:{finding.line} ({finding.resource})"
-    if isinstance(shown, NotShown):
-        why = f"advice: {at}: {finding.message}; not shown by a run: {shown.why}"
-        if len(found) > 1:
-            why += f" (and {len(found) - 1} more like it)"
-        return PropertyResult(name, NOT_APPLICABLE, why, runs, about=about)
-    return PropertyResult(
-        name,
-        VIOLATED,
-        f"{at}: {finding.message}; {shown.property_name}: {shown.why}",
-        runs,
-        sum(one.shown.faults for one in found if isinstance(one.shown, Shown)),
-        lost=shown.lost,
-        story=shown.story,
-        witness=shown.document,
-        steps=shown.steps,
-        about=about,
-    )
-
-
-def as_json(one: Told, file: str) -> dict[str, Any]:
-    """A finding as reports hold it, without where its replay file lies."""
-    finding, shown = one.finding, one.shown
-    is_shown = isinstance(shown, Shown)
-    return {
-        "rule": finding.rule.id,
-        "severity": finding.rule.severity,
-        "resource": finding.resource,
-        "file": file,
-        "line": finding.line,
-        "column": finding.column,
-        "message": finding.message,
-        "remedy": list(finding.remedy),
-        "page": finding.rule.page,
-        "property": shown.property_name if isinstance(shown, Shown) else None,
-        "why": shown.why if is_shown else "",
-        "story": list(shown.story) if isinstance(shown, Shown) else [],
-        "advice": None if is_shown else shown.why,
-        "suppressed": finding.suppressed or None,
-    }
-
-
-def with_witness(one: Told, file: str) -> dict[str, Any]:
-    """A finding with what its replay file would hold, None where no run shows it."""
-    document = one.shown.document if isinstance(one.shown, Shown) else None
-    return {**as_json(one, file), "witness": document}
-
-
-def is_confirmed(one: Told) -> bool:
-    return isinstance(one.shown, Shown)

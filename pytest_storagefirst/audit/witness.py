@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from pytest_storagefirst.audit.catalogue import LOSS, TWICE
+from pytest_storagefirst.audit.catalogue.trials import LOSS, TWICE
 from pytest_storagefirst.audit.findings import Finding
 from pytest_storagefirst.audit.ground import Ground, mended
 from pytest_storagefirst.audit.rule import Trial
@@ -53,7 +53,8 @@ class Shown:
     """A run in which the configuration does its harm, and the remedy mends it.
 
     `document` is what a replay file holds. `lost` are the messages that the verdict is about.
-    `steps` are those of the story, for whoever draws it.
+    `steps` are those of the story, for whoever draws it. `cure` is which of the finding's changes
+    mends it.
     """
 
     property_name: str
@@ -64,6 +65,7 @@ class Shown:
     runs: int
     faults: int
     steps: tuple[Step, ...] = ()
+    cure: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,10 @@ def witness(
             if rule.needs_code and _needs_no_fault(known, trial, judged, attempt):
                 stays = "the same is seen without what is tried here: it has another cause"
                 continue
-            if _is_cured(finding, known, template, settings, cures, trial, judged, attempt, kept):
+            cure = _cure(finding, known, template, settings, cures, trial, judged, attempt, kept)
+            if cure is not None:
                 runs = known.judge.runs - before
-                return _shown(trial, judged, attempt, kept, template, known, runs)
+                return _shown(trial, judged, attempt, kept, template, known, runs, cure)
             stays = "with the remedy the same schedule does the same harm: it has another cause"
     runs = known.judge.runs - before
     if not tried:
@@ -264,7 +267,7 @@ def _needs_no_fault(known: Ground, trial: Trial, judged: Judged, attempt: _Attem
     )
 
 
-def _is_cured(
+def _cure(
     finding: Finding,
     known: Ground,
     template: Template,
@@ -274,8 +277,8 @@ def _is_cured(
     judged: Judged,
     attempt: _Attempt,
     kept: dict[str, str],
-) -> bool:
-    """Whether some remedy, applied alone, keeps the same schedule from its harm."""
+) -> int | None:
+    """Which remedy, applied alone, keeps the same schedule from its harm; None if none does."""
     for number, changes in enumerate(finding.looked.changes):
         if number not in cures:
             cures[number] = _judge_with(known, template, settings, changes)
@@ -292,8 +295,8 @@ def _is_cured(
         crashed = again.account is None and not kept
         cured = again.verdicts[trial.property_name].value != VIOLATED
         if cured and not crashed and _suffered(again):
-            return True
-    return False
+            return number
+    return None
 
 
 def _judge_with(
@@ -313,6 +316,7 @@ def _shown(
     template: Template,
     known: Ground,
     runs: int,
+    cure: int,
 ) -> Shown:
     verdict = judged.verdicts[trial.property_name]
     steps = told_in_steps(judged, verdict, attempt.bad)
@@ -331,4 +335,5 @@ def _shown(
         runs,
         len(judged.schedule.plan),
         steps,
+        cure,
     )

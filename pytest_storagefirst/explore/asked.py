@@ -47,7 +47,7 @@ def watched(token: re.Pattern[str], body: Any = None) -> Iterator[Asked]:
         return _listening(value, (), asked) if token.search(plain) else value
 
     json.loads = loads  # type: ignore[assignment]
-    functions.listening = lambda event: _with_body(event, names, asked) if names else event
+    functions.listening = lambda event: _with_body(event, names, token, asked) if names else event
     try:
         yield asked
     finally:
@@ -55,15 +55,19 @@ def watched(token: re.Pattern[str], body: Any = None) -> Iterator[Asked]:
         functions.listening = None
 
 
-def _with_body(event: Any, names: frozenset[str], asked: Asked) -> Any:
-    """An event in which each object with all these fields listens: the message, as it was sent."""
+def _with_body(event: Any, names: frozenset[str], token: re.Pattern[str], asked: Asked) -> Any:
+    """An event in which each object with all these fields and a token in them listens: the message,
+    as it was sent. An event of EventBridge has an `id`, too, and it is none of the sender's.
+    """
     if isinstance(event, list):
-        return [_with_body(one, names, asked) for one in event]
+        return [_with_body(one, names, token, asked) for one in event]
     if not isinstance(event, dict):
         return event
     if names <= event.keys():
-        return _listening(event, (), asked)
-    return {name: _with_body(inner, names, asked) for name, inner in event.items()}
+        own = json.dumps([event[name] for name in sorted(names)], default=str)
+        if token.search(own):
+            return _listening(event, (), asked)
+    return {name: _with_body(inner, names, token, asked) for name, inner in event.items()}
 
 
 def _listening(value: Any, path: Path, asked: Asked) -> Any:

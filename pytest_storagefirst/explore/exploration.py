@@ -19,7 +19,11 @@ from pytest_storagefirst.explore.crew import Alone, Crew
 from pytest_storagefirst.explore.guessed import guessed_in_vain
 from pytest_storagefirst.explore.interrupt import Progress, silence
 from pytest_storagefirst.explore.judge import Judge, Judged, OutOfTime
-from pytest_storagefirst.explore.left_out import notes_on_filters, why_unseen
+from pytest_storagefirst.explore.left_out import (
+    notes_on_filters,
+    notes_on_the_traceless,
+    why_unseen,
+)
 from pytest_storagefirst.explore.merging import combine, shard_note
 from pytest_storagefirst.explore.pairs import First, Pair, belongs, pairs
 from pytest_storagefirst.explore.prepare import Prepared, prepare
@@ -336,6 +340,7 @@ class Course:
         deployed = self.exploration.judge.deployed
         history = baseline.played.observation.history
         self.conclusion.notes += notes_on_filters(deployed, history)
+        self.conclusion.notes += notes_on_the_traceless(deployed, baseline.played.observation)
         self.conclusion.unseen = why_unseen(deployed, history)
 
     def _note_unlisted(self, counts: Mapping[tuple[str, str], int]) -> None:

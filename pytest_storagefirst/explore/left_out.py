@@ -1,4 +1,4 @@
-"""What filters and patterns leave out of all that is sent: what is behind them is not shown.
+"""What runs can't show: what filters and patterns leave out, and consumers that leave no trace.
 
 Rules from the Lambda developer guide (invocation-eventfiltering), the SNS developer guide
 (sns-message-filtering) and the EventBridge user guide (eb-event-patterns,
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.routing import buses, topics
@@ -51,6 +52,25 @@ def notes_on_filters(deployed: Deployed, history: Iterable[Event]) -> Iterator[s
             yield (
                 f"{where}: the filter of {by} let nothing through of what was sent, so nothing was "
                 "shown of what is behind it: give an [[entry]] a body that it wants"
+            )
+
+
+def notes_on_the_traceless(deployed: Deployed, observed: Observation) -> Iterator[str]:
+    """Of each consumer that leaves nothing while others do: no verdict is about its work.
+
+    Where nothing at all is left, messages are judged by acknowledgement, and that is said there.
+    """
+    if not observed.effects:
+        return
+    topology = deployed.topology
+    fed = {one.function_arn for one in topology.mappings} | {one.target for one in topology.edges}
+    got = {event.where for event in observed.history if event.kind == "delivered"}
+    left = {event.where for event in observed.history if event.kind == "effected"}
+    for function in topology.functions:
+        if function.arn in fed and function.logical_id in got - left:
+            yield (
+                f"{function.logical_id} gets messages and leaves nothing that can be seen: no "
+                "verdict says whether it does its work"
             )
 
 

@@ -25,6 +25,7 @@ from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOL
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 
+REDRIVE = "redrive-completes"
 AGAIN = "run the whole test again"
 
 
@@ -51,6 +52,8 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
     if value != VIOLATED and unfired:
         value = UNKNOWN
         why = f"the fault “{unfired[0]}” does not strike any more: {AGAIN}"
+    elif value == NOT_APPLICABLE and witness.property_name == REDRIVE and _is_clean(judged):
+        value, why = OK, "all that was sent is processed, so that there is nothing to redrive"
     elif value == NOT_APPLICABLE:
         value = UNKNOWN
         why = f"this schedule does not show it any more ({why}): {AGAIN}"
@@ -63,6 +66,10 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
         why,
         told(judged, verdict, witness.bad),
     )
+
+
+def _is_clean(judged: Judged) -> bool:
+    return judged.account is not None and judged.account.clean
 
 
 def _is_refused_to_all(judged: Judged) -> bool:

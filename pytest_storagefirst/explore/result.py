@@ -145,9 +145,10 @@ def require(result: PropertyResult | ReplayResult, *, hint: str = "") -> None:
     why = result.why or "the run gave no reason"
     lines = [f"{name}: {why}"]
     if result.story:
-        # Its last line is the verdict, which the first one here has told.
-        again = f"{result.verdict}: {result.why}"
-        lines += ["", *(f"  {line}" for line in result.story if line != again)]
+        # Its last line is the verdict, which the first one here has told, or ends with.
+        head, _, told = result.story[-1].partition(": ")
+        again = head == result.verdict and result.why.endswith(told)
+        lines += ["", *(f"  {line}" for line in result.story[: -1 if again else None])]
     if hint:
         lines += ["", hint]
     raise kind("\n".join(lines))

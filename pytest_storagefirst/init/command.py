@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_storagefirst.cloud_assembly import of_cloud_assembly, plain_name, project_folder
 from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.init.choosing import chosen_template
 from pytest_storagefirst.init.proposing import propose
 from pytest_storagefirst.init.writing import settings_text, test_text
-from pytest_storagefirst.settings_file import FILE_NAME, load_settings, settings_place
+from pytest_storagefirst.settings_file import (
+    FILE_NAME,
+    load_settings,
+    own_name,
+    settings_place,
+)
 
 TEST_NAME = "test_storagefirst.py"
 
@@ -22,9 +29,14 @@ def init(named: Path | None, folder: Path, *, force: bool) -> Iterator[str]:
     where it does not stand up or has no way in, and where something is there already.
     """
     template = chosen_template(named, folder)
-    settings_file = template.parent / FILE_NAME
-    tests = template.parent / "tests"
-    test_file = (tests if tests.is_dir() else template.parent) / TEST_NAME
+    home = project_folder(template)
+    # An app of the CDK may have several stacks, each with a template of its own.
+    is_cdk = of_cloud_assembly(template)
+    settings_file = home / (own_name(template) if is_cdk else FILE_NAME)
+    tests = home / "tests"
+    test_file = (tests if tests.is_dir() else home) / (
+        f"test_{_word(plain_name(template))}_storagefirst.py" if is_cdk else TEST_NAME
+    )
     if not force:
         _refuse_to_overwrite(template, named, settings_file, test_file, folder)
     told = propose(template)
@@ -54,8 +66,6 @@ def init(named: Path | None, folder: Path, *, force: bool) -> Iterator[str]:
         yield f"  can't be run here, name what stands in for them: {', '.join(told.stand_ins)}"
     for note in told.notes:
         yield from (f"  {line}" for line in note.splitlines())
-    if template.parent.name == "cdk.out":
-        yield "  cdk.out is not kept: move the settings to [tool.storagefirst] of pyproject.toml"
     yield f"next: pytest -p storagefirst {shown}"
 
 
@@ -84,6 +94,10 @@ def _check(template: Path, text: str) -> None:
         place = Path(scratch, FILE_NAME)
         place.write_text(text, encoding="utf-8")
         load_settings(Path(scratch, template.name))
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def _shown(path: Path, folder: Path) -> str:

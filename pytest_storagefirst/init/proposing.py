@@ -160,10 +160,13 @@ def _with_what_runs_show(told: Proposal, judge: Judge) -> Proposal:
         for _, point in counts
         if point.startswith("http ") and len(point.split()) == 3
     }
+    first = next((way.name for way in told.ways if way.body is not None), "")
+    way_in = [entry for entry in entries if entry.name == first]
+    on_its_way = judge.play(Schedule(workload.plain(way_in, 1))).counts if way_in else {}
     told = replace(
         told,
         calls=tuple(sorted(call for call in calls if not is_extension(call[1]))),
-        site=_site(counts),
+        site=_site(dict(on_its_way)),
     )
     found = breakers.find(judge, messages, counts)
     if found is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_storagefirst.cloud_assembly import project_folder
 from pytest_storagefirst.explore.entries import stores_in
 from pytest_storagefirst.simulation.deployed import Entry
 
@@ -48,8 +49,8 @@ class Sample:
 
 
 def samples_beside(template: Path) -> list[Sample]:
-    """The samples in the files beside a template; what can't be read is none."""
-    folder = template.parent
+    """The samples in the files where a template's author works; what can't be read is none."""
+    folder = project_folder(template)
     files = dict.fromkeys(path for place in PLACES for path in sorted(folder.glob(place)))
     found: list[Sample] = []
     for file in list(files)[:MOST_FILES]:

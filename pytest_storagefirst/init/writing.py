@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePath
 
+from pytest_storagefirst.cloud_assembly import project_folder
 from pytest_storagefirst.explore.refused_bodies import toml
 from pytest_storagefirst.init.proposing import Proposal, Way
 from pytest_storagefirst.stack.breaker import Breaker
@@ -18,7 +19,7 @@ _HEAD = """\
 def settings_text(told: Proposal) -> str:
     """The text of storagefirst.toml. It says nothing that makes a verdict weaker than without it:
     what is only guessed and shows nothing, and what the stack refuses, is written as a comment."""
-    parts = [_HEAD.format(template=told.template.name)]
+    parts = [_HEAD.format(template=_seen(told.template))]
     if told.parameters:
         lines = [
             f"{toml({name: text})[2:-2]}  # made up: edit" for name, text in told.parameters.items()
@@ -120,13 +121,18 @@ def test_text(told: Proposal, folder: Path) -> str:
     if way is None or told.stand_ins:
         return ""
     text = _TEST.format(
-        template=told.template.name,
+        template=_seen(told.template),
         path=_path_of(told.template, folder),
         entry=json.dumps(way.name, ensure_ascii=False),
     )
     if told.site:
         text += _BROKEN.format(site=told.site, entry=json.dumps(way.name, ensure_ascii=False))
     return text
+
+
+def _seen(template: Path) -> str:
+    """As its author sees it: "template.yaml", "cdk.out/Orders.template.json"."""
+    return template.absolute().relative_to(project_folder(template)).as_posix()
 
 
 def _path_of(template: Path, folder: Path) -> str:

@@ -205,28 +205,34 @@ class _Found:
     def _share_out(self, slot_id: str, owners: list[str], count: int) -> None:
         """Effects that do not say whose they are: to those first that show other signs of one."""
 
-        def signs(message: str) -> tuple[bool, bool, bool, bool, bool, str]:
+        def signs(message: str) -> tuple[bool, bool, bool, bool, str]:
             counts, need = self._counts[message], self._need[message]
             behind = any(counts[slot] < need[slot] for slot in need if slot != slot_id)
             settled = message in self.history.settled_by_acknowledgement
-            refused = message in self.history.rejected
             in_doubt = message not in self.history.acknowledged
-            return (refused, behind, message in self.held, not settled, in_doubt, message)
+            return (behind, message in self.held, not settled, in_doubt, message)
 
-        for message in sorted(owners, key=signs):
-            given = min(count, self._need[message][slot_id])
-            if not given:
-                break
-            self._counts[message][slot_id] = given
-            count -= given
+        ranked = sorted(owners, key=signs)
+        refused = [message for message in ranked if message in self.history.rejected]
+        for message in (one for one in ranked if one not in refused):
+            count -= self._give(message, slot_id, count)
         for message in owners:
             spare = self._need[message][slot_id] * (self.allowed(message) - 1)
             count -= max(0, min(count, spare))
+        for message in refused:  # only what nobody else can have left
+            count -= self._give(message, slot_id, count)
         if count > 0:
             again = [m for m in owners if m in self.history.redelivered] or owners
             for message in again:
                 more = self._need[message][slot_id] * self.allowed(message)
                 self._counts[message][slot_id] += more
+
+    def _give(self, message: str, slot_id: str, count: int) -> int:
+        """How many of so many effects were given to a message: what it needs, or what there is."""
+        given = min(count, self._need[message][slot_id])
+        if given:
+            self._counts[message][slot_id] = given
+        return given
 
     def _gather(self, leftover: list[Canonical]) -> list[Canonical]:
         slots = {message: self.oracle.own[message] for message in self.members}

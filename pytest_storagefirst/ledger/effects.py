@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -181,9 +182,10 @@ class Naming:
         kind = type(node)
         if kind is str:
             if node[:1] in ("{", "["):
-                opened = _opened(node)
-                if opened is not None:
-                    return self._put(opened, marks, named)
+                with contextlib.suppress(RecursionError):  # too deep to look into: it stays a text
+                    opened = _opened(node)
+                    if opened is not None:
+                        return self._put(opened, marks, named)
             return _put_names(node, marks, named) if marks else node
         if kind is dict:
             put = self._put

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_storagefirst.audit.catalogue import rules
-from pytest_storagefirst.audit.run import Audited, is_confirmed
+from pytest_storagefirst.audit.told import Audited, is_confirmed
 from pytest_storagefirst.report.audit_json import Replays
 from pytest_storagefirst.report.audit_text import summary
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_storagefirst.audit.run import Audited, Told
+from pytest_storagefirst.audit.told import Audited, Told
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.report.audit_json import Replays
 from pytest_storagefirst.report.audit_text import summary

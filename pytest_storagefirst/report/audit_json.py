@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_storagefirst.audit.run import Audited, Told, as_json
+from pytest_storagefirst.audit.told import Audited, Told, as_json
 
 VERSION = 1
 Replays = Mapping[int, str]  # id of what is told -> where its replay file lies

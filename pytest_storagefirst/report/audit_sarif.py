@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pytest_storagefirst.audit.catalogue import rules
 from pytest_storagefirst.audit.rule import Rule
-from pytest_storagefirst.audit.run import Audited, Told
+from pytest_storagefirst.audit.told import Audited, Told
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.report.audit_json import Replays
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 LONGEST_CYCLE = 24  # lines, or turns
 _COUNTER = re.compile(
-    r" \(receive \d+\)|(?<=\(read )\d+|(?<=invocation )\d+|(?<=#)\d+|(?<=\[)\d+(?:st|nd|rd|th)"
+    r" \(receive \d+\)|, attempt \d+|(?<=\(read )\d+|(?<=invocation )\d+|(?<=#)\d+"
+    r"|(?<=\[)\d+(?:st|nd|rd|th)"
 )
 
 
@@ -91,13 +92,12 @@ def _fold_turns(lines: list[Told], shape: Callable[[Told], str], what: str) -> l
         if not repeats:
             continue
         last, rest = turns[at - 1], []
-        if (
-            length == 1
-            and at < len(turns)
-            and _shape(turns[at][: len(last)], shape) == shapes[at - 1]
-        ):
-            last, rest = turns[at][: len(last)], turns[at][len(last) :]  # and then the end
-            repeats, at = repeats + 1, at + 1
+        once_more = turns[at : at + length]  # after which the story goes on within its last turn
+        if once_more:
+            once_more[-1] = once_more[-1][: len(last)]
+        if [_shape(turn, shape) for turn in once_more] == shapes[at - length : at]:
+            last, rest = once_more[-1], turns[at + length - 1][len(last) :]
+            repeats, at = repeats + 1, at + length
         folded += [_again(what, repeats, last[-1]), *rest]
     return folded
 

@@ -70,7 +70,7 @@ def total_lines(
     found = [{one.verdict for one in stack} for stack in judged]
     worst = [next((one for one in order if one in stack), UNKNOWN) for stack in found]
     told = ", ".join(f"{worst.count(one)} {one}" for one in order if one in worst)
-    tried = f"{counted(runs, 'schedule')}, {counted(faults, 'fault')} tried"
+    tried = f"{counted(runs, 'run')}, {counted(faults, 'fault')} tried"
     markup = {_COLOUR.get(min(worst, key=order.index), "bold"): True, "bold": True}
     return [Line(f"{len(outcomes)} stacks: {told}; {tried}", markup)]
 

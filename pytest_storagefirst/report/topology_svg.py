@@ -261,6 +261,10 @@ def _path(source: Place, target: Place, kind: str, places: Iterable[Place]) -> t
     x, y = source.x + WIDTH, source.y + HEIGHT / 2
     to_x, to_y = target.x - 1, target.y + HEIGHT / 2
     if to_x > x:
+        between = [one for one in places if source.x < one.x < target.x]
+        lane = _lane(y, to_y, between)
+        if lane is not None:
+            return _round((x, y), lane, (to_x, to_y)), _tip(to_x, to_y, "right")
         bend = max(ACROSS / 2, (to_x - x) / 2)
         line = _bent((x, y), (x + bend, y), (to_x - bend, to_y), (to_x, to_y))
         return line, _tip(to_x, to_y, "right")
@@ -269,6 +273,32 @@ def _path(source: Place, target: Place, kind: str, places: Iterable[Place]) -> t
     x, to_x = source.x + WIDTH * 0.7, target.x + WIDTH * 0.3
     y, to_y = source.y + HEIGHT, target.y + HEIGHT + 1
     return _bent((x, y), (x, low), (to_x, low), (to_x, to_y)), _tip(to_x, to_y, "up")
+
+
+def _lane(y: float, to_y: float, between: Sequence[Place]) -> float | None:
+    """How high to pass what stands between; None where nothing is in the way."""
+
+    def hits(top: float, bottom: float) -> bool:
+        return any(one.y - 4 < bottom and top < one.y + HEIGHT + 4 for one in between)
+
+    if not hits(min(y, to_y), max(y, to_y)):
+        return None
+    lanes = [
+        edge
+        for one in between
+        for edge in (one.y - DOWN / 2, one.y + HEIGHT + DOWN / 2)
+        if not hits(edge, edge)
+    ]
+    return min(lanes, key=lambda lane: (abs(lane - y) + abs(lane - to_y), lane), default=None)
+
+
+def _round(start: Point, lane: float, end: Point) -> str:
+    """A line that leaves, passes along a lane and arrives."""
+    (x, y), (to_x, to_y) = start, end
+    there, back = x + ACROSS, to_x - ACROSS
+    first = _bent(start, (x + ACROSS / 2, y), (x + ACROSS / 2, lane), (there, lane))
+    last = _bent((back, lane), (to_x - ACROSS / 2, lane), (to_x - ACROSS / 2, to_y), end)
+    return f"{first}L{last[1:]}"
 
 
 def _bent(start: Point, *curve: Point) -> str:

@@ -19,7 +19,7 @@ SHOWING = [page for page in PAGES if not run_elsewhere(page) and examples_of(pag
 
 @pytest.mark.parametrize("page", SHOWING)
 def test_the_examples_of_a_page(page: str, tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = Workspace(tmp_path, page)
     for example in examples_of(page, workspace):
         example.evaluate()
     workspace.nothing_raised()

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_storagefirst.ledger import judgements
+from pytest_storagefirst.ledger.properties import registered
+
 ANIMAL = Path(__file__).parents[1] / "zoo" / "rest-default-200"
+assert judgements  # registers them; now, as each test gives back the modules that it imports
+PROPERTIES = len(registered())
 RULE = "audit:default-response-200"
 METADATA = '    Metadata: {StorageFirst: {suppress: [{rule: "%s", reason: "%s"}]}}\n'
 
@@ -45,13 +50,13 @@ def test_a_rule_that_finds_something_is_an_item(pytester, here):
 def test_a_finding_that_a_run_shows_fails_and_advice_is_skipped(pytester, here):
     done = run(pytester, "-k", "audit", "-rs", "--storagefirst-report=out")
 
-    done.assert_outcomes(failed=1, skipped=1, deselected=len_of_properties())
+    done.assert_outcomes(failed=1, skipped=1, deselected=PROPERTIES)
     done.stdout.fnmatch_lines(
         [
             f"{RULE}: template.yaml:*(Api): POST /bookings answers 200 *no-message-loss: m1 *",
             "*FAULT  POST /bookings: request #1: storage-refused*",
             "do:",
-            '*"5*": { statusCode: "500" }',
+            "*statusCode: '500'",
             "again: pytest -p storagefirst --storagefirst-replay=*",
             "*SKIPPED*advice: template.yaml:* no alarm tells*",
         ]
@@ -76,12 +81,6 @@ def test_a_finding_that_a_run_shows_fails_and_advice_is_skipped(pytester, here):
     again.stdout.fnmatch_lines(["*no-message-loss: m1 was acknowledged*"])
 
 
-def len_of_properties() -> int:
-    from pytest_storagefirst.ledger.properties import registered
-
-    return len(registered())
-
-
 def test_an_item_is_chosen_by_its_name(pytester, here):
     done = pytester.runpytest_subprocess("-p", "storagefirst", f"template.yaml::{RULE}")
 
@@ -103,7 +102,7 @@ def test_workers_share_what_was_found(pytester, here):
     found = properties(here)
     assert found[RULE]["verdict"] == "violated"
     assert found["drains"]["verdict"] == "ok"
-    done.assert_outcomes(failed=2, passed=4, skipped=len_of_properties() - 5 + 1)
+    done.assert_outcomes(failed=2, passed=4, skipped=PROPERTIES - 5 + 1)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,7 @@ def test_a_stack_that_can_not_be_run_is_still_advised(pytester, here):
     assert found["no-message-loss"]["verdict"] == "unknown"
     assert found[RULE]["verdict"] == "violated"  # the front door needs no handler
     assert found["audit:no-alarm"]["verdict"] == "not-applicable"
-    done.assert_outcomes(failed=len_of_properties() + 1, skipped=1)
+    done.assert_outcomes(failed=PROPERTIES + 1, skipped=1)
 
 
 def test_a_sound_stack_fails_by_nothing(pytester):

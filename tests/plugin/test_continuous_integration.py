@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import yaml
+from jsonschema.validators import validator_for
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / "examples/github-actions/storagefirst.yml").read_text())
@@ -80,3 +83,16 @@ def test_the_hook_runs_a_command_of_ours_on_templates():
     assert not any(
         re.search(hook["files"], name) for name in ("docker-compose.yaml", "template.md", "a.json")
     )
+
+
+def test_the_workflow_is_what_its_schema_takes():
+    """That of SchemaStore, as check-jsonschema has it."""
+    schemas = resources.files("check_jsonschema.builtin_schemas.vendor")
+    schema = json.loads(schemas.joinpath("github-workflows.json").read_text(encoding="utf-8"))
+    # YAML 1.1 reads the key `on` as true; GitHub's reader does not.
+    workflow = {"on" if name is True else name: value for name, value in WORKFLOW.items()}
+    validator = validator_for(schema)(schema)
+
+    assert [one.message for one in validator.iter_errors(workflow)] == []
+    broken = {**workflow, "jobs": {"judge": {"steps": []}}}
+    assert list(validator.iter_errors(broken))

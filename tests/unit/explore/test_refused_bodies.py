@@ -148,6 +148,7 @@ def test_raw_delivery_and_the_envelope_are_named(workshop):
     assert "Orders gets from News the body alone, as its subscription has RawMessage" in raw
     assert "the code asks it for id, which it does not have" in raw
     assert 'body = { key = "{unique}", id = "{unique}" }' in raw
+    assert "and, if the function asks for them, attributes = {" in raw
 
     wrapped = told(workshop, TOPIC % "", given('topic = "News"', body))
     assert "Orders gets from News SNS's envelope, with the body as text in its field" in wrapped

@@ -146,6 +146,21 @@ def test_a_front_door_that_tells_everybody_no_is_not_fixed(tmp_path, monkeypatch
         replay(file, SETTINGS)
 
 
+def test_a_redrive_is_fixed_when_nothing_has_to_be_redriven(tmp_path, monkeypatch):
+    """The function may do its work now, so that nothing is set aside."""
+    pair = Path(__file__).parents[2] / "zoo" / "function-role-lacks-write"
+    stack = shutil.copytree(pair / "defective", tmp_path / "stack")
+    monkeypatch.chdir(stack)
+    found, file = explored(stack / "template.yaml", "redrive-completes", stack)
+    assert found.verdict == "violated"
+    assert replay(file, SETTINGS).still_fails
+    shutil.copytree(pair / "sound", stack, dirs_exist_ok=True)
+
+    again = replay(file, SETTINGS)
+
+    assert (again.verdict, "nothing to redrive" in again.why) == ("ok", True)
+
+
 def test_a_fault_that_strikes_no_more_shows_nothing(lost, workshop):
     _, _, file = lost
     document = json.loads(file.read_text())
@@ -183,14 +198,14 @@ def test_a_template_that_is_gone(lost):
 def test_a_property_that_the_schedule_no_longer_shows_is_unknown(lost):
     _, _, file = lost
     document = json.loads(file.read_text())
-    document["property"] = "redrive-completes"
+    document["property"] = "order-preserved"
     document["schedule"]["plan"] = []
     file.write_text(json.dumps(document))
 
     found = replay(file, SETTINGS)
 
     assert found.verdict == "unknown"
-    assert "nothing was redriven in this run" in found.why
+    assert "nothing in this run has an order to keep" in found.why
 
 
 def test_what_was_changed_on_its_way_is_found_again_until_it_is_mended(workshop, monkeypatch):

@@ -320,3 +320,115 @@ JSON = st.recursive(
 @given(value=JSON)
 def test_what_is_written_reads_the_same(value):
     assert tomllib.loads(f"body = {toml(value)}")["body"] == value
+
+
+OF_A_CDK_APP = """
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      BillingMode: PAY_PER_REQUEST
+  Bus: {Type: AWS::Events::EventBus, Properties: {Name: shop}}
+  Placed:
+    Type: AWS::Events::Rule
+    Properties:
+      EventBusName: !Ref Bus
+      EventPattern: {source: [shop], detail-type: [placed]}
+      Targets: [{Id: one, Arn: !GetAtt OnEvent.Arn}]
+  Allowed:
+    Type: AWS::Lambda::Permission
+    Properties:
+      FunctionName: !Ref OnEvent
+      Action: lambda:InvokeFunction
+      Principal: events.amazonaws.com
+      SourceArn: !GetAtt Placed.Arn
+  Stream: {Type: AWS::Kinesis::Stream, Properties: {ShardCount: 1}}
+  FromStream:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: !GetAtt Stream.Arn
+      FunctionName: !Ref OnStream
+      StartingPosition: TRIM_HORIZON
+  OnEvent: &function
+    Type: AWS::Lambda::Function
+    Properties: &properties
+      Runtime: python3.13
+      Handler: index.handler
+      Role: !GetAtt Role.Arn
+      Environment: {Variables: {TABLE: !Ref Table}}
+      Code:
+        ZipFile: |
+          import os, boto3
+          table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+          def handler(event, context):
+              detail = event["detail"]
+              table.put_item(Item={"id": detail["id"], "amount": detail["amount"]})
+  OnStream:
+    Type: AWS::Lambda::Function
+    Properties:
+      <<: *properties
+      Code:
+        ZipFile: |
+          import base64, json, os, boto3
+          table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+          def handler(event, context):
+              for record in event["Records"]:
+                  body = json.loads(base64.b64decode(record["kinesis"]["data"]))
+                  table.put_item(Item={"id": body["id"], "read": True})
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement:
+          - {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}
+      Policies:
+        - PolicyName: all
+          PolicyDocument: {Statement: [{Effect: Allow, Action: "*", Resource: "*"}]}
+"""
+
+
+@pytest.fixture
+def app(tmp_path):
+    assembly = tmp_path / "cdk.out"
+    assembly.mkdir()
+    (assembly / "cdk.out").write_text('{"version": "55.0.0"}')
+    (assembly / "Shop.template.json").write_text(OF_A_CDK_APP)
+    return tmp_path
+
+
+def test_the_files_of_a_cdk_app_stand_beside_what_it_writes(run, app):
+    result = run("init")
+
+    assert result.exit_code == 0, result.output
+    assert "wrote Shop.storagefirst.toml\nwrote test_shop_storagefirst.py\n" in result.output
+    assert result.output.endswith("next: pytest -p storagefirst cdk.out/Shop.template.json\n")
+    assert {file.name for file in (app / "cdk.out").iterdir()} == {"cdk.out", "Shop.template.json"}
+
+
+def test_the_files_of_a_cdk_app_work(run, app, pytester):
+    assert run("init", app).exit_code == 0
+    shutil.copytree(app, pytester.path, dirs_exist_ok=True)
+    pytester.runpytest_subprocess("test_shop_storagefirst.py").assert_outcomes(passed=2)
+
+
+def test_of_an_event_the_detail_is_what_the_handler_asks(run, app):
+    """An event has an id of its own, which is not the one that was sent."""
+    run("init")
+    (bus,) = [
+        entry
+        for entry in load_settings(app / "cdk.out/Shop.template.json").entries
+        if entry.kind == "bus"
+    ]
+
+    assert bus.body == {"id": "{unique}", "amount": 12}
+
+
+def test_what_is_broken_lies_on_the_way_of_what_is_sent(run, app):
+    run("init")
+    text = (app / "test_shop_storagefirst.py").read_text()
+
+    way_in = re.search(r'stack.send\("(\w+)"', text)[1]
+    broken = re.search(r'stack.inject\("(\w+):', text)[1]
+    assert (way_in, broken) in (("Bus", "OnEvent"), ("Stream", "OnStream"))

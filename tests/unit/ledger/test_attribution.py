@@ -225,6 +225,8 @@ def test_what_names_nobody_is_first_the_effect_of_those_who_were_told_yes(
     assert (account.lost, account.phantom) == (frozenset(), frozenset())
     account = take_account(told.observe(*pinged("1", "t")), oracle)
     assert account.lost == {"m3"}
+    resent = take_account(told.observe(*pinged("123", "t")), oracle, allowed={"m2": 2})
+    assert (resent.phantom, resent.duplicated) == (frozenset(), frozenset())
 
 
 def test_with_no_other_sign_any_may_be_the_doubled_one(world, story):

@@ -167,3 +167,13 @@ def test_many_names_are_put_in_as_few_are(monkeypatch):
     monkeypatch.setattr(effects, "_FEW_NAMES", 0)
     assert canonical(observation) == few
     assert all(len(one.named) >= 2 for one in few)
+
+
+@pytest.mark.parametrize("depth", [400, 5000])
+def test_a_text_that_nests_too_deep_to_be_looked_into_stays_a_text(story, depth):
+    text = "[" * depth + '"m1-t"' + "]" * depth
+    told = story().accept("m1").handle("m1")
+
+    (found,) = canonical(told.observe(Effect("item", "Orders", {"id": "m1-t"}, {"raw": text})))
+
+    assert found.named == {"m1"}

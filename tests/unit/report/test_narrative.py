@@ -440,4 +440,36 @@ def test_of_a_long_story_turns_that_come_to_the_same_are_told_once():
 
     assert len(lines) < 10
     assert lines[-2] == "       … much the same 59 times more, until 1770.005"
-    assert len(story(history[:40], {}, LOST)) > 30  # a short one is told as it was
+    assert len(story(history[:40], {}, LOST)) > 20  # a short one is told as it was
+
+
+def test_turns_of_several_messages_are_told_once_up_to_the_last():
+    history = [
+        event
+        for turn in range(5)
+        for number, message in enumerate(("m1", "m2"))
+        for event in reads(turn * 10 + number, (message,), (0,))
+    ]
+    history.append(Event(1_300_000, "dead-lettered", ("m1", "m2"), "Dead", "Queue"))
+
+    lines = story(history, {}, LOST)
+
+    assert len(lines) == 7
+    assert lines[4] == "          … the same 4 times more, until 1230.005"
+    assert lines[5] == "1300.000  m1 m2 moved to Dead from Queue"
+
+
+def test_what_a_client_tries_again_and_again_is_told_once():
+    history = [Event(0, "delivered", ("m1",), "Worker", "receive 1")]
+    for number in range(1, 10):
+        again = f", attempt {number}" if number > 1 else ""
+        history += [
+            Event(number, "called", ("m1",), "Worker", f"dynamodb.PutItem #1{again}"),
+            Event(number, "faulted", ("m1",), "Worker", "Worker: dynamodb.PutItem #1: refused"),
+        ]
+
+    assert story(history, {}, LOST)[1:-1] == (
+        "0.001  Worker calls dynamodb.PutItem #1 for m1",
+        "0.001  FAULT  Worker: dynamodb.PutItem #1: refused",
+        "       … the same 8 times more, until 0.009",
+    )

@@ -156,3 +156,52 @@ def test_no_two_stand_in_one_place(links, entries):
     assert all(x + WIDTH <= float(svg.get("width")) for x, _ in at.values())
     assert all(y + HEIGHT <= float(svg.get("height")) for _, y in at.values())
     assert sorted(order_of(value)) == sorted(at)
+
+
+def points_of(path):
+    """Points along a path of cubic curves and straight lines."""
+    numbers = r"-?\d+(?:\.\d+)?"
+    here, found = (0.0, 0.0), []
+    for command, text in re.findall(r"([MLC])([^MLC]*)", path):
+        given = [float(one) for one in re.findall(numbers, text)]
+        corners = list(zip(given[::2], given[1::2], strict=True))
+        if command == "C":
+            found += [_on_curve((here, *corners), step / 40) for step in range(41)]
+        elif command == "L":
+            (x, y), (to_x, to_y) = here, corners[0]
+            found += [(x + (to_x - x) * n / 40, y + (to_y - y) * n / 40) for n in range(41)]
+        here = corners[-1]
+    return found
+
+
+def _on_curve(corners, part):
+    weights = [(1 - part) ** 3, 3 * part * (1 - part) ** 2, 3 * part**2 * (1 - part), part**3]
+    return tuple(
+        sum(w * corner[axis] for w, corner in zip(weights, corners, strict=True)) for axis in (0, 1)
+    )
+
+
+def test_a_line_passes_what_stands_between():
+    value = topology(
+        ("In", "Worker"),
+        ("In", "Dead", "sets aside"),
+        ("Worker", "Out", "calls"),
+        ("Dead", "Teller"),
+        ("Out", "Teller"),
+        ("Out", "OutDead", "sets aside"),
+        entries=("In",),
+    )
+    stand = places(value)
+    (line,) = [
+        group.find("path").get("d")
+        for group in svg_of(value).iter("g")
+        if group.find("title").text == "Dead hands on Teller"
+    ]
+
+    for x, y in points_of(line):
+        behind = [
+            name
+            for name, (left, top) in stand.items()
+            if left < x < left + WIDTH and top < y < top + HEIGHT
+        ]
+        assert not set(behind) - {"Dead", "Teller"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.run import Simulation
 from pytest_storagefirst.simulation.schedule import Schedule, Send
+
+# Collected where there is something to try: `make compatibility` says where.
+collect_ignore = [] if os.environ.get("STORAGEFIRST_TEST_PYTHONS") else ["test_other_pythons.py"]
 
 TEMPLATE = """
 Resources:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -482,23 +481,6 @@ for document in sources["schedules"]:
 
 
 @cache
-def _interpreters() -> tuple[str, ...]:
-    """This Python, and each other one of those supported that has the package's dependencies."""
-    found = [sys.executable]
-    given_ = os.environ.get("STOREFIRST_TEST_PYTHONS", "").split(os.pathsep)
-    names = ["python3.11", "python3.12", "python3.13"]
-    for candidate in [*filter(None, given_), *filter(None, map(shutil.which, names))]:
-        done = subprocess.run(
-            [candidate, "-c", "import moto, boto3, greenlet, time_machine, samtranslator, airspeed,"
-             "hypothesis, requests, pytest, sys; print(sys.version_info[:2])"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        own = f"({sys.version_info[0]}, {sys.version_info[1]})"
-        if done.returncode == 0 and done.stdout.strip() != own and candidate not in found:
-            found.append(candidate)
-    return tuple(found)
-
-
 def _fixed_schedules() -> list[dict[str, Any]]:
     texts = [
         (),
@@ -524,7 +506,7 @@ def _fixed_schedules() -> list[dict[str, Any]]:
     return made
 
 
-def _told_by(executable: str, folder: Path, **environment: str) -> str:
+def told_by(executable: str, folder: Path, **environment: str) -> str:
     sources = {"code": {"Worker": BUSY, "Callee": CALLEE, "Liner": LINER},
                "schedules": _fixed_schedules()}  # fmt: skip
     done = subprocess.run(
@@ -539,7 +521,7 @@ def _told_by(executable: str, folder: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def told_here(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _told_by(sys.executable, tmp_path_factory.mktemp("here"), PYTHONHASHSEED="0")
+    return told_by(sys.executable, tmp_path_factory.mktemp("here"), PYTHONHASHSEED="0")
 
 
 @pytest.mark.parametrize(
@@ -554,16 +536,8 @@ def told_here(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_another_process_tells_the_same(
     told_here: str, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    assert _told_by(sys.executable, tmp_path, **environment) == told_here
+    assert told_by(sys.executable, tmp_path, **environment) == told_here
     assert len(set(told_here.splitlines())) == len(_fixed_schedules())
-
-
-@pytest.mark.parametrize("number", [1, 2])
-def test_another_python_tells_the_same(told_here: str, tmp_path: Path, number: int) -> None:
-    others = _interpreters()[1:]
-    if len(others) < number:
-        pytest.skip("no other Python here has the package's dependencies")
-    assert _told_by(others[number - 1], tmp_path) == told_here
 
 
 def test_xdist_workers_tell_the_same(told_here: str, tmp_path: Path) -> None:

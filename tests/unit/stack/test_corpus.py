@@ -15,15 +15,13 @@ from pytest_storagefirst.stack.document import read_document
 from pytest_storagefirst.stack.parameters import invented_parameters
 from pytest_storagefirst.stack.template import Template, load_template
 
-CORPUS = os.environ.get("STORAGEFIRST_CORPUS")
-TEMPLATES = sorted(Path(CORPUS).glob("*/template.y*ml")) if CORPUS else []
+TEMPLATES = sorted(Path(os.environ["STORAGEFIRST_CORPUS"]).glob("*/template.y*ml"))
 
 
 def load_with_parameters(path: Path) -> Template:
     return load_template(path, invented_parameters(read_document(path), {}))
 
 
-@pytest.mark.skipif(not TEMPLATES, reason="STORAGEFIRST_CORPUS names no folder of templates")
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.parent.name)
 def test_a_public_template_stands_up_or_is_refused_with_a_reason(path: Path, moto: None) -> None:
     from pytest_storagefirst.stack.deploy import deploy
