@@ -41,6 +41,12 @@ def holder(target: Target) -> Mapping[str, Any] | None:
     return {"id": UNREADABLE, **dict.fromkeys(said, "(the lock can't be read)")}
 
 
+def announced(found: Mapping[str, Any]) -> int:
+    """How many changes the drill that holds a lock has announced."""
+    changes = found.get(CHANGES, 0)
+    return changes if isinstance(changes, int) else 0
+
+
 def take(target: Target, mine: Mapping[str, Any]) -> None:
     """Take the lock: SSM refuses a parameter that is there already. Raises DrillError."""
     client = target.session().client("ssm")

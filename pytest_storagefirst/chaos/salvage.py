@@ -102,7 +102,7 @@ def salvage(
     if is_here:
         kept = _kept_beside(path)
         tell(f"  what is left of the journal is kept in {kept}")
-        lines = _lacks(found, int((holding or {}).get(lock.CHANGES, 0)))
+        lines = _lacks(found, lock.announced(holding or {}))
         if lines:
             doubts.append(f"{lines}: what was changed there, from what, is not known{_hint(begin)}")
     else:

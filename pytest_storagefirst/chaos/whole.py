@@ -74,8 +74,7 @@ def _of_the_lock(target: Target, name: str) -> int | None:
         raise unreadable_lock(target, error) from None
     if found is None or found.get("id") != name:
         return None
-    changes = found.get(lock.CHANGES, 0)
-    return changes if isinstance(changes, int) else 0
+    return lock.announced(found)
 
 
 def _of_copies(target: Target, story: Story) -> Iterator[int]:

@@ -131,7 +131,7 @@ def test_a_journal_that_cant_be_trusted_is_one_line(
     broken = stage.configuration(shop)
     lines = whole.splitlines(keepends=True)
     damaged = {
-        "a version": whole.replace('"version": 1', '"version": 99'),
+        "a version": whole.replace('"version": 2', '"version": 99'),
         "a byte": whole.replace('"before": true', '"before": none'),
         "a line": "".join([lines[0], lines[1][:20] + "\n", *lines[2:]]),
         "no journal": "hello\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,32 @@ def test_a_stack_that_could_not_be_looked_at_is_unknown(shop):
 
     assert verdict == "unknown"
     assert any("could not be watched" in one for one in why)
+
+
+@pytest.mark.parametrize(
+    ("name", "service", "expected"),
+    [
+        ("local", "kinesis", "unknown"),
+        ("local", "sqs", "violated"),
+        ("stack:shop", "kinesis", "violated"),
+    ],
+)
+def test_what_the_emulator_does_otherwise_is_not_held_against_the_stack(
+    name, service, expected, shop
+):
+    """It takes a stream's batch for processed, whatever failures the function reports of it."""
+    topology = shop.topology()
+    arn = f"arn:aws:{service}:us-east-1:123456789012:x"
+    reading = replace(
+        topology.mappings[0], source_arn=arn, reports_batch_item_failures=True, logical_id="Reads"
+    )
+    target = replace(shop, name=name)
+    canaries = waiting(target)
+    target.__dict__["_topology"] = replace(topology, mappings=(reading,))
+    canaries.given_up = {"run-redrive-1"}
+    outcome = Outcome("run", find_drill("consumer-disabled", Path()), shown=True)
+    verdict, why, properties = conclude(outcome, canaries)
+
+    assert properties[0]["verdict"] == "violated"
+    assert verdict == expected
+    assert any("Reads reports the failures" in one for one in why) == (expected == "unknown")
