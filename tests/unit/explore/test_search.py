@@ -158,8 +158,9 @@ def test_only_what_can_last_is_drawn_to_last(gives_up):
 
 def test_a_drawn_outage_that_was_not_seen_to_its_end_is_no_doubt(gives_up, monkeypatch):
     """Three days of an outage, with a retry each few seconds in it."""
-    monkeypatch.setattr(run, "MOST_EVENTS", 20)
-    monkeypatch.setattr(run, "EVENTS_A_MESSAGE", 1)
+    gives_up.judge(Schedule(SENDS))  # what messages should leave is known
+    for name, most in (("MOST_EVENTS", 20), ("EVENTS_A_MESSAGE", 1), ("EVENTS_A_RECEIVE", 0)):
+        monkeypatch.setattr(run, name, most)
     plan = parse_plan(["Worker: dynamodb.PutItem #1: refused(throttle) for 259200 s"])
     judged = gives_up.judge(Schedule(SENDS, plan=plan))
     assert judged.verdicts["drains"].value == UNKNOWN

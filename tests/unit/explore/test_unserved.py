@@ -25,10 +25,12 @@ Resources:
         Statement: [{Effect: Allow, Principal: "*", Action: sqs:SendMessage, Resource: "*"}]
   ToKept:
     Type: AWS::SNS::Subscription
-    Properties: {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Kept.Arn, RawMessageDelivery: true}
+    Properties:
+      {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Kept.Arn, RawMessageDelivery: true}
   ToSummed:
     Type: AWS::SNS::Subscription
-    Properties: {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Summed.Arn, RawMessageDelivery: true}
+    Properties:
+      {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Summed.Arn, RawMessageDelivery: true}
   Table:
     Type: AWS::DynamoDB::Table
     Properties:
