@@ -183,7 +183,8 @@ def held_back(judge: Judge, base: Base) -> Iterator[Judged]:
 def _player(judge: Judge, schedule: Schedule) -> Callable[[Recording], Judged]:
     def played(recording: Recording) -> Judged:
         judge.runs += 1
-        run = play(judge.deployed, schedule, recording=recording)
+        to_expiry = judge.outlasts_retention(schedule)
+        run = play(judge.deployed, schedule, to_expiry=to_expiry, recording=recording)
         return judge.judge_played(replace(schedule, choices=recording.choices), run)
 
     return played

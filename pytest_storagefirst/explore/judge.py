@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pytest_storagefirst.explore.absent import why_nowhere
 from pytest_storagefirst.explore.crowds import FEW_MESSAGES, crowd
 from pytest_storagefirst.explore.either import account_of_either
+from pytest_storagefirst.explore.unserved import why_unserved
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.attribution import take_account
@@ -66,13 +67,14 @@ class Judge:
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
+        self._in_vain: tuple[tuple[Send, ...], str] | None = None
 
     def learn_anew(self, deployed: Deployed) -> None:
         """More is known of the stack, and what fault-free runs taught may be otherwise."""
         self.deployed = deployed
         self._alone.clear()
         self._oracles.clear()
-        self._measured = None
+        self._measured = self._in_vain = None
 
     def facts(self) -> Facts:
         topology = self.deployed.topology
@@ -106,10 +108,10 @@ class Judge:
         if bad:
             return self.judge_played(schedule, self.play(schedule, to_expiry=True), bad)
         self.runs += 1
-        played = play(self.deployed, schedule, to_expiry=self._outlasts_retention(schedule))
+        played = play(self.deployed, schedule, to_expiry=self.outlasts_retention(schedule))
         return self.judge_played(schedule, played)
 
-    def _outlasts_retention(self, schedule: Schedule) -> bool:
+    def outlasts_retention(self, schedule: Schedule) -> bool:
         """Whether a fault lasts longer than some queue keeps its messages."""
         longest_ms = max((fault.for_ms for fault in schedule.plan), default=0)
         return any(
@@ -136,18 +138,26 @@ class Judge:
             return Judged(schedule, played, None, dict.fromkeys(self.names, verdict))
         context = self._context(schedule, played, bad)
         verdicts = judge_all(account, observation, context, self.names)
-        if why := self._why_nowhere(schedule):
+        if not bad and (why := self._why_in_vain(schedule)):
             shown = Verdict(UNKNOWN, why)
             verdicts = {n: shown if v.value == OK else v for n, v in verdicts.items()}
         return Judged(schedule, played, account, verdicts)
 
-    def _why_nowhere(self, schedule: Schedule) -> str:
-        """Why a run shows nothing: some message goes to what the stack does not have, alone."""
-        if not self.deployed.absent:
-            return ""
-        by_entry = {send.entry: send for send in reversed(schedule.workload)}
-        alone = (self.alone(send)[0].effects for send in by_entry.values())
-        return next(filter(None, (why_nowhere(self.deployed, one) for one in alone)), "")
+    def _why_in_vain(self, schedule: Schedule) -> str:
+        """Why a run shows nothing: some message goes to what the stack does not have, alone, or to
+        a function that fails with it anyway.
+        """
+        if self._in_vain is None or self._in_vain[0] is not schedule.workload:
+            by_entry = {send.entry: send for send in reversed(schedule.workload)}
+            alone = [self.alone(send)[0] for send in by_entry.values()]
+            found = [why_nowhere(self.deployed, one.effects) for one in alone]
+            found += [
+                why_unserved(self.alone(send)[0])
+                for name, send in by_entry.items()
+                if send.body == self.deployed.entry(name).body  # a user's strategy may draw others
+            ]
+            self._in_vain = schedule.workload, next(filter(None, found), "")
+        return self._in_vain[1]
 
     def _allowed(self, schedule: Schedule, observation: Observation) -> dict[str, int]:
         """How often an effect may stand: twice where the sender itself asked twice.

@@ -16,6 +16,8 @@ from pytest_storagefirst.explore.drawing import draw_schedule, one_of
 from pytest_storagefirst.explore.ground import Crossings, Ground
 from pytest_storagefirst.explore.judge import Judged, OutOfTime
 from pytest_storagefirst.explore.mutation import Neighbourhood
+from pytest_storagefirst.ledger.properties import not_applicable
+from pytest_storagefirst.ledger.verdict import UNKNOWN
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
@@ -96,5 +98,21 @@ def search(exploration: Exploration, draws: Draws, ends: Callable[[], bool]) -> 
         except OutOfTime:
             return count
         draws.learn(judged)
-        exploration.take(judged)
+        exploration.take(without_the_unfinished(judged))
     return MOST_RUNS
+
+
+def without_the_unfinished(judged: Judged) -> Judged:
+    """A drawn run that ended while a fault lasted says nothing but what it violates.
+
+    An outage that is drawn may be just shorter than a retention, with a retry each half minute in
+    it: what comes of that is shown by single faults, whose outages are watched to their end.
+    """
+    observation = judged.played.observation
+    if not observation.why_not_quiet or observation.told.healed_at is not None:
+        return judged
+    idle = not_applicable("this run was ended while a fault lasted")
+    verdicts = judged.verdicts.items()
+    return replace(
+        judged, verdicts={name: idle if one.value == UNKNOWN else one for name, one in verdicts}
+    )

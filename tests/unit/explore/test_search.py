@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from pytest_storagefirst.explore.drawing import draw_choices, draw_schedule
 from pytest_storagefirst.explore.ground import Ground
-from pytest_storagefirst.explore.search import Draws
+from pytest_storagefirst.explore.search import Draws, without_the_unfinished
 from pytest_storagefirst.explore.strategies import schedules_over
 from pytest_storagefirst.explore.sweep import single_faults
 from pytest_storagefirst.faults.catalogue import KINDS
 from pytest_storagefirst.faults.plan import check_fault, parse_fault, parse_plan
-from pytest_storagefirst.ledger.verdict import VIOLATED
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
+from pytest_storagefirst.simulation import run
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 SENDS = tuple(Send(f"m{number}", "Orders", {"id": "{unique}"}) for number in (1, 2, 3))
@@ -153,3 +154,23 @@ def test_only_what_can_last_is_drawn_to_last(gives_up):
 
     assert any(fault.for_ms for fault in drawn)
     assert {f.kind for f in drawn if f.for_ms and not KINDS[f.kind].lasts} == set()
+
+
+def test_a_drawn_outage_that_was_not_seen_to_its_end_is_no_doubt(gives_up, monkeypatch):
+    """Three days of an outage, with a retry each few seconds in it."""
+    gives_up.judge(Schedule(SENDS))  # what messages should leave is known
+    for name, most in (("MOST_EVENTS", 20), ("EVENTS_A_MESSAGE", 1), ("EVENTS_A_RECEIVE", 0)):
+        monkeypatch.setattr(run, name, most)
+    plan = parse_plan(["Worker: dynamodb.PutItem #1: refused(throttle) for 259200 s"])
+    judged = gives_up.judge(Schedule(SENDS, plan=plan))
+    assert judged.verdicts["drains"].value == UNKNOWN
+
+    drawn = without_the_unfinished(judged)
+    assert {one.value for one in drawn.verdicts.values()} <= {NOT_APPLICABLE, OK, VIOLATED}
+    assert drawn.verdicts["drains"].value == NOT_APPLICABLE
+
+
+def test_what_goes_round_when_all_faults_have_ended_stays_in_doubt(gives_up):
+    judged = gives_up.judge(Schedule(SENDS))
+
+    assert without_the_unfinished(judged) is judged

@@ -1,0 +1,100 @@
+"""A consumer that fails with every message is no success of the others'."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_storagefirst.explore.exploration import explore
+from pytest_storagefirst.settings import Entry, Settings
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
+  Kept: {Type: AWS::SQS::Queue}
+  Dead: {Type: AWS::SQS::Queue}
+  Summed:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}
+  Policy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Kept, !Ref Summed]
+      PolicyDocument:
+        Statement: [{Effect: Allow, Principal: "*", Action: sqs:SendMessage, Resource: "*"}]
+  ToKept:
+    Type: AWS::SNS::Subscription
+    Properties:
+      {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Kept.Arn, RawMessageDelivery: true}
+  ToSummed:
+    Type: AWS::SNS::Subscription
+    Properties:
+      {TopicArn: !Ref Topic, Protocol: sqs, Endpoint: !GetAtt Summed.Arn, RawMessageDelivery: true}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+  Keep:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: |
+        import boto3, json, os
+        def handler(event, context):
+            for record in event["Records"]:
+                item = {"id": json.loads(record["body"])["id"]}
+                boto3.resource("dynamodb").Table(os.environ["TABLE"]).put_item(Item=item)
+      Policies: [AdministratorAccess]
+      Environment: {Variables: {TABLE: !Ref Table}}
+      Events:
+        FromQueue: {Type: SQS, Properties: {Queue: !GetAtt Kept.Arn, BatchSize: 1}}
+  Sum:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      InlineCode: |
+        def handler(event, context):
+            %s
+      Events:
+        FromQueue: {Type: SQS, Properties: {Queue: !GetAtt Summed.Arn, BatchSize: 1}}
+"""
+
+
+@pytest.fixture
+def judged(tmp_path):
+    def by(line, name):
+        template = tmp_path / "template.yaml"
+        template.write_text(TEMPLATE % line, encoding="utf-8")
+        entry = Entry("topic", "Topic", {"id": "{unique}"})
+        settings = Settings(entries=(entry,), properties=(name,), budget_seconds=0)
+        (found,) = explore(template, settings).properties
+        return found.verdict, found.why
+
+    return by
+
+
+@pytest.mark.parametrize("name", ["no-duplicate-effects", "drains"])
+def test_a_consumer_that_always_fails_is_told_of(judged, name):
+    verdict, why = judged('raise RuntimeError("reserved word")', name)
+
+    assert verdict == "unknown"
+    assert why == (
+        "Sum fails (RuntimeError) with a message that comes alone and without any fault, which "
+        "ends in Dead: of what Sum is for nothing is shown"
+    )
+
+
+def test_one_that_succeeds_is_not(judged):
+    assert judged("pass", "drains") == ("ok", "")
+
+
+def test_a_bad_message_fails_alone_and_is_judged_all_the_same(judged):
+    verdict, why = judged("pass", "poison-isolated")
+
+    assert "fails" not in why
+    assert verdict != "unknown"
