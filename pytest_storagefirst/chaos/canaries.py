@@ -177,7 +177,12 @@ class Canaries:
     @cached_property
     def _settle_s(self) -> float:
         """How long no message is on its way unseen: a function's own queue can't be looked into."""
-        fed = {edge.target.split(":")[2] for edge in self._target.topology().edges}
+        polled = ("sqs", "kinesis", "dynamodb")  # which tell, or can be read
+        fed = {
+            edge.target.split(":")[2]
+            for edge in self._target.topology().edges
+            if edge.source.split(":")[2] not in polled
+        }
         return UNSEEN_S if fed & {"lambda", "states"} else SETTLE_S
 
     def _rests(self) -> bool:
@@ -225,7 +230,7 @@ class Canaries:
     def _look(self, *, finally_: bool = False) -> None:
         self.effects = dict(self.observer.processed())
         self.samples.append(self.observer.sample())
-        if finally_ or self._late():
+        if finally_ or self._late() or self.observer.behind:
             self.held = dict(self.observer.held(self.effects))
 
     def _late(self) -> set[str]:
