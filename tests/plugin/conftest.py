@@ -7,10 +7,14 @@ the functions below in place of those of `explore.exploration`, `explore.replay`
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Collected where there is something to try: `make survey` says where.
+collect_ignore = [] if os.environ.get("STORAGEFIRST_CORPUS") else ["test_public_templates.py"]
 
 ENGINE = """
 import contextlib, json, logging, os, sys, time, types
@@ -22,9 +26,6 @@ from pytest_storagefirst.errors import FaultError, TemplateError
 from pytest_storagefirst.explore.coverage import Cell, Coverage
 from pytest_storagefirst.explore.result import PropertyResult, ReplayResult, StackResult
 from pytest_storagefirst.ledger.properties import registered
-
-# Collected where there is something to try: `make survey` says where.
-collect_ignore = [] if os.environ.get("STORAGEFIRST_CORPUS") else ["test_public_templates.py"]
 
 HERE = Path(__file__).parent
 STORY = ("0.000  m1 sent to POST /orders", "0.031  FAULT  Worker: crash")

@@ -106,7 +106,8 @@ def test_a_page_of_all_templates_with_what_replays_them(folder):
     assert [one["name"] for one in violated] == ["poison-isolated"]  # there is no dead-letter queue
     for one in violated:
         assert (into / one["witness"]).is_file()
-        assert f"--storagefirst-replay={one['witness']}" in words_of(page)
+        assert one["again"].endswith(one["witness"])
+        assert one["again"] in words_of(page)
 
 
 def test_what_was_made_up_for_a_parameter_is_made_up_again_in_a_replay(folder):
