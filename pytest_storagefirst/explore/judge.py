@@ -67,14 +67,15 @@ class Judge:
         self._alone: dict[str, tuple[Observation, ...]] = {}
         self._oracles: dict[str, Oracle] = {}
         self._measured: tuple[tuple[Send, ...], Oracle | Crowd] | None = None
-        self._in_vain: tuple[tuple[Send, ...], str] | None = None
+        self._in_vain: dict[str, str] = {}  # by entry
 
     def learn_anew(self, deployed: Deployed) -> None:
         """More is known of the stack, and what fault-free runs taught may be otherwise."""
         self.deployed = deployed
         self._alone.clear()
         self._oracles.clear()
-        self._measured = self._in_vain = None
+        self._in_vain.clear()
+        self._measured = None
 
     def facts(self) -> Facts:
         topology = self.deployed.topology
@@ -145,19 +146,22 @@ class Judge:
 
     def _why_in_vain(self, schedule: Schedule) -> str:
         """Why a run shows nothing: some message goes to what the stack does not have, alone, or to
-        a function that fails with it anyway.
+        a function that fails with it anyway, or leaves something only together with others.
         """
-        if self._in_vain is None or self._in_vain[0] is not schedule.workload:
-            by_entry = {send.entry: send for send in reversed(schedule.workload)}
-            alone = [self.alone(send)[0] for send in by_entry.values()]
-            found = [why_nowhere(self.deployed, one.effects) for one in alone]
-            found += [
-                why_unserved(self.alone(send)[0])
-                for name, send in by_entry.items()
-                if send.body == self.deployed.entry(name).body  # a user's strategy may draw others
-            ]
-            self._in_vain = schedule.workload, next(filter(None, found), "")
-        return self._in_vain[1]
+        by_entry = {send.entry: send for send in reversed(schedule.workload)}
+        found = ""
+        for name, send in by_entry.items():
+            if self.deployed.absent:
+                found = found or why_nowhere(self.deployed, self.alone(send)[0].effects)
+            if send.body == self.deployed.entry(name).body:  # a user's strategy may draw others
+                if name not in self._in_vain:
+                    self._in_vain[name] = self._why_unserved(send)
+                found = found or self._in_vain[name]
+        return found
+
+    def _why_unserved(self, send: Send) -> str:
+        several = tuple(replace(send, message=f"m{number}") for number in (1, 2, 3))
+        return why_unserved(self.alone(send)[0], lambda: self.play(Schedule(several)).observation)
 
     def _allowed(self, schedule: Schedule, observation: Observation) -> dict[str, int]:
         """How often an effect may stand: twice where the sender itself asked twice.

@@ -1,6 +1,8 @@
-"""A function that fails with every message, though nothing is broken: nothing is shown of it."""
+"""A function that fails with every message, or does nothing with one alone: it shows nothing."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.poison import SET_ASIDE
@@ -8,10 +10,17 @@ from pytest_storagefirst.ledger.poison import SET_ASIDE
 _GIVEN_UP = ("dropped", "expired")
 
 
-def why_unserved(alone: Observation) -> str:
-    """Why nothing is shown of what one function should do, by a run of a message alone and without
-    faults; "" where none fails with it for good, or another one takes it over from there.
+def why_unserved(alone: Observation, together: Callable[[], Observation]) -> str:
+    """Why nothing is shown of what a function should do, by runs without faults: of a message
+    alone, and of three of its kind together. "" where none fails with it for good, or another one
+    takes it over from there, and where it leaves something alone or nothing in company either.
     """
+    if not alone.effects and not alone.held and together().effects:
+        return (
+            "a message alone leaves nothing, and several together do: what a handler keeps in "
+            "memory until more come is lost with its environment, and what one message should "
+            "leave can't be told"
+        )
     failed: dict[str, str] = {}
     ended = ""
     for event in alone.history:

@@ -43,8 +43,10 @@ class Identities:
         return token
 
     def name(self, message: str, raw: str, name: str) -> None:
-        """Note that `raw` is an id of this message."""
-        if self.names.get(raw) != name:
+        """Note that `raw` is an id of this message. What the test made itself keeps its name: a
+        handler may name an execution by it, so that it starts once.
+        """
+        if raw != self._tokens.get(message) or raw not in self.names:
             self.names[raw] = name
         known = self._raw.get(message, ())
         if raw not in known:

@@ -93,6 +93,32 @@ def test_one_that_succeeds_is_not(judged):
     assert judged("pass", "drains") == ("ok", "")
 
 
+BUFFERING = """
+        import boto3, json, os
+        kept = []
+        def handler(event, context):
+            for record in event["Records"]:
+                kept.append(json.loads(record["body"])["id"])
+            while len(kept) > 1:
+                for _ in range(2):
+                    item = {"id": kept.pop(0)}
+                    boto3.resource("dynamodb").Table(os.environ["TABLE"]).put_item(Item=item)
+"""
+
+
+def test_what_a_handler_keeps_in_memory_until_more_come_is_no_success(tmp_path):
+    begin, end = TEMPLATE.index("        import boto3"), TEMPLATE.index("      Policies:")
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE[:begin] + BUFFERING.lstrip("\n") + TEMPLATE[end:] % "pass")
+    entry = Entry("topic", "Topic", {"id": "{unique}"})
+    settings = Settings(entries=(entry,), properties=("no-message-loss",), budget_seconds=0)
+
+    (found,) = explore(template, settings).properties
+
+    assert found.verdict in ("unknown", "violated")
+    assert "a message alone leaves nothing, and several together do" in found.why
+
+
 def test_a_bad_message_fails_alone_and_is_judged_all_the_same(judged):
     verdict, why = judged("pass", "poison-isolated")
 

@@ -35,3 +35,13 @@ def test_a_call_that_names_nobody_is_whose_body_holds_no_id(identities: Identiti
     assert identities.concerned(("m1", "m2"), request("amount 12")) == ("m2",)
     assert identities.concerned(("m1", "m2"), request(f"put {first}")) == ("m1",)
     assert identities.concerned(("m1", "m3"), request("amount 12")) == ("m1", "m3")
+
+
+def test_what_the_test_made_keeps_its_name(identities: Identities) -> None:
+    """A handler may name an execution by the message's id, so that it is started once."""
+    token = identities.token("m1")
+
+    identities.name("m1", token, "<m1.execution>")
+
+    assert identities.names[token] == "<m1>"
+    assert identities.messages_in(f"started {token}") == ("m1",)
