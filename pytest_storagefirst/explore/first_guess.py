@@ -19,8 +19,10 @@ _INTO_ROOT = re.compile(r"#set\(\s*\$(\w+)\s*=\s*\$input\.path\(\s*['\"]\$['\"]\
 
 
 def first_guess(entry: Entry) -> Any:
-    """A body with all fields that the front door maps or demands."""
+    """A body with all fields that the front door maps or demands, or a topic's filters ask for."""
     body: Any = workload.first_guess()
+    if entry.kind == "topic":
+        return {**body, **entry.store.fields}
     if entry.route is None:
         return body
     for schema in entry.route.request_models.values():

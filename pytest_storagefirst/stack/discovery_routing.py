@@ -32,6 +32,7 @@ _CONFIGURED = (
 def topic(client: Any, logical_id: str, arn: str) -> tuple[Topic, list[Edge]]:
     """A topic and its subscriptions."""
     edges, policies = [], []
+    body: dict[str, Any] = {}
     pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
     for one in (one for page in pages for one in page["Subscriptions"]):
         edges.append(Edge(arn, one["Endpoint"]))
@@ -41,12 +42,15 @@ def topic(client: Any, logical_id: str, arn: str) -> tuple[Topic, list[Edge]]:
         attributes = found["Attributes"]
         if redrive := json.loads(attributes.get("RedrivePolicy") or "{}"):
             edges.append(Edge(arn, redrive["deadLetterTargetArn"]))
+        policy = json.loads(attributes.get("FilterPolicy") or "{}")
         if attributes.get("FilterPolicyScope", "MessageAttributes") == "MessageAttributes":
-            policies.append(json.loads(attributes.get("FilterPolicy") or "{}"))
+            policies.append(policy)
+        else:
+            body = {**example(policy), **body}
     name = arn.rpartition(":")[2]
     wanted = {name: sample(options) for policy in policies for name, options in policy.items()}
     shown = {name: value for name, value in wanted.items() if isinstance(value, str)}
-    return Topic(logical_id, name, arn, name.endswith(".fifo"), shown), edges
+    return Topic(logical_id, name, arn, name.endswith(".fifo"), shown, body), edges
 
 
 def buses(

@@ -118,6 +118,8 @@ class Topic:
     fifo: bool = False
     # Message attributes that every subscription's filter policy lets through: name -> value.
     attributes: MappingType[str, str] = field(default_factory=dict)
+    # Fields that a body has to have where a filter policy is about bodies.
+    fields: MappingType[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

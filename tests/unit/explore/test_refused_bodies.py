@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pytest_storagefirst.errors import EntryError
@@ -140,6 +142,18 @@ def test_a_filter_policy_that_drops_what_is_sent_says_which_field(workshop):
     assert loss.verdict == "violated"
     assert "News dropped it" in loss.why
     assert 'kind is "refund", and wanted is ["order"]' in loss.why
+
+
+def test_a_filter_about_bodies_says_what_a_guess_must_have(workshop):
+    more = "FilterPolicyScope: MessageBody\n      FilterPolicy: {kind: [order], at: {shop: [1]}}\n"
+    more += "      RawMessageDelivery: true"
+    path = workshop.write(workshop.app, "", TOPIC % more)
+    result = explore(path, load_settings(path, Settings(budget_seconds=0)))
+    loss = next(one for one in result.properties if one.name == "no-message-loss")
+
+    body = json.dumps({"id": "{unique}", "kind": "order", "at": {"shop": 1}})
+    assert any(f"so {body} was sent" in note for note in result.notes), result.notes
+    assert loss.runs > 1
 
 
 def test_raw_delivery_and_the_envelope_are_named(workshop):
