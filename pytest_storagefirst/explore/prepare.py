@@ -96,7 +96,15 @@ def prepare(
     deployed = replace(deployed, absent=places_of(deployed, absent, template))
     _check_consumers(deployed, template, overrides)
     _read_machines(topology, template)
-    notes = (*template.notes, *notes_on_absent(deployed, absent, template))
+    notes = (
+        *template.notes,
+        *notes_on_absent(deployed, absent, template),
+        *(
+            f"{function.logical_id} never runs: its ReservedConcurrentExecutions are 0"
+            for function in topology.functions
+            if function.reserved_concurrency == 0
+        ),
+    )
     return Prepared(deployed, template, notes)
 
 

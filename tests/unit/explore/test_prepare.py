@@ -66,3 +66,14 @@ def test_the_garbage_collector_is_left_as_it_was(template: Path, enabled: bool) 
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_a_function_that_never_runs_is_noted(template: Path) -> None:
+    text = template.read_text()
+    template.write_text(
+        text.replace("Handler: index", "ReservedConcurrentExecutions: 0\n      Handler: index")
+    )
+
+    assert prepare(template, load_settings(template)).notes == (
+        "Work never runs: its ReservedConcurrentExecutions are 0",
+    )
