@@ -135,14 +135,19 @@ def new_queue(logical_id: str, *, fifo: bool = False) -> Change:
     return logical_id, (), {"Type": QUEUE, "Properties": properties}
 
 
-def queue_policy(queue: str, service: str) -> Change:
-    """What lets a service send to a queue."""
-    statement = {
+def queue_policy(queue: str, service: str, source: Any = None) -> Change:
+    """What lets a service send to a queue, on behalf of one source (its ARN) where that is known.
+
+    Without it the service may send for anybody's (IAM user guide, the confused deputy problem).
+    """
+    statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": "sqs:SendMessage",
         "Resource": arn_of(queue),
     }
+    if source:
+        statement["Condition"] = {"ArnEquals": {"aws:SourceArn": source}}
     properties = {
         "Queues": [{"Ref": queue}],
         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},

@@ -177,6 +177,7 @@ def filter_deletes(view: View) -> Iterator[Looked]:
 
 _DEPTH = ("ApproximateNumberOfMessagesVisible", "NumberOfMessagesReceived", "NumberOfMessagesSent")
 _AGE = "ApproximateAgeOfOldestMessage"
+_TOO_OLD = "300  # seconds: choose what is too long here; 0 would tell of every message"
 
 
 def no_alarm(view: View) -> Iterator[Looked]:
@@ -195,7 +196,7 @@ def no_alarm(view: View) -> Iterator[Looked]:
                 f"no alarm tells that something lies in {queue}, where {by} puts what failed: it "
                 "expires unseen"
             )
-        names = {"Queue": queue, "Metric": _DEPTH[0]}
+        names = {"Queue": queue, "Metric": _DEPTH[0], "Threshold": "0"}
         yield Looked("no-alarm", queue, problem, (), names)
     for queue, readers in read_queues(view).items():
         if queue in letters:
@@ -206,7 +207,8 @@ def no_alarm(view: View) -> Iterator[Looked]:
                 f"no alarm tells that messages wait in {queue}: when {readers[0]} stands still, "
                 "they expire unseen"
             )
-        yield Looked("no-alarm", queue, problem, (), {"Queue": queue, "Metric": _AGE})
+        names = {"Queue": queue, "Metric": _AGE, "Threshold": _TOO_OLD}
+        yield Looked("no-alarm", queue, problem, (), names)
 
 
 def _metrics(alarm: Any) -> set[str]:

@@ -42,7 +42,7 @@ def event_target_no_dlq(view: View) -> Iterator[Looked]:
             arn = arn_of(letters)
             changes: list[Change] = [
                 new_queue(letters),
-                queue_policy(letters, "events.amazonaws.com"),
+                queue_policy(letters, "events.amazonaws.com", arn_of(logical_id)),
                 (logical_id, ("Targets", index, "DeadLetterConfig"), {"Arn": arn}),
             ]
             yield Looked(
@@ -75,7 +75,7 @@ def subscription_no_dlq(view: View) -> Iterator[Looked]:
         is_fifo = view.properties(topic).get("FifoTopic") in (True, "true")
         changes: list[Change] = [
             new_queue(letters, fifo=is_fifo),
-            queue_policy(letters, "sns.amazonaws.com"),
+            queue_policy(letters, "sns.amazonaws.com", properties.get("TopicArn")),
             (logical_id, ("RedrivePolicy",), {"deadLetterTargetArn": arn_of(letters)}),
         ]
         yield Looked(

@@ -36,6 +36,12 @@ from pytest_storagefirst.stack.template import Template
 MOST_TRIES = 40  # schedules of one finding
 MOST_BAD = 4  # bodies that are refused, of one entry
 
+# What is seen may be a neighbour's, so that neither says what becomes of the configuration itself.
+STAYS = (
+    "the harm that was seen stays with this remedy: it has another cause; none was seen from here"
+)
+NOTHING_TO_TRY = "no message that was sent here was seen to get to where this could do harm"
+
 _ASTRAY = ("dead-lettered", "skipped", "expired", "dropped")
 _GONE = ("deleted", "passed")
 
@@ -115,10 +121,10 @@ def witness(
             if cure is not None:
                 runs = known.judge.runs - before
                 return _shown(trial, judged, attempt, kept, template, known, runs, cure)
-            stays = "with the remedy the same schedule does the same harm: it has another cause"
+            stays = STAYS
     runs = known.judge.runs - before
     if not tried:
-        return NotShown("no message that this stack is known to take comes by it", runs)
+        return NotShown(NOTHING_TO_TRY, runs)
     return NotShown(stays or "no schedule that was tried shows it on this stack", runs)
 
 

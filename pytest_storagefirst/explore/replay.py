@@ -57,8 +57,10 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
     elif value == NOT_APPLICABLE:
         value = UNKNOWN
         why = f"this schedule does not show it any more ({why}): {AGAIN}"
-    elif value == UNKNOWN and not witness.kept and _is_refused_to_all(judged):
-        value, why = OK, "no sender was told yes any more, so that nothing acknowledged can be lost"
+    elif value == UNKNOWN and _is_refused_to_all(judged, of_content=bool(witness.kept)):
+        harm = "changed" if witness.kept else "lost"
+        value = OK
+        why = f"no sender was told yes any more, so that nothing acknowledged can be {harm}"
     return ReplayResult(
         witness.template.as_posix(),
         witness.property_name,
@@ -72,12 +74,16 @@ def _is_clean(judged: Judged) -> bool:
     return judged.account is not None and judged.account.clean
 
 
-def _is_refused_to_all(judged: Judged) -> bool:
+def _is_refused_to_all(judged: Judged, of_content: bool) -> bool:
     """Whether the front door says what is so, where it said yes before.
 
     By a definite no or by a failure of its own (5xx): both make a sender send again. One that says
-    so to everybody, without any fault, was refused when its entries were described.
+    so to everybody, without any fault, was refused when its entries were described. A run that is
+    judged by content has no account: its one message is refused, or no answer came.
     """
+    if of_content:
+        kinds = {event.kind for event in judged.played.observation.history}
+        return "rejected" in kinds and "acknowledged" not in kinds
     account = judged.account
     return account is not None and bool(account.attempted) and not account.acknowledged
 

@@ -200,6 +200,8 @@ def _phrase(event: Event, apart: str) -> str:
     detail = event.detail
     numbered = re.search(r"(\d+)$", detail)
     phrase = _PHRASES.get(event.kind, "{where} {messages} " + event.kind + "{detail}")
+    if event.kind == "filtered" and detail.startswith("the subscription of "):
+        phrase = "{messages} not given by {where} to {bare}"  # the others may get it
     nobodys = "another message" if phrase.startswith("{messages}") else ""
     text = phrase.format(
         messages=_listing(event.messages) or nobodys,

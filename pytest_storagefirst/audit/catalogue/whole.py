@@ -51,7 +51,7 @@ RULES = (
             "    Statistic: Maximum",
             "    Period: 60",
             "    EvaluationPeriods: 1",
-            "    Threshold: 0            # of an age: what is too long, in seconds",
+            "    Threshold: <Threshold>",
             "    ComparisonOperator: GreaterThanThreshold",
         ),
     ),

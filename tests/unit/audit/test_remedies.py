@@ -160,3 +160,35 @@ def test_texts_of_several_lines_and_long_ones_stand_as_they_are():
     told = as_lines({"a": "#set($x = 1)\n{}", "b": long})
 
     assert told == ("a: |-", "  #set($x = 1)", "  {}", f"b: {long}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "animal", "source"),
+    [
+        ("event-target-no-dlq", "event-target-without-dead-letters", "aws:SourceArn: !GetAtt "),
+        ("subscription-no-dlq", "sns-subscription-without-redrive", "aws:SourceArn: !Ref "),
+    ],
+)
+def test_an_added_policy_lets_the_service_send_for_its_source_alone(rule, animal, source):
+    (path,) = (ZOO / animal / "defective").glob("template.*")
+
+    found = next(
+        one for one in audit(read_template(path, Settings())).findings if one.rule.id == rule
+    )
+
+    assert any(source in line for line in found.remedy)
+
+
+def test_an_alarm_on_an_age_leaves_time_to_work():
+    path = ZOO / "rest-default-200" / "defective" / "template.yaml"
+
+    remedies = [
+        "\n".join(one.remedy)
+        for one in audit(read_template(path, Settings())).findings
+        if one.rule.id == "no-alarm"
+    ]
+
+    by_age = [text for text in remedies if "AgeOfOldestMessage" in text]
+    assert by_age
+    assert all("Threshold: 300  # seconds" in text for text in by_age)
+    assert all("Threshold: 0" in text for text in remedies if text not in by_age)

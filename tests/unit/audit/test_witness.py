@@ -115,6 +115,80 @@ def test_a_loss_that_the_remedy_does_not_cure_is_no_witness():
     assert "another cause" in shown.why
 
 
+# One of two subscriptions has a dead-letter queue of its own; what is published goes to one alone.
+TWO_SUBSCRIBED = """
+Resources:
+  News: {Type: AWS::SNS::Topic}
+  Warm: {Type: AWS::SQS::Queue}
+  Cold: {Type: AWS::SQS::Queue}
+  Allowed:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Warm, !Ref Cold]
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal: {Service: sns.amazonaws.com}
+            Action: sqs:SendMessage
+            Resource: "*"
+  ToWarm:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref News, Protocol: sqs, Endpoint: !GetAtt Warm.Arn}
+  ToCold:
+    Type: AWS::SNS::Subscription
+    Properties:
+      TopicArn: !Ref News
+      Protocol: sqs
+      Endpoint: !GetAtt Cold.Arn
+      FilterPolicy: {kind: [cold]}
+"""
+ALL_ARE_WARM = """
+[[entry]]
+topic = "News"
+body = { id = "{unique}" }
+attributes = { kind = "warm" }
+"""
+
+
+def test_harm_at_a_neighbour_is_not_told_as_harm_of_its_own(tmp_path):
+    """Nothing goes to Cold: what the tried schedules lose, they lose on the way to Warm."""
+    path = tmp_path / "template.yaml"
+    path.write_text(TWO_SUBSCRIBED, encoding="utf-8")
+    (tmp_path / "storagefirst.toml").write_text(ALL_ARE_WARM, encoding="utf-8")
+
+    of_both = {
+        one.finding.looked.resource: one.shown
+        for one in told_of(path)
+        if one.finding.rule.id == "subscription-no-dlq"
+    }
+
+    assert isinstance(of_both["ToWarm"], Shown)
+    assert isinstance(of_both["ToCold"], NotShown)
+    assert "none was seen from here" in of_both["ToCold"].why
+
+
+def test_what_no_run_gets_to_is_not_said_to_be_sent_nothing(tmp_path):
+    """Messages come by the queues; none was seen to be set aside, so that nothing is tried."""
+    path = tmp_path / "template.yaml"
+    template = TWO_SUBSCRIBED.replace(
+        "  Cold: {Type: AWS::SQS::Queue}",
+        """  Cold:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Letters.Arn, maxReceiveCount: 3}
+  Letters: {Type: AWS::SQS::Queue}""",
+    )
+    path.write_text(template, encoding="utf-8")
+    (tmp_path / "storagefirst.toml").write_text(ALL_ARE_WARM, encoding="utf-8")
+
+    (shown,) = (one.shown for one in told_of(path) if one.finding.rule.id == "dlq-retention")
+
+    assert isinstance(shown, NotShown)
+    assert "known to take" not in shown.why
+    assert "seen to get to where this could do harm" in shown.why
+
+
 def test_what_hangs_on_code_that_is_not_here_is_advice(tmp_path):
     text = (TEMPLATES / "no-dlq.unsound.yaml").read_text(encoding="utf-8")
     path = tmp_path / "template.yaml"

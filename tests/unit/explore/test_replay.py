@@ -222,3 +222,55 @@ def test_what_was_changed_on_its_way_is_found_again_until_it_is_mended(workshop,
 
     workshop.write(app=app, template=UNENCODED.replace("BODY", "$util.urlEncode($input.body)"))
     assert replay(file, SETTINGS).verdict == "ok"
+
+
+# A REST API that writes a field as it came into JSON: DynamoDB refuses some texts.
+UNESCAPED = """
+Resources:
+  Notes:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: Notes
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+  Api: {Type: AWS::ApiGateway::RestApi, Properties: {Name: api}}
+  Resource:
+    Type: AWS::ApiGateway::Resource
+    Properties: {RestApiId: !Ref Api, ParentId: !GetAtt Api.RootResourceId, PathPart: notes}
+  Method:
+    Type: AWS::ApiGateway::Method
+    Properties:
+      RestApiId: !Ref Api
+      ResourceId: !Ref Resource
+      HttpMethod: POST
+      AuthorizationType: NONE
+      MethodResponses: [{StatusCode: "200"}, {StatusCode: "400"}]
+      Integration:
+        Type: AWS
+        IntegrationHttpMethod: POST
+        Uri: !Sub "arn:aws:apigateway:${AWS::Region}:dynamodb:action/PutItem"
+        RequestTemplates:
+          application/json: >
+            {"TableName": "Notes", "Item": {"id": {"S": "$context.requestId"},
+            "note": {"S": "$input.path('$.note')"}}}
+        IntegrationResponses:
+          - StatusCode: "200"
+"""
+TELLS_NO = '          - {StatusCode: "400", SelectionPattern: "4[0-9]{2}"}\n'
+
+
+def test_what_would_be_changed_is_fixed_when_the_sender_is_told_no(tmp_path, monkeypatch):
+    """Nothing acknowledged is changed where what can't be stored is refused."""
+    monkeypatch.chdir(tmp_path)
+    template = tmp_path / "template.yaml"
+    template.write_text(UNESCAPED, encoding="utf-8")
+    found, file = explored(template, "no-message-loss", tmp_path)
+    assert found.verdict == "violated"
+    assert found.witness["kept"]
+    template.write_text(UNESCAPED + TELLS_NO, encoding="utf-8")
+
+    again = replay(file, SETTINGS)
+
+    assert (again.verdict, again.still_fails) == ("ok", False)
+    assert "nothing acknowledged can be changed" in again.why

@@ -121,6 +121,22 @@ def test_what_concerns_nobodys_message_is_a_sentence_too():
     )
 
 
+def test_a_subscription_that_filters_says_nothing_of_the_others():
+    history = [
+        Event(0, "filtered", ("m1",), "News", "the subscription of Cold (kind is not cold)"),
+        Event(0, "stored", ("m1",), "Warm"),
+        Event(0, "filtered", ("m2",), "Warm", "Mapping"),
+    ]
+
+    lines = story(history, {}, LOST)
+
+    assert lines[:3] == (
+        "0.000  m1 not given by News to the subscription of Cold (kind is not cold)",
+        "0.000  m1 stored in Warm",
+        "0.000  m2 matched no filter and was deleted from Warm",
+    )
+
+
 def test_a_cycle_is_told_from_where_a_turn_begins():
     first, *rest = cycles(5)
     history = [first, Event(0, "effected", ("m1",), "Worker", "dynamodb.PutItem #1"), *rest]
