@@ -85,17 +85,21 @@ def survey(folder: Path, as_json: bool, budget: float, directory: Path | None) -
     """Explore every template in FOLDER and below.
 
     Each ends in verdicts, or in a refusal that names the reason. Exits with 0 when every template
-    was judged or refused, 1 when one failed in a way that is a defect of ours.
+    was judged or refused, 1 when one failed in a way that is a defect of ours, 2 without templates.
     """
     import json
 
     from pytest_storagefirst import survey as surveying
+    from pytest_storagefirst.errors import StorageFirstError
 
     found = []
-    for finding in surveying.survey(folder, budget_seconds=budget, report=directory):
-        found.append(finding)
-        if not as_json:
-            _tell_finding(finding)
+    try:
+        for finding in surveying.survey(folder, budget_seconds=budget, report=directory):
+            found.append(finding)
+            if not as_json:
+                _tell_finding(finding)
+    except StorageFirstError as error:
+        _fail(str(error))
     text = json.dumps({"version": 1, "templates": found}, indent=2, ensure_ascii=False)
     if as_json:
         click.echo(text)
@@ -139,7 +143,7 @@ def audit(no_witness: bool, **asked: Any) -> None:
 
     What no run shows is advice. A finding is suppressed in its resource's Metadata, with a reason.
     Exits with 0 when there is nothing but advice, 1 when a run shows a finding, 2 when a template
-    can't be read.
+    can't be read or a folder has none.
     """
     from pytest_storagefirst.audit.command import Asked, run_audit
     from pytest_storagefirst.errors import StorageFirstError

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+ASSEMBLY_SUFFIX = ".template.json"  # of each template in a cloud assembly
+
+
+def is_cloud_assembly(folder: Path) -> bool:
+    """Whether `cdk synth` wrote a folder: it marks it by a file named `cdk.out`."""
+    return (folder / "cdk.out").is_file()
+
 
 def of_cloud_assembly(template: Path) -> bool:
-    """Whether `cdk synth` wrote it: that marks its folder by a file named `cdk.out`."""
-    return (template.absolute().parent / "cdk.out").is_file()
+    """Whether `cdk synth` wrote a template."""
+    return is_cloud_assembly(template.absolute().parent)
 
 
 def project_folder(template: Path) -> Path:

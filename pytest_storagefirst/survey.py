@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_storagefirst.apart import NoAnswer, apart, for_each
+from pytest_storagefirst.cloud_assembly import ASSEMBLY_SUFFIX, is_cloud_assembly
+from pytest_storagefirst.errors import StorageFirstError, TemplateError
 from pytest_storagefirst.settings import Settings
 
 SUFFIXES = (".yaml", ".yml", ".json", ".template")
@@ -20,12 +22,36 @@ Finding = dict[str, Any]
 
 
 def templates_in(folder: Path) -> list[Path]:
-    """The files in a folder and below that look like SAM or CloudFormation templates, sorted."""
-    found = []
+    """The files in a folder and below that look like SAM or CloudFormation templates, sorted.
+
+    Of a cloud assembly only what it calls its templates: the rest are copies of an app's files.
+    """
+    found: list[Path] = []
     for root, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f not in _SKIPPED and not f.startswith("."))
-        found += [Path(root, name) for name in files if name.endswith(SUFFIXES)]
+        written = is_cloud_assembly(Path(root))
+        folders[:] = sorted(f for f in folders if _is_entered(Path(root, f), written=written))
+        suffixes = (ASSEMBLY_SUFFIX,) if written else SUFFIXES
+        found += [Path(root, name) for name in files if name.endswith(suffixes)]
     return [path for path in sorted(found) if looks_like_template(path)]
+
+
+def templates_asked_for(folder: Path) -> list[Path]:
+    """`templates_in` a folder. Raises TemplateError where there is none: nothing would be judged,
+    and a run that judges nothing must not look like one that found nothing."""
+    found = templates_in(folder)
+    if not found:
+        raise TemplateError(
+            "no template is in this folder or below it",
+            where=str(folder),
+            expected="a SAM or CloudFormation template, or what `cdk synth` wrote",
+        )
+    return found
+
+
+def _is_entered(folder: Path, *, written: bool) -> bool:
+    if is_cloud_assembly(folder):
+        return True
+    return not written and folder.name not in _SKIPPED and not folder.name.startswith(".")
 
 
 def looks_like_template(path: Path) -> bool:
@@ -40,7 +66,7 @@ def looks_like_template(path: Path) -> bool:
 def survey(
     folder: Path, *, budget_seconds: float, report: Path | None = None, processes: int = 0
 ) -> Iterator[Finding]:
-    """What each template of a folder comes to, in their order.
+    """What each template of a folder comes to, in their order. Raises TemplateError if it has none.
 
     A finding is a stack of report.json with "stands_up" and "findings" beside: `refused` is the
     reason why nothing was judged, else None; `findings` are those of the audit, each with a
@@ -48,7 +74,7 @@ def survey(
     invented, and noted. Replay files are written into `report`, if given.
     """
     yield from for_each(
-        templates_in(folder),
+        templates_asked_for(folder),
         lambda path: _surveyed(path, folder, budget_seconds, report),
         processes,
     )
@@ -81,7 +107,6 @@ def explored(path: Path, name: str, budget_seconds: float, report: Path | None) 
     """What one template comes to, in this process."""
     from dataclasses import replace
 
-    from pytest_storagefirst.errors import StorageFirstError, TemplateError
     from pytest_storagefirst.explore.exploration import explore
     from pytest_storagefirst.explore.outcome import Outcome, write_replays
     from pytest_storagefirst.explore.prepare import prepare

@@ -20,7 +20,7 @@ from pytest_storagefirst.report.audit_sarif import audit_sarif
 from pytest_storagefirst.report.audit_text import audit_lines
 from pytest_storagefirst.report.terminal import Line
 from pytest_storagefirst.settings import Settings
-from pytest_storagefirst.survey import templates_in
+from pytest_storagefirst.survey import templates_asked_for
 
 DEFAULT_BUDGET_SECONDS = 30.0
 _WRITERS: dict[str, Callable[[Sequence[Audited], Replays], str]] = {
@@ -48,7 +48,8 @@ def run_audit(asked: Asked) -> tuple[int, list[Line]]:
     """The exit code, and the lines to print (none where they went into a file).
 
     0: no finding beyond advice; 1: one that a run shows, or with `strict` any; 2: a template that
-    can't be read. Raises ReportError where a file can't be written.
+    can't be read. Raises ReportError where a file can't be written, TemplateError for a folder in
+    which there is no template.
     """
     files = list(_files(asked.templates))
     if asked.witnesses:
@@ -100,7 +101,7 @@ def _lines(name: str, audited: Sequence[Audited], replays: Replays) -> list[Line
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:
     for path in given:
-        yield from templates_in(path) if path.is_dir() else [path]
+        yield from templates_asked_for(path) if path.is_dir() else [path]
 
 
 def shown_name(path: Path) -> str:

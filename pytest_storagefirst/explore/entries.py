@@ -222,7 +222,7 @@ def _chosen(given: Any, topology: Topology, template: Template) -> Entry:
             return replace(
                 entry,
                 attributes=given.attributes,
-                group=given.group or entry.group,
+                group=given.group,
                 key=given.key or entry.key,
             )
     names = [store.logical_id for store in stores]

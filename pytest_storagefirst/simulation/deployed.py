@@ -40,7 +40,7 @@ class Entry:
     body: Any
     kind: str = "route"
     store: Any = None
-    group: str = "group-1"  # MessageGroupId of direct sends to a FIFO queue or topic
+    group: str = ""  # MessageGroupId of direct sends that the user wrote; FIFO needs one anyway
     key: str = "{unique}"  # PartitionKey of direct sends to a stream
     attributes: Mapping[str, str | int | float] | None = None  # of messages to a queue or topic
     bodies: Any = None

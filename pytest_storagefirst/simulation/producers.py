@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 Call = tuple[str, str, dict[str, Any]]  # service, operation, parameters
+FIFO_GROUP = "group-1"  # where the user writes none
 _FAILURES = ("FailedEntryCount", "FailedRecordCount")
 
 
@@ -74,10 +75,10 @@ def _call(
 def _to_queue(entry: Entry, token: str, body: Any) -> Call:
     queue = entry.store
     parameters = {"QueueUrl": queue.url, "MessageBody": as_text(body)}
-    if queue.fifo:
-        parameters["MessageGroupId"] = entry.group.replace(UNIQUE, token)
-        if not queue.content_based_deduplication:
-            parameters["MessageDeduplicationId"] = token
+    if entry.group or queue.fifo:  # a standard queue takes one, too: that makes it a fair queue
+        parameters["MessageGroupId"] = _group(entry, token)
+    if queue.fifo and not queue.content_based_deduplication:
+        parameters["MessageDeduplicationId"] = token
     return "sqs", "send_message", parameters | _attributes(entry.attributes, token)
 
 
@@ -87,9 +88,12 @@ def _to_topic(entry: Entry, token: str, body: Any) -> Call:
     given = topic.attributes if entry.attributes is None else entry.attributes
     parameters |= _attributes(given, token)
     if topic.fifo:
-        group = entry.group.replace(UNIQUE, token)
-        parameters |= {"MessageGroupId": group, "MessageDeduplicationId": token}
+        parameters |= {"MessageGroupId": _group(entry, token), "MessageDeduplicationId": token}
     return "sns", "publish", parameters
+
+
+def _group(entry: Entry, token: str) -> str:
+    return (entry.group or FIFO_GROUP).replace(UNIQUE, token)
 
 
 def _attributes(given: Mapping[str, str | int | float] | None, token: str) -> dict[str, Any]:

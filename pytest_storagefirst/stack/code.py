@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/cli/latest/reference/cloudformation/package.html
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,8 @@ def _local_path(
     asset = metadata.get("aws:asset:path") if isinstance(metadata, dict) else None
     if isinstance(asset, str):  # `cdk synth` writes it beside the S3 address
         location = asset
+    elif (published := _published_from(location, folder)) is not None:
+        location = published
     if not is_local(location):
         notes.append(f"{logical_id}: {name} is not on this machine: {location}")
         return None
@@ -156,6 +159,27 @@ def _local_path(
         notes.append(f"{logical_id}: {name} {location} doesn't exist beside the template")
         return None
     return path
+
+
+def _published_from(location: Any, folder: Path) -> str | None:
+    """Where an S3 address is published from, by the asset manifests beside the template.
+
+    An app that was synthesised without the CLI has no metadata that tells it. A manifest maps what
+    is published to a source: `files.*.destinations.*.objectKey` to `files.*.source.path` (AWS CDK,
+    cloud-assembly-schema, AssetManifest).
+    """
+    key = location.get("S3Key") if isinstance(location, dict) else None
+    if not isinstance(key, str):
+        return None
+    for manifest in sorted(folder.glob("*.assets.json")):
+        try:
+            files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+            for asset in files.values():
+                if any(to["objectKey"] == key for to in asset["destinations"].values()):
+                    return str(asset["source"]["path"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue  # what it doesn't tell is as without it: the code is not on this machine
+    return None
 
 
 def _inline_text(value: Any) -> str | None:

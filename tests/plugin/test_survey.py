@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from pytest_storagefirst.cli import main
 from pytest_storagefirst.explore.replay import replay
 from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.survey import templates_in
 from tests.unit.report.outline import outline_of, words_of
 
 SOUND = """
@@ -142,3 +143,30 @@ def test_a_folder_that_is_not_there():
 
     assert done.exit_code == 2
     assert "nowhere" in done.output
+
+
+def test_templates_of_a_cloud_assembly_are_seen_and_nothing_else_of_it(tmp_path):
+    for name, text in {
+        "cdk.out/cdk.out": "{}",
+        "cdk.out/Orders.template.json": '{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}',
+        "cdk.out/asset.1f2e/template.yaml": SOUND % HANDLER,
+        "cdk.out/assembly-Live/cdk.out": "{}",
+        "cdk.out/assembly-Live/Live.template.json": '{"Resources": {"Q": {"Type": "AWS::SQS::"}}}',
+        "old/cdk.out/Old.template.json": '{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}',
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    found = [path.relative_to(tmp_path).as_posix() for path in templates_in(tmp_path)]
+
+    assert found == ["cdk.out/Orders.template.json", "cdk.out/assembly-Live/Live.template.json"]
+
+
+@pytest.mark.parametrize("command", [("survey",), ("audit",), ("audit", "--no-witness")])
+def test_a_folder_without_a_template_is_refused(tmp_path, command):
+    (tmp_path / "values.yaml").write_text("a: 1\n", encoding="utf-8")
+
+    done = CliRunner().invoke(main, [*command, str(tmp_path)])
+
+    assert done.exit_code == 2
+    assert f"{tmp_path}: no template is in this folder or below it" in done.output

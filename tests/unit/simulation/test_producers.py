@@ -111,6 +111,15 @@ def test_a_group_and_a_key_are_the_producers(got):
     assert keyed["kinesis"]["partitionKey"] == "device-7"
 
 
+def test_a_standard_queue_takes_the_group_that_is_written(got):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html"""
+    [plain] = got(Entry("queue", "Queue", BODY))
+    [fair] = got(Entry("queue", "Queue", BODY, group="tenant-{unique}"))
+
+    assert "MessageGroupId" not in plain["attributes"]
+    assert fair["attributes"]["MessageGroupId"].startswith("tenant-")
+
+
 @pytest.mark.parametrize(
     ("attributes", "why"),
     [(None, ""), ({}, "no subscription's filter policy"), ({"kind": "order"}, "")],

@@ -329,6 +329,28 @@ def test_cdk_assets_are_found_by_their_metadata(
     assert template.notes == ()  # what a rule alone reads decides nothing
 
 
+def test_cdk_assets_are_found_by_the_manifest_beside_the_template(
+    load: Callable[..., Template], tmp_path: Path
+) -> None:
+    (tmp_path / "asset.1f2e").mkdir()
+    (tmp_path / "Broken.assets.json").write_text("[]", encoding="utf-8")
+    (tmp_path / "stack.assets.json").write_text(
+        """
+        {"files": {"1f2e": {"source": {"path": "asset.1f2e", "packaging": "zip"},
+         "destinations": {"here": {"bucketName": "b", "objectKey": "1f2e.zip"}}}}}
+        """,
+        encoding="utf-8",
+    )
+    text = """
+    {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Handler": "a.b",
+      "Runtime": "python3.12", "Role": "arn:aws:iam::123456789012:role/r",
+      "Code": {"S3Bucket": {"Fn::Sub": "cdk-${AWS::AccountId}"}, "S3Key": "1f2e.zip"}}}}}
+    """
+    template = load(text, name="stack.template.json")
+    assert template.code["F"].root == tmp_path / "asset.1f2e"
+    assert template.notes == ()
+
+
 def test_inline_code_of_a_plain_function(load: Callable[..., Template]) -> None:
     text = """
     Resources:
