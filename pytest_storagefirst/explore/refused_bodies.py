@@ -61,7 +61,9 @@ def _beside(entry: Entry) -> str:
     """What a message of a queue or topic may have beside its body, if that is what is asked for."""
     if entry.kind not in ("queue", "topic") or entry.attributes:
         return ""
-    return '\n            and, if the function asks for them, attributes = { name = "value" }'
+    told = '\n            and, if the function asks for them, attributes = { name = "value" }'
+    ungrouped = entry.kind == "queue" and not entry.store.fifo and not entry.group
+    return told + (' or group = "name" (MessageGroupId)' if ungrouped else "")
 
 
 def _of_the_model(entry: Entry, body: Any) -> Iterator[str]:

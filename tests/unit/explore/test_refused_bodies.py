@@ -334,3 +334,15 @@ def test_a_filter_of_a_mapping_says_which_field_and_what_to_write(workshop):
 
     assert 'body.kind is "x", and wanted is ["order"]' in text
     assert 'body = { id = "{unique}", kind = "order" }' in text
+
+
+def test_a_standard_queue_may_have_a_group_that_a_function_asks_for(workshop):
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html"""
+    asks = """
+def handler(event, context):
+    for record in event["Records"]:
+        record["attributes"]["MessageGroupId"]
+"""
+    entry = 'queue = "Orders"'
+    missing = told(workshop, HEAD + WORKER, given(entry, '{ id = "{unique}" }'), asks)
+    assert 'or group = "name" (MessageGroupId)' in missing
