@@ -22,7 +22,7 @@ def first_guess(entry: Entry) -> Any:
     """A body with all fields that the front door maps or demands, or a topic's filters ask for."""
     body: Any = workload.first_guess()
     if entry.kind == "topic":
-        return {**body, **entry.store.fields}
+        return body | {name: v for name, v in entry.store.fields.items() if name not in body}
     if entry.route is None:
         return body
     for schema in entry.route.request_models.values():

@@ -154,7 +154,7 @@ def run(deployed: Deployed, worker: Worker, *bodies: Any, faults: str = "", **mo
     [entry] = deployed.entries
     sends, entries = [], {}
     for number, body in enumerate(bodies, start=1):
-        group = body.partition(":")[0] if isinstance(body, str) else ""
+        group = body.partition(":")[0] if isinstance(body, str) and ":" in body[:20] else ""
         entries[f"to {group}"] = replace(entry, name=f"to {group}", group=group)
         sends.append(Send(f"m{number}", f"to {group}", body))
     stack = replace(
