@@ -13,6 +13,7 @@ from pytest_storagefirst.chaos.patience import Patience, patience_with
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.ledger.accounting import Account, balance
 from pytest_storagefirst.ledger.circuit import OPEN
+from pytest_storagefirst.load.fitting import UNCOUNTED_SETTLE_S
 from pytest_storagefirst.load.outcomes import ACCEPTED, NOT_SENT, REJECTED
 from pytest_storagefirst.target.effects import BEFORE
 from pytest_storagefirst.target.observe import Observer, Sample
@@ -24,7 +25,6 @@ SENDS = (BAD, "dead-letters", "delivered")  # settings whose values are messages
 EVERY_S = 2.0  # between canaries while it is broken
 MOST = 60
 SETTLE_S = 3.0  # beyond what the observer waits for
-UNSEEN_S = 200.0  # Lambda tries an event again after one and two minutes, where nobody sees it
 _LOOK_EVERY_S = 0.5
 AWS_LOOK_EVERY_S = 3.0
 
@@ -183,7 +183,7 @@ class Canaries:
             for edge in self._target.topology().edges
             if edge.source.split(":")[2] not in polled
         }
-        return UNSEEN_S if fed & {"lambda", "states"} else SETTLE_S
+        return UNCOUNTED_SETTLE_S if fed & {"lambda", "states"} else SETTLE_S
 
     def _rests(self) -> bool:
         """Whether nothing waits or is in flight any more, wherever what is missing is."""

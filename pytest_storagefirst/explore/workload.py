@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.producers import is_event
 from pytest_storagefirst.simulation.schedule import UNIQUE, Send
 
 # Characters that forms, URLs, JSON and templates each treat as their own.
@@ -40,18 +41,13 @@ class Marked:
     fields: dict[str, str]
 
 
-def is_event(kind: str, body: Any) -> bool:
-    """Whether an entry of this kind sends the body as an event, whose detail is the message."""
-    return kind == "bus" and isinstance(body, dict) and {"source", "detail"} <= body.keys()
-
-
 def with_text(body: Any, text: str, kind: str = "") -> Marked | None:
     """The body with `text` behind its string fields, or in a field added where there is none.
 
     Fields that hold {unique} stay as they are: they are keys. None when the body is no JSON object.
     `kind` is the entry's.
     """
-    if is_event(kind, body):
+    if kind == "bus" and is_event(body):
         inner = with_text(body["detail"], text)
         return inner and Marked({**body, "detail": inner.body}, inner.fields)
     if not isinstance(body, dict):
@@ -82,7 +78,7 @@ def bad_bodies(body: Any, kind: str = "") -> Iterator[tuple[str, Any]]:
 
     `kind` is the entry's.
     """
-    if is_event(kind, body):
+    if kind == "bus" and is_event(body):
         for what, inner in bad_bodies(body["detail"]):
             yield what, {**body, "detail": inner}
         return

@@ -118,11 +118,16 @@ def _to_bucket(entry: Entry, token: str, body: Any) -> Call:
     return "s3", "put_object", {"Bucket": bucket.name, "Key": key, "Body": as_text(body).encode()}
 
 
+def is_event(body: Any) -> bool:
+    """Whether a body that is sent to a bus is the event itself, whose detail is the message."""
+    return isinstance(body, dict) and {"source", "detail"} <= body.keys()
+
+
 def _to_bus(entry: Entry, token: str, body: Any) -> Call:
     """An event that the bus's first rule is about; a body with its own source is the event."""
     bus = entry.store
     pattern = json.loads(bus.patterns[0]) if bus.patterns else {}
-    event = body if isinstance(body, dict) and "source" in body and "detail" in body else {}
+    event = body if is_event(body) else {}
     detail = event.get("detail", body)
     known = {
         "Source": event.get("source") or sample(pattern.get("source")) or "storagefirst",

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from botocore.config import Config
+from click.testing import CliRunner, Result
 
 from pytest_storagefirst.chaos import proof
+from pytest_storagefirst.cli import main
+from pytest_storagefirst.target import target as target_module
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
+
+Command = Callable[..., Result]
+CONFIGURATION = """
+[[downstream]]
+url = "https://payments.example/charges"
+
+[circuit]
+table = "Circuit"
+key = { name = "downstream" }
+"""
 
 _numbers = itertools.count(1)
 
@@ -36,3 +51,27 @@ def shop(moto_url: str) -> Target:
 def own_shop(moto_url: str) -> Target:
     """A stack that a test may spoil."""
     return stage.deploy(moto_url, f"shop-{next(_numbers)}")
+
+
+@pytest.fixture
+def command(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """storagefirst, in a folder of its own, with moto's server as AWS."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ACCESS_KEY_ID": "000000000000",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": stage.REGION,
+        "AWS_DEFAULT_REGION": stage.REGION,
+    }.items():
+        monkeypatch.setenv(name, value)
+    # moto answers 500 to what it doesn't know: no need to ask three times.
+    once = Config(retries={"total_max_attempts": 1})
+    monkeypatch.setattr(target_module, "_patience", lambda: once)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "storagefirst.toml").write_text(CONFIGURATION)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(main, [str(one) for one in arguments])
+
+    return call

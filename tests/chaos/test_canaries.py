@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from pytest_storagefirst.chaos.breaking import Aim
-from pytest_storagefirst.chaos.canaries import Canaries
+from pytest_storagefirst.chaos.canaries import SETTLE_S, Canaries
 from pytest_storagefirst.chaos.drill import Drill, Expected, SteadyState, find_drill
 from pytest_storagefirst.chaos.front_door import front_doors
 from pytest_storagefirst.chaos.guards import guards_of, live_name
@@ -21,8 +22,9 @@ from pytest_storagefirst.chaos.plan import make_plan, plan_lines
 from pytest_storagefirst.chaos.settings.messages import dead_letters_taken_away
 from pytest_storagefirst.chaos.verdict import conclude
 from pytest_storagefirst.cli import main
+from pytest_storagefirst.load.fitting import UNCOUNTED_SETTLE_S
 from pytest_storagefirst.settings import Entry
-from pytest_storagefirst.stack.topology import EventSourceMapping, Queue, Topology
+from pytest_storagefirst.stack.topology import Edge, EventSourceMapping, Queue, Topology
 from pytest_storagefirst.target import local
 from pytest_storagefirst.target.observe import Observer
 from pytest_storagefirst.target.target import Target
@@ -43,6 +45,24 @@ def bodies_in(target: Target, name: str) -> list[str]:
     ):
         found += [one["Body"] for one in answer]
     return found
+
+
+@pytest.mark.parametrize(
+    ("edges", "seconds"),
+    [
+        ((Edge("arn:aws:sqs:r:1:q", "arn:aws:lambda:r:1:function:f"),), SETTLE_S),
+        ((Edge("arn:aws:sns:r:1:t", "arn:aws:sqs:r:1:q"),), SETTLE_S),
+        ((Edge("arn:aws:sns:r:1:t", "arn:aws:lambda:r:1:function:f"),), UNCOUNTED_SETTLE_S),
+        ((Edge("arn:aws:events:r:1:rule/x", "arn:aws:states:r:1:m"),), UNCOUNTED_SETTLE_S),
+    ],
+)
+def test_what_nobody_can_look_into_is_given_its_retries(edges, seconds):
+    """Who polls a queue or a stream leaves there what waits; an event of Lambda's own is unseen."""
+    target = SimpleNamespace(topology=lambda: Topology("s", "1", "r", edges=edges))
+    doors = (SimpleNamespace(target=target),)
+    canaries = Canaries(find_drill("consumer-disabled"), doors, None, "run", print)
+
+    assert canaries._settle_s == seconds
 
 
 def test_all_entries_get_messages_in_turn(own_shop):

@@ -19,7 +19,7 @@ from pytest_storagefirst.chaos.run import run
 from tests.chaos import stage
 from tests.chaos.expiring import Expiring, before
 from tests.chaos.test_every_drill import NOT_SHOWN_BY_MOTO, drilling, every_drill, quick
-from tests.chaos.test_guards import command, refused  # noqa: F401 - a fixture
+from tests.chaos.test_guards import refused
 from tests.chaos.test_trouble import left_open
 
 AT = ("--target", "stack:shop")
@@ -27,7 +27,7 @@ QUICKLY = ("--duration", "0.05", "--faults-only")
 
 
 @every_drill
-def test_every_drill_as_its_user_gives_it(name, command, shop, tmp_path):  # noqa: F811
+def test_every_drill_as_its_user_gives_it(name, command, shop, tmp_path):
     was = stage.configuration(shop)
     planned = command("drill", name, *AT)
     assert planned.exit_code == 0, planned.output
@@ -79,7 +79,7 @@ CASES += [(name, "a permission") for name in WRITING]
 def test_what_is_lost_between_fault_and_undo(
     name,
     lost,
-    command,  # noqa: F811
+    command,
     server,
     shop,
     tmp_path,
@@ -122,7 +122,7 @@ def test_what_is_lost_between_fault_and_undo(
 def test_a_journal_that_cant_be_trusted_is_one_line(
     damage,
     what,
-    command,  # noqa: F811
+    command,
     shop,
     tmp_path,
 ):
@@ -151,7 +151,7 @@ def test_a_journal_that_cant_be_trusted_is_one_line(
 @pytest.mark.parametrize("folder", ["elsewhere", "here"])
 def test_of_two_at_once_the_second_is_refused(
     folder,
-    command,  # noqa: F811
+    command,
     shop,
     tmp_path,
     monkeypatch,
@@ -182,7 +182,7 @@ def test_of_two_at_once_the_second_is_refused(
 
 
 @pytest.mark.parametrize("verb", ["drill", "load"])
-def test_a_command_line_without_a_name_is_wrong_in_itself(verb, command):  # noqa: F811
+def test_a_command_line_without_a_name_is_wrong_in_itself(verb, command):
     """5 says that a target could not be set up."""
     result = command(verb)
     assert result.exit_code == 2
@@ -190,7 +190,7 @@ def test_a_command_line_without_a_name_is_wrong_in_itself(verb, command):  # noq
 
 
 @pytest.mark.parametrize(("canaries", "told"), [(1, "1 canary message through"), (3, "3 canary m")])
-def test_one_canary_is_told_as_one(canaries, told, command, shop, tmp_path):  # noqa: F811
+def test_one_canary_is_told_as_one(canaries, told, command, shop, tmp_path):
     drill = "summary = 'x'\n[steady_state]\ncanaries = {}\n[[faults]]\nkind = 'mapping-disabled'\n"
     stage.drill_file(tmp_path, drill.format(canaries))
     planned = command("drill", "own.toml", *AT)

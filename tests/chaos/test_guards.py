@@ -4,62 +4,25 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.config import Config
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from pytest_storagefirst.chaos import breakage
 from pytest_storagefirst.chaos import guards as guarding
 from pytest_storagefirst.chaos.guards import Guards, live_name
 from pytest_storagefirst.chaos.lock import holder
 from pytest_storagefirst.chaos.run import run
-from pytest_storagefirst.cli import main
 from pytest_storagefirst.errors import DrillError
-from pytest_storagefirst.target import target as target_module
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
+from tests.chaos.conftest import CONFIGURATION
 from tests.chaos.test_every_drill import drilling, quick
 from tests.chaos.test_trouble import client_error, refusing
-
-Command = Callable[..., Result]
-CONFIGURATION = """
-[[downstream]]
-url = "https://payments.example/charges"
-
-[circuit]
-table = "Circuit"
-key = { name = "downstream" }
-"""
-
-
-@pytest.fixture
-def command(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """storagefirst, in a folder of its own, with moto's server as AWS."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": moto_url,
-        "AWS_ACCESS_KEY_ID": "000000000000",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": stage.REGION,
-        "AWS_DEFAULT_REGION": stage.REGION,
-    }.items():
-        monkeypatch.setenv(name, value)
-    # moto answers 500 to what it doesn't know: no need to ask three times.
-    once = Config(retries={"total_max_attempts": 1})
-    monkeypatch.setattr(target_module, "_patience", lambda: once)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "storagefirst.toml").write_text(CONFIGURATION)
-
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(main, [str(one) for one in arguments])
-
-    return call
 
 
 def refused(result: Result, *words: str) -> None:

@@ -59,7 +59,7 @@ def handler(event, context):
 
 def stack_file(folder: Path, code: str) -> Path:
     """The stage's template, with a function that does something."""
-    template = stage.template(FLAG={"Ref": "Flag"})  # type: ignore[arg-type]
+    template = stage.template(FLAG={"Ref": "Flag"})  # type: ignore[arg-type]  # a variable by reference
     resources = template["Resources"]
     resources["Worker"]["Properties"]["Code"]["ZipFile"] = BEGINNING + code
     resources["FromWork"]["Properties"] |= {

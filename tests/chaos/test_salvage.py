@@ -21,7 +21,7 @@ from pytest_storagefirst.errors import DrillError, JournalError, StorageFirstErr
 from pytest_storagefirst.target.target import Target
 from tests.chaos import stage
 from tests.chaos.test_every_drill import drilling, quick
-from tests.chaos.test_guards import command, refused  # noqa: F401 - a fixture
+from tests.chaos.test_guards import refused
 from tests.chaos.test_trouble import left_open
 
 
@@ -38,7 +38,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sign_of_life, "FRESH_S", 0.0)
 
 
-def test_the_remedy_of_a_damaged_journal_lets_the_stack_go(command, shop, tmp_path):  # noqa: F811
+def test_the_remedy_of_a_damaged_journal_lets_the_stack_go(command, shop, tmp_path):
     """What the error says to do is done, word for word; then the next drill can begin."""
     before = stage.configuration(shop)
     path = left_open(shop, tmp_path)

@@ -19,7 +19,6 @@ from pytest_storagefirst.chaos.recover import recover
 from pytest_storagefirst.chaos.run import run
 from tests.chaos import stage
 from tests.chaos.test_every_drill import drilling, quick
-from tests.chaos.test_guards import command  # noqa: F401 - a fixture
 from tests.chaos.test_trouble import left_open
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -82,7 +81,7 @@ def test_recover_goes_on_to_its_end(number, shop, tmp_path, monkeypatch):
 @SIGNALS
 def test_while_the_verdict_is_told_nothing_ends_the_process(
     number,
-    command,  # noqa: F811
+    command,
     shop,
     tmp_path,
     monkeypatch,
@@ -118,7 +117,7 @@ main(sys.argv[1:-1])
 def test_a_signal_when_all_is_done_leaves_the_exit_code(
     what,
     number,
-    command,  # noqa: F811
+    command,
     shop,
     tmp_path,
 ):

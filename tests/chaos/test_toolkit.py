@@ -13,14 +13,13 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from pytest_storagefirst.chaos import toolkit
 from pytest_storagefirst.chaos.guards import live_name
 from tests.chaos import stage
-from tests.chaos.test_guards import command  # noqa: F401 - a fixture
 from tests.chaos.test_trouble import left_open
 
 OWN = 'summary = "own"\n[[faults]]\nkind = "throttled"\nfor = "0 s"\n'
 
 
 @pytest.fixture(autouse=True)
-def environment(command: object) -> None:  # noqa: F811
+def environment(command: object) -> None:
     """The variables by which a stack of moto's server is found; nothing is left to tell."""
     toolkit.drills_were_ok()
 

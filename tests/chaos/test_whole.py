@@ -21,7 +21,7 @@ from pytest_storagefirst.chaos.settings import SETTINGS
 from pytest_storagefirst.errors import JournalError
 from tests.chaos import stage
 from tests.chaos.test_every_drill import drilling, quick
-from tests.chaos.test_guards import command, refused  # noqa: F401 - a fixture
+from tests.chaos.test_guards import refused
 from tests.chaos.test_trouble import client_error, left_open, refusing
 
 
@@ -70,7 +70,7 @@ def test_a_change_whose_line_was_cut_off_is_compared_and_undone(cut, shop, tmp_p
 @pytest.mark.parametrize("cut", UNREADABLE)
 def test_a_journal_that_lacks_a_line_is_refused_and_can_be_salvaged(
     cut,
-    command,  # noqa: F811
+    command,
     shop,
     tmp_path,
 ):
@@ -241,7 +241,7 @@ def test_a_copy_that_may_not_be_deleted_is_told_and_is_no_trouble(shop, tmp_path
 
 
 def test_a_drill_whose_undo_fails_for_ever_can_be_let_go(
-    command,  # noqa: F811
+    command,
     shop,
     tmp_path,
     monkeypatch,

@@ -12,6 +12,7 @@ from pytest_storagefirst.chaos.front_door import front_doors
 from pytest_storagefirst.chaos.setting import Change
 from pytest_storagefirst.stack.topology import EventSourceMapping, Queue
 from pytest_storagefirst.target.queues import queues_of
+from pytest_storagefirst.target.streams import sources_of
 
 
 def _messages(aim: Aim, fault: Fault, word: str, default: int, places: int = 1) -> list[str]:
@@ -74,8 +75,7 @@ def _given_for_good(aim: Aim) -> dict[str, str]:
         else:
             continue
         found |= {one.entry: why for one in arriving(aim.target, queue)}
-    streams = {one.arn: one.logical_id for one in topology.streams}
-    streams |= {one.stream_arn: one.logical_id for one in topology.tables if one.stream_arn}
+    streams = {one.arn: one.logical_id for one in sources_of(topology)}
     for mapping in mappings_of(topology):
         # -1 is Lambda's word for no bound (API_CreateEventSourceMapping).
         bounds = (mapping.maximum_retry_attempts, mapping.maximum_record_age_seconds)
