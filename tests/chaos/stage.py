@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from pytest_storagefirst.settings import Downstream, Settings
 from pytest_storagefirst.target.target import Clients, Target
 
 REGION = "us-east-1"
+STUCK_S = 120  # a drill of a test takes a second or two
 STACK = "shop"
 CODE = "def handler(event, context):\n    return {}\n"
 URL = "https://payments.example/charges"
@@ -145,6 +149,30 @@ def _serving(command: list[str], **environment: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def in_a_process_of_its_own(drill: Callable[[], object]) -> bool:
+    """Do this in a child; whether it killed itself in the act.
+
+    A lock that another thread of the test's process held as it was forked is held for ever in the
+    child: an alarm that needs none tells where it is stuck, and ends it.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            faulthandler.register(signal.SIGALRM, chain=True)
+            signal.alarm(STUCK_S)
+            drill()
+            code = 0
+        except BaseException:  # also what ends a process: this one ends below, in any case
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    ended = os.waitpid(child, 0)[1]
+    assert ended in (0, signal.SIGKILL), "what happened is on stderr"
+    return ended != 0
 
 
 def clients(endpoint_url: str) -> Clients:

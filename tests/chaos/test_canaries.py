@@ -60,7 +60,7 @@ def test_what_nobody_can_look_into_is_given_its_retries(edges, seconds):
     """Who polls a queue or a stream leaves there what waits; an event of Lambda's own is unseen."""
     target = SimpleNamespace(topology=lambda: Topology("s", "1", "r", edges=edges))
     doors = (SimpleNamespace(target=target),)
-    canaries = Canaries(find_drill("consumer-disabled"), doors, None, "run", print)
+    canaries = Canaries(find_drill("consumer-disabled", Path()), doors, None, "run", print)
 
     assert canaries._settle_s == seconds
 

@@ -83,30 +83,28 @@ def test_what_a_drill_changed_is_as_before(name, shop, tmp_path):
     assert ("the clock began" in said) == outcome.shown
 
 
-def killed_at(number: int, name: str, target: Target, folder: Path) -> int:
-    """Run a drill in a process of its own that is killed at a moment; how that ended.
+def killed_at(number: int, name: str, target: Target, folder: Path) -> bool:
+    """Run a drill in a process of its own that is killed at a moment; whether it came so far.
 
     The moments are those before and after each line of the journal is written: what comes between
     two lines has been done when the later one is about to be.
     """
-    child = os.fork()
-    if child == 0:
-        try:
-            moments = iter(range(10_000))
-            plain = journals.Journal.write
 
-            def write(self: Any, *given: Any, **named: Any) -> None:
-                if next(moments) == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                plain(self, *given, **named)
-                if next(moments) == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
+    def drill() -> None:
+        moments = iter(range(10_000))
+        plain = journals.Journal.write
 
-            journals.Journal.write = write  # type: ignore[method-assign]
-            run(quick(name), drilling(target, folder))
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1]
+        def write(self: Any, *given: Any, **named: Any) -> None:
+            if next(moments) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            plain(self, *given, **named)
+            if next(moments) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        journals.Journal.write = write  # type: ignore[method-assign]
+        run(quick(name), drilling(target, folder))
+
+    return stage.in_a_process_of_its_own(drill)
 
 
 @every_drill
@@ -117,10 +115,8 @@ def test_a_drill_killed_at_any_step_is_undone_by_recover(name, shop, tmp_path):
     while True:
         stage.emptied(shop)
         folder = tmp_path / str(steps)
-        status = killed_at(steps, name, shop, folder)
-        if not os.WIFSIGNALED(status):
+        if not killed_at(steps, name, shop, folder):
             break
-        assert os.WTERMSIG(status) == signal.SIGKILL
         first = recover(shop, folder)
         assert stage.configuration(shop) == before, f"killed at moment {steps}"
         assert not first.left

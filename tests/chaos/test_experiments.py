@@ -125,7 +125,7 @@ def test_alarms_that_guard_the_drill_stop_the_experiment(carrier):
 def test_killed_at_any_step_recover_stops_and_deletes_it(name, carrier, tmp_path):
     before = seen(carrier)
     steps = 0
-    while os.WIFSIGNALED(killed_at(steps, name, carrier, tmp_path / str(steps))):
+    while killed_at(steps, name, carrier, tmp_path / str(steps)):
         assert not recover(carrier, tmp_path / str(steps)).left
         assert seen(carrier) == before, f"killed at moment {steps}"
         assert recover(carrier, tmp_path / str(steps)).found == 0
@@ -137,16 +137,14 @@ def test_killed_at_any_step_recover_stops_and_deletes_it(name, carrier, tmp_path
 def test_killed_before_its_id_is_known_it_is_found_by_its_tag(operation, carrier, tmp_path):
     """FIS has done what it was told, and the drill has not heard the answer."""
     before = seen(carrier)
-    child = os.fork()
-    if child == 0:
-        try:
-            carrier.session().client("fis").meta.events.register(
-                f"after-call.fis.{operation}", lambda **_: os.kill(os.getpid(), signal.SIGKILL)
-            )
-            run(quick("function-error"), drilling(carrier, tmp_path))
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def drill() -> None:
+        carrier.session().client("fis").meta.events.register(
+            f"after-call.fis.{operation}", lambda **_: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        run(quick("function-error"), drilling(carrier, tmp_path))
+
+    stage.in_a_process_of_its_own(drill)
     assert len(seen(carrier)["templates"]) == 1
     assert len(seen(carrier)["running"]) == (operation == "StartExperiment")
 

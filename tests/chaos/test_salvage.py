@@ -199,15 +199,13 @@ def test_a_whole_copy_is_better_than_what_is_salvaged(shop, tmp_path, silent):
     before = stage.configuration(shop)
     shop.session().client("s3").create_bucket(Bucket="copies-of-salvage")
     copy = "s3://copies-of-salvage/x"
-    child = os.fork()
-    if child == 0:
-        try:
-            kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
-            how = replace(drilling(shop, tmp_path), copies=(copy,), watcher=lambda *_: kill)
-            run(quick("consumer-disabled"), how)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def drill() -> None:
+        kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        how = replace(drilling(shop, tmp_path), copies=(copy,), watcher=lambda *_: kill)
+        run(quick("consumer-disabled"), how)
+
+    stage.in_a_process_of_its_own(drill)
     [path] = journals.journals(tmp_path)
     damaged(path, 2)
 

@@ -72,14 +72,12 @@ def test_a_drill_that_gives_no_sign_any_more_is_undone_from_elsewhere(
     copy, shop, tmp_path, elsewhere, monkeypatch
 ):
     before = stage.configuration(shop)
-    child = os.fork()
-    if child == 0:
-        try:
-            kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
-            watched(shop, tmp_path / "own", copy, kill)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def drill() -> None:
+        kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        watched(shop, tmp_path / "own", copy, kill)
+
+    stage.in_a_process_of_its_own(drill)
 
     with pytest.raises(DrillError, match="still running") as caught:
         recover(shop, tmp_path / "other")

@@ -372,19 +372,17 @@ def test_without_room_for_the_journal_nothing_is_changed(shop, tmp_path, monkeyp
 
 def left_open(target: Target, folder: Path) -> Path:
     """The journal of a drill that was killed while its fault was in effect."""
-    child = os.fork()
-    if child == 0:
-        try:
-            run_and(
-                "consumer-disabled",
-                target,
-                folder,
-                lambda: os.kill(os.getpid(), signal.SIGKILL),
-                [],
-            )
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def drill() -> None:
+        run_and(
+            "consumer-disabled",
+            target,
+            folder,
+            lambda: os.kill(os.getpid(), signal.SIGKILL),
+            [],
+        )
+
+    stage.in_a_process_of_its_own(drill)
     [path] = journals.journals(folder)
     return path
 
@@ -502,18 +500,16 @@ def test_another_machine_finishes_from_a_copy(kind, shop, tmp_path):
             BillingMode="PAY_PER_REQUEST",
         )
         copy = f"dynamodb:{name}"
-    child = os.fork()
-    if child == 0:
-        try:
-            how = drilling(shop, tmp_path / "lost laptop")
-            kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
-            run(
-                quick("consumer-disabled"),
-                replace(how, copies=(copy,), watcher=lambda *_: kill),
-            )
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def drill() -> None:
+        how = drilling(shop, tmp_path / "lost laptop")
+        kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        run(
+            quick("consumer-disabled"),
+            replace(how, copies=(copy,), watcher=lambda *_: kill),
+        )
+
+    stage.in_a_process_of_its_own(drill)
     assert stage.configuration(shop) != before
 
     found = recover(shop, tmp_path / "another machine")

@@ -124,15 +124,13 @@ def test_without_the_lock_a_torn_line_is_what_it_begins_as(word, shop, tmp_path)
 
 
 def left_open_with(copy: str, shop: Any, folder: Path) -> Path:
-    child = os.fork()
-    if child == 0:
-        try:
-            kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
-            how = replace(drilling(shop, folder), copies=(copy,), watcher=lambda *_: kill)
-            run(quick("consumer-disabled"), how)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def drill() -> None:
+        kill = stage.Watching(lambda: os.kill(os.getpid(), signal.SIGKILL))
+        how = replace(drilling(shop, folder), copies=(copy,), watcher=lambda *_: kill)
+        run(quick("consumer-disabled"), how)
+
+    stage.in_a_process_of_its_own(drill)
     [path] = journals.journals(folder)
     return path
 
