@@ -11,6 +11,9 @@ LOCAL_INSTALLED := $(LOCAL)/.installed
 RELEASE := .venv-release
 RELEASE_INSTALLED := $(RELEASE)/.installed
 WORKERS ?= 2
+# No bound that a test may come near: it tells which test hangs, and lets the others go on.
+STUCK_S := 600
+PYTEST = pytest -n $(WORKERS) --timeout=$(STUCK_S) $(PYTEST_OPTIONS)
 COVERAGE_MINIMUM ?= 95
 # In processes of their own: in one with the simulation's tests, a worker's tracing of these was lost.
 QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/report
@@ -73,10 +76,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED) $(LOCAL_INSTALLED)
 	@$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(QUICK_TESTS)
-	$(BIN)/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS))
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LONG_TESTS)
-	$(LOCAL)/bin/coverage run -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(LOCAL_TESTS)
+	$(BIN)/coverage run -m $(PYTEST) $(QUICK_TESTS)
+	$(BIN)/coverage run -m $(PYTEST) $(addprefix --ignore=,$(QUICK_TESTS) $(LONG_TESTS) $(LOCAL_TESTS))
+	$(BIN)/python -m $(PYTEST) $(LONG_TESTS)
+	$(LOCAL)/bin/coverage run -m $(PYTEST) $(LOCAL_TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(COVERAGE_MINIMUM)
 

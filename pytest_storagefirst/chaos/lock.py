@@ -26,19 +26,26 @@ def lock_name(stack_name: str) -> str:
 
 def holder(target: Target) -> Mapping[str, Any] | None:
     """Who holds the stack's lock: id, drill, who, host, began, journal. None: nobody."""
+    found, _ = _read(target)
+    return found
+
+
+def _read(target: Target) -> tuple[Mapping[str, Any] | None, int]:
+    """Who holds the lock, and the version of its parameter."""
     client = target.session().client("ssm")
     try:
-        answer = client.get_parameter(Name=lock_name(target.stack_name))
+        parameter = client.get_parameter(Name=lock_name(target.stack_name))["Parameter"]
     except client.exceptions.ParameterNotFound:
-        return None
+        return None, 0
     try:
-        found = json.loads(answer["Parameter"]["Value"])
+        found = json.loads(parameter["Value"])
     except ValueError:
         found = None
     if isinstance(found, dict) and isinstance(found.get("id"), str):
-        return found
+        return found, parameter["Version"]
     said = ("drill", "who", "host", "began", "journal")
-    return {"id": UNREADABLE, **dict.fromkeys(said, "(the lock can't be read)")}
+    nobody = {"id": UNREADABLE, **dict.fromkeys(said, "(the lock can't be read)")}
+    return nobody, parameter["Version"]
 
 
 def announced(found: Mapping[str, Any]) -> int:
@@ -61,18 +68,28 @@ def take(target: Target, mine: Mapping[str, Any]) -> None:
 
 
 def renew(target: Target, mine: Mapping[str, Any]) -> bool:
-    """Write the lock anew, as a sign of life; False where it is not held any more."""
-    found = holder(target)
+    """Write the lock anew, as a sign of life; False where it is not held any more.
+
+    SSM has no conditional write. That somebody took the lock between our look and our write is seen
+    by its version, which is not the next one then (API_PutParameter), unless botocore sent our own
+    write twice.
+    """
+    found, version = _read(target)
     if found is None or found.get("id") != mine["id"]:
         return False
     alive = datetime.now(UTC).isoformat(timespec="seconds")
-    target.session().client("ssm").put_parameter(
-        Name=lock_name(target.stack_name),
-        Value=json.dumps({**mine, "alive": alive}),
-        Type="String",
-        Overwrite=True,
+    answer = (
+        target.session()
+        .client("ssm")
+        .put_parameter(
+            Name=lock_name(target.stack_name),
+            Value=json.dumps({**mine, "alive": alive}),
+            Type="String",
+            Overwrite=True,
+        )
     )
-    return True
+    is_next: bool = answer["Version"] == version + 1
+    return is_next or answer["ResponseMetadata"].get("RetryAttempts", 0) > 0
 
 
 def held(name: str, found: Mapping[str, Any]) -> DrillError:

@@ -120,32 +120,47 @@ def test_a_date_that_is_said_twice_or_not_at_all_keeps_nobody_from_recovering(
     assert 0 <= age_s < (20 * 365 * 86400 if said.startswith("Sun") else 600)
 
 
+@pytest.mark.parametrize("operation", ["GetParameter", "PutParameter"])
 @pytest.mark.parametrize("how", ["gone", "another's"])
-def test_whose_lock_is_taken_away_stops_and_undoes(how, copy, own_shop, tmp_path, monkeypatch):
+def test_whose_lock_is_taken_away_stops_and_undoes(
+    how, operation, copy, own_shop, tmp_path, monkeypatch
+):
+    """Before it looks at its lock to renew it, and between the look and the write."""
     monkeypatch.setattr(sign_of_life, "EVERY_S", 0.05)
     before = stage.configuration(own_shop)
     client = own_shop.session().client("ssm")
+    theirs = stage.clients(own_shop.endpoint_url).client("ssm")
     name = lock_name(own_shop.stack_name)
+    taken: list[str] = []
+
+    def take(**_: Any) -> None:
+        if taken:
+            return
+        taken.append(how)
+        if how == "gone":
+            theirs.delete_parameter(Name=name)
+        else:
+            theirs.put_parameter(Name=name, Value='{"id": "b"}', Type="String", Overwrite=True)
 
     class Waiting(stage.Watching):
         def during(self) -> None:
             time.sleep(0.1)
 
-    def meanwhile() -> None:
-        if how == "gone":
-            client.delete_parameter(Name=name)
-        else:
-            client.put_parameter(Name=name, Value='{"id": "b"}', Type="String", Overwrite=True)
-
+    watching = Waiting(
+        lambda: client.meta.events.register(f"before-call.ssm.{operation}", take),
+    )
     drill = quick("consumer-disabled")
     drill = replace(drill, faults=tuple(replace(one, for_s=20) for one in drill.faults))
-    how_run = replace(drilling(own_shop, tmp_path), watcher=lambda *_: Waiting(meanwhile))
+    how_run = replace(drilling(own_shop, tmp_path), watcher=lambda *_: watching)
     outcome = run(drill, how_run)
+    client.meta.events.unregister(f"before-call.ssm.{operation}", take)
 
+    assert taken == [how]
     assert outcome.stopped == "the stack's lock was taken away from it"
     assert outcome.is_undone
-    assert (holder(own_shop) or {}).get("id") == (None if how == "gone" else "b")
-    if how != "gone":
+    is_theirs = (how, operation) == ("another's", "GetParameter")  # in between, ours stands on it
+    assert (holder(own_shop) or {}).get("id") == ("b" if is_theirs else None)
+    if is_theirs:
         client.delete_parameter(Name=name)
     assert stage.configuration(own_shop) == before
 
