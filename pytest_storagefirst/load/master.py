@@ -180,12 +180,22 @@ class Master:
             self._drain.leave_out(now_s - offered_s)
 
     def conclude(self) -> dict[str, Any]:
-        """Wait for the drain where it isn't over, judge, and write the report. Only once."""
+        """Wait for the drain where it isn't over, judge, and write the report. Only once.
+
+        Locust may kill the greenlet that is at it, when its last worker went: whoever asks next
+        does it then.
+        """
         while self._is_concluding and self.document is None:
             gevent.sleep(0.1)
-        if self.document is not None:
-            return self.document
-        self._is_concluding = True
+        if self.document is None:
+            self._is_concluding = True
+            try:
+                self.document = self._concluded()
+            finally:
+                self._is_concluding = False
+        return self.document
+
+    def _concluded(self) -> dict[str, Any]:
         self._wait()
         self.standing.read_journals(self.folder)
         self._heal(None)
@@ -201,7 +211,6 @@ class Master:
             )
         )
         write_reports(document, self.report_folder, self.say)
-        self.document = document
         return document
 
     def _wait(self) -> None:

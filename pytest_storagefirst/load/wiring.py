@@ -88,6 +88,13 @@ class Run:
 
     def tick(self) -> tuple[int, float] | None:
         """One user a worker while messages are due, none while the stack drains, then the end."""
+        try:
+            return self._ticked()
+        except Exception as error:  # Locust would log it, and run on without a shape for ever
+            self._failed(error)
+            return None
+
+    def _ticked(self) -> tuple[int, float] | None:
         master = self._master
         if master is None or master.document is not None:
             # A run that was just asked for, in the web UI too, is prepared when it starts.
@@ -262,7 +269,16 @@ class Run:
         if self._share is not None:
             self._share.finish()
             self._tell_report(self._share)
-        self._environment.process_exit_code = master.conclude()["exit"]
+        try:
+            self._environment.process_exit_code = master.conclude()["exit"]
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """What nobody foresaw ends the run without a verdict."""
+        self._environment.process_exit_code = INCONCLUSIVE
+        told = " ".join(str(error).split()) or "no more is known"
+        _say(f"storagefirst load: the run can't be judged: {type(error).__name__}: {told}")
 
     # --- a sender's part ----------------------------------------------------------------------
 

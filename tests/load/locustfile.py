@@ -95,6 +95,8 @@ class Observer:
         return []
 
     def quiet(self, unprocessed):
+        if "QUIET_FAILS" in os.environ:
+            raise RuntimeError("nobody\nforesaw this")
         return self.rests and not unprocessed
 
 

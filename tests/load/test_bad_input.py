@@ -68,3 +68,14 @@ def test_profiles_of_the_current_folder_change_and_add(door, load, tmp_path):
     assert ended.exit == 5
     [line] = ended.text.splitlines()
     assert "storagefirst.toml:4: mine.phases[0].rate has a value that can't be used" in line
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_what_nobody_foresaw_ends_the_run_without_a_verdict(door, load, processes, monkeypatch):
+    """Locust itself would log it, and run on for ever."""
+    monkeypatch.setenv("QUIET_FAILS", "1")
+    ended = load(door(), "short", "--processes", processes).ended()
+
+    assert ended.exit == 4, ended.text
+    assert "the run can't be judged: RuntimeError: nobody foresaw this" in ended.text
+    assert "Traceback" not in ended.text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -119,3 +121,37 @@ def test_before_anything_was_sent(door, load):
 
     assert ended.exit == 4, ended.text
     assert "Traceback" not in ended.text
+
+
+KILLED_AMID = """
+import gevent
+from pytest_storagefirst.load.master import Master
+
+class Slow(Master):
+    document, _is_concluding, tries = None, False, 0
+
+    def __init__(self): ...
+
+    def _concluded(self):
+        self.tries += 1
+        if self.tries == 1:
+            gevent.sleep(60)
+        return {"exit": 0}
+
+master = Slow()
+first = gevent.spawn(master.conclude)
+gevent.sleep(0)
+second = gevent.spawn(master.conclude)
+gevent.sleep(0)
+first.kill()
+print(second.get(timeout=30), master.conclude(), master.tries)
+"""
+
+
+def test_whoever_asks_for_the_verdict_gets_it_though_the_first_was_killed_amid():
+    """When its last worker quits, Locust kills the shape's greenlet, which is where the run
+    concludes; then it asks again as it quits."""
+    answer = subprocess.run(
+        [sys.executable, "-c", KILLED_AMID], capture_output=True, text=True, timeout=60
+    )
+    assert answer.stdout == "{'exit': 0} {'exit': 0} 2\n", answer.stderr
