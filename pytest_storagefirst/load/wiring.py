@@ -90,7 +90,7 @@ class Run:
         """One user a worker while messages are due, none while the stack drains, then the end."""
         try:
             return self._ticked()
-        except Exception as error:  # Locust would log it, and run on without a shape for ever
+        except Exception as error:  # Locust would print its traceback
             self._failed(error)
             return None
 

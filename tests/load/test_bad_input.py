@@ -72,7 +72,7 @@ def test_profiles_of_the_current_folder_change_and_add(door, load, tmp_path):
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_what_nobody_foresaw_ends_the_run_without_a_verdict(door, load, processes, monkeypatch):
-    """Locust itself would log it, and run on for ever."""
+    """Locust itself would print a traceback of ours."""
     monkeypatch.setenv("QUIET_FAILS", "1")
     ended = load(door(), "short", "--processes", processes).ended()
 
