@@ -11,9 +11,10 @@ LOCAL_INSTALLED := $(LOCAL)/.installed
 RELEASE := .venv-release
 RELEASE_INSTALLED := $(RELEASE)/.installed
 WORKERS ?= 2
-# No bound that a test may come near: it tells which test hangs, and lets the others go on.
+# A test that hangs says where, and ends its worker; no test comes near it.
 STUCK_S := 600
-PYTEST = pytest -n $(WORKERS) --timeout=$(STUCK_S) $(PYTEST_OPTIONS)
+PYTEST = pytest -n $(WORKERS) -o faulthandler_timeout=$(STUCK_S) -o faulthandler_exit_on_timeout=true \
+  $(PYTEST_OPTIONS)
 COVERAGE_MINIMUM ?= 95
 # In processes of their own: in one with the simulation's tests, a worker's tracing of these was lost.
 QUICK_TESTS := tests/unit/stack tests/unit/ledger tests/unit/faults tests/unit/report

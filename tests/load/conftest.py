@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -38,6 +39,7 @@ def door():
     def opened(**told):
         process = subprocess.Popen(
             [sys.executable, HERE / "front_door.py", json.dumps(told)],
+            env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -62,20 +64,31 @@ class Ended:
 
 
 class Running:
-    """A command in a session of its own, so that a signal reaches all of it, as Ctrl-C does."""
+    """A command in a session of its own, so that a signal reaches all of it, as Ctrl-C does.
+
+    What it says goes to a file: nobody waits on a pipe that a process it left behind holds open.
+    """
 
     def __init__(self, command, folder, door):
-        environment = os.environ | {"FRONT_DOOR": door.url, "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {
+            "FRONT_DOOR": door.url,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
+        }
         self.folder = folder
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with (folder / "said").open("wb") as said:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self):
+        return (self.folder / "said").read_text("utf-8", errors="replace")
 
     def interrupt(self):
         os.killpg(self.process.pid, signal.SIGINT)
@@ -91,12 +104,19 @@ class Running:
 
     def ended(self):
         try:
-            text, _ = self.process.communicate(timeout=PATIENCE_S)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            text, _ = self.process.communicate()
-            raise AssertionError(f"it did not end:\n{text}") from None
-        return Ended(self.process.returncode, text, self.folder)
+            self.end()
+            raise AssertionError(f"it did not end:\n{self.said}") from None
+        return Ended(self.process.returncode, self.said, self.folder)
+
+    def end(self):
+        """End all of it; each process says first where it was."""
+        for number in (signal.SIGABRT, signal.SIGKILL):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(5)
 
 
 @pytest.fixture
@@ -112,9 +132,7 @@ def load(tmp_path):
 
     yield start
     for running in started:
-        if running.process.poll() is None:
-            os.killpg(running.process.pid, signal.SIGKILL)
-            running.process.communicate()
+        running.end()
 
 
 @pytest.fixture
@@ -129,9 +147,7 @@ def locust(tmp_path):
 
     yield start
     for running in started:
-        if running.process.poll() is None:
-            os.killpg(running.process.pid, signal.SIGKILL)
-            running.process.communicate()
+        running.end()
 
 
 def free_port():

@@ -59,7 +59,7 @@ def test_a_loss_stands_though_the_run_was_interrupted(door, load):
 def test_when_all_was_sent_it_is_judged_as_ever(door, load):
     server = door(at_work_s=7)
     running = load(server, "short", "--processes", "2")
-    wait_until(lambda: "draining" in running.process.stdout.readline(), "it drains")
+    wait_until(lambda: "draining" in running.said, "it drains")
     running.interrupt()
     ended = running.ended()
 
@@ -72,7 +72,7 @@ def test_when_all_was_sent_it_is_judged_as_ever(door, load):
 def test_a_script_that_was_cut_short_is_told(door, load):
     server = door(at_work_s=7)
     running = load(server, "out-of-order")
-    wait_until(lambda: "draining" in running.process.stdout.readline(), "it drains")
+    wait_until(lambda: "draining" in running.said, "it drains")
     running.interrupt()
     ended = running.ended()
 
@@ -85,7 +85,7 @@ def test_amid_the_drain(door, load):
     running = load(server, "short")
     wait_until(lambda: len(server.state()["requests"]) > 200, "nearly all messages")
     running.interrupt()
-    wait_until(lambda: "interrupted" in running.process.stdout.readline(), "it was heard")
+    wait_until(lambda: "interrupted" in running.said, "it was heard")
     running.interrupt()
     ended = running.ended()
 
@@ -101,7 +101,7 @@ def test_twice_amid_the_load(door, load, alone):
     interrupt = running.interrupt_alone if alone else running.interrupt
     wait_until(lambda: len(server.state()["requests"]) > 80, "some are under way")
     interrupt()
-    wait_until(lambda: "interrupted" in running.process.stdout.readline(), "it was heard")
+    wait_until(lambda: "interrupted" in running.said, "it was heard")
     time.sleep(0.5)
     interrupt()
     ended = running.ended()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,15 +30,22 @@ DONE_WITHIN_S = 60
 
 def storagefirst(folder: Path, *arguments: str, **environment: str) -> Any:
     """The command as a user gives it, in a process of its own."""
-    return subprocess.run(
+    running = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=folder,
         env={**os.environ, **environment},
-        check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=180,
+        start_new_session=True,
     )
+    try:
+        said, told = running.communicate(timeout=180)
+    except subprocess.TimeoutExpired:  # what it started holds the pipes as well
+        os.killpg(running.pid, signal.SIGKILL)
+        said, told = running.communicate()
+        raise AssertionError(f"it did not end:\n{said}\n{told}") from None
+    return subprocess.CompletedProcess(arguments, running.returncode, said, told)
 
 
 def post(url: str, body: Any, method: str = "POST") -> tuple[int, str]:
