@@ -112,10 +112,14 @@ def _attributes(given: Mapping[str, str | int | float] | None, token: str) -> di
 
 
 def _to_bucket(entry: Entry, token: str, body: Any) -> Call:
-    """An object under a key that the bucket's notifications are about."""
-    bucket = entry.store
-    key = bucket.key_pattern.replace("*", token)
+    bucket, key = entry.store, object_key(entry).replace(UNIQUE, token)
     return "s3", "put_object", {"Bucket": bucket.name, "Key": key, "Body": as_text(body).encode()}
+
+
+def object_key(entry: Entry) -> str:
+    """What a producer names its objects, with {unique} for the message's id: as the user wrote it,
+    or so that the bucket's notifications are about it."""
+    return entry.key or str(entry.store.key_pattern).replace("*", UNIQUE)
 
 
 def is_event(body: Any) -> bool:
@@ -143,7 +147,7 @@ def _to_bus(entry: Entry, token: str, body: Any) -> Call:
 
 
 def _to_stream(entry: Entry, token: str, body: Any) -> Call:
-    name, key = entry.store.name, entry.key.replace(UNIQUE, token)
+    name, key = entry.store.name, (entry.key or UNIQUE).replace(UNIQUE, token)
     parameters = {"StreamName": name, "Data": as_text(body).encode(), "PartitionKey": key}
     return "kinesis", "put_record", parameters
 
