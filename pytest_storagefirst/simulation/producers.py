@@ -87,8 +87,10 @@ def _to_topic(entry: Entry, token: str, body: Any) -> Call:
     parameters: dict[str, Any] = {"TopicArn": topic.arn, "Message": as_text(body)}
     given = topic.attributes if entry.attributes is None else entry.attributes
     parameters |= _attributes(given, token)
+    if entry.group or topic.fifo:  # a standard topic hands it on to standard queues
+        parameters["MessageGroupId"] = _group(entry, token)
     if topic.fifo:
-        parameters |= {"MessageGroupId": _group(entry, token), "MessageDeduplicationId": token}
+        parameters["MessageDeduplicationId"] = token
     return "sns", "publish", parameters
 
 
