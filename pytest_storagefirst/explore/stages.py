@@ -248,7 +248,10 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
         POISON
     ].why = f"{took}, and makes no write that could be refused: there is no bad message"
     for entry in entries:
-        alone = Schedule((Send("m1", entry.name, entry.body),))
+        send = Send("m1", entry.name, entry.body)
+        # When faults have ended it is bad no more: without effect nothing tells that from a loss.
+        leaves_effects = bool(exploration.judge.alone(send)[0].effects)
+        alone = Schedule((send,), redrives=AFTER if leaves_effects else ())
         writes = [
             (place, point)
             for (place, point), _ in sorted(exploration.judge.play(alone).counts.items())
@@ -259,8 +262,10 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
             fault = Fault(place, point, 1, "refused", variant, for_ms=FOR_EVER_MS)
             exploration.try_out(replace(alone, plan=(fault,)), bad=frozenset({"m1"}))
             if exploration.judge.deployed.breaker is None:
-                in_company = Schedule(
-                    workload.plain((entry,), MESSAGES), plan=(replace(fault, message="m2"),)
+                in_company = replace(
+                    alone,
+                    workload=workload.plain((entry,), MESSAGES),
+                    plan=(replace(fault, message="m2"),),
                 )
                 exploration.try_out(in_company, bad=frozenset({"m2"}))
 
