@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import SettingsError
 
+UNIQUE = "{unique}"  # in what is sent: each message's own id
 ENTRY_KINDS = ("route", "queue", "topic", "bucket", "bus", "stream", "table", "rule")
 DEFAULT_BUDGET_SECONDS = 10.0
 DEFAULT_MAX_FAULTS = 2
@@ -23,9 +24,9 @@ class Entry:
 
     In `body` the text "{unique}" stands for each message's own id. `strategy` is "module:name" of a
     Hypothesis strategy of bodies. `headers` are of a route's request, `attributes` of a topic's or
-    queue's message (None: those that filter policies ask for), `group` is its MessageGroupId (of
-    a topic's where that is FIFO), `key` a stream's partition key. `where` says which line of which
-    file it comes from.
+    queue's message (None: those that filter policies ask for), `group` is its
+    MessageGroupId, `key` a stream's partition key, or what a bucket's objects are named. `where`
+    says which line of which file it comes from.
     """
 
     kind: str

@@ -17,6 +17,7 @@ from pytest_storagefirst.errors import SettingsError
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.settings import (
     ENTRY_KINDS,
+    UNIQUE,
     AllowedTarget,
     Downstream,
     Entry,
@@ -224,6 +225,14 @@ def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:
             raise read.wrong(
                 (*path, manner), table[manner], f"none: it is for a {' or '.join(fitting)}"
             )
+    key = read.text((*path, "key"), table["key"]) if "key" in table else ""
+    if kind == "bucket" and key and UNIQUE not in key:
+        raise read.wrong(
+            (*path, "key"),
+            key,
+            f"a key with {UNIQUE}, so that no object takes another's place",
+            f'write for example "in/{UNIQUE}.json"',
+        )
     return Entry(
         kind=kind,
         name=name,
@@ -242,7 +251,7 @@ def _entry(read: Reader, path: tuple[str | int, ...], value: Any) -> Entry:
         if "attributes" in table
         else None,
         group=read.text((*path, "group"), table["group"]) if "group" in table else "",
-        key=read.text((*path, "key"), table["key"]) if "key" in table else "",
+        key=key,
         where=where,
     )
 
@@ -292,7 +301,11 @@ def _drills(read: Reader, value: Any) -> dict[str, Any]:
 _OF_A_FLAG = ("table", "key", "attribute", "parameter", "profile", "flag", "values")
 
 # How a producer sends beside the body, and to what it can.
-_MANNERS = {"attributes": ("topic", "queue"), "group": ("topic", "queue"), "key": ("stream",)}
+_MANNERS = {
+    "attributes": ("topic", "queue"),
+    "group": ("topic", "queue"),
+    "key": ("stream", "bucket"),
+}
 
 
 def _downstream(read: Reader, path: tuple[str | int, ...], value: Any) -> Downstream:

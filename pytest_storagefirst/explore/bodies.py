@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from pytest_storagefirst.errors import EntryError, HandlerError
+from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.asked import Asked, watched
+from pytest_storagefirst.explore.broken_code import (
+    NO_BODY_HELPS,
+    broken,
+    import_failure,
+    is_about_variables,
+    own_line,
+    said,
+)
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.left_out import why_left_out
@@ -19,7 +26,6 @@ from pytest_storagefirst.explore.telling_apart import all_alike, refuse_alike
 from pytest_storagefirst.ledger.effects import Effect
 from pytest_storagefirst.settings import nearest
 from pytest_storagefirst.simulation.deployed import Downstream, Entry
-from pytest_storagefirst.simulation.environment import Code
 from pytest_storagefirst.simulation.identities import TOKEN
 from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
@@ -28,26 +34,6 @@ from pytest_storagefirst.simulation.unfollowed import NOT_SIMULATED
 from pytest_storagefirst.stack.states_language import read_paths
 
 MOST_TRIES = 60  # plays while a body is looked for; each takes a few milliseconds
-
-# What packages are called where they are installed, if not as where they are imported.
-_PACKAGES = {
-    "attr": "attrs",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python-headless",
-    "dateutil": "python-dateutil",
-    "dotenv": "python-dotenv",
-    "Crypto": "pycryptodome",
-    "google": "protobuf",
-    "jose": "python-jose",
-    "jwt": "PyJWT",
-    "magic": "python-magic",
-    "OpenSSL": "pyOpenSSL",
-    "PIL": "pillow",
-    "psycopg2": "psycopg2-binary",
-    "sklearn": "scikit-learn",
-    "slugify": "python-slugify",
-    "yaml": "PyYAML",
-}
 
 
 def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -70,6 +56,8 @@ def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, .
                 refusals.append(error)
                 if error.problem.endswith(NOT_SIMULATED):
                     judge.left_out[entry.name] = error.problem
+                elif error.problem == NO_BODY_HELPS:
+                    judge.left_out[entry.name] = f"{error.where}: {error.found}"
     finally:
         judge.deployed = given
     if refusals and not described:
@@ -148,7 +136,9 @@ def _described(judge: Judge, entry: Entry) -> Entry:
         if problem := _why_refused(judge, played, guessed=False):
             with watched(TOKEN, entry.body) as asked:
                 _played(judge, entry, entry.body)
-            raise refusal(judge.deployed, entry, problem, entry.body, played, asked.demanded)
+            raise broken(judge.deployed, entry, played, entry.body) or refusal(
+                judge.deployed, entry, problem, entry.body, played, asked.demanded
+            )
         return entry
     return _Guesses(judge, entry).first_taken()
 
@@ -182,7 +172,10 @@ class _Guesses:
         if problem:
             played = _played(self._judge, self._entry, body)
             if not _refused_behind_a_yes(played):
-                raise refusal(self._judge.deployed, self._entry, problem, body, played)
+                deployed, entry = self._judge.deployed, self._entry
+                raise broken(deployed, entry, played, body) or refusal(
+                    deployed, entry, problem, body, played
+                )
         refuse_alike(self._entry, body)
         return replace(self._entry, body=body)
 
@@ -242,7 +235,7 @@ _MISSING_KEY = re.compile(r"Missing the key (\w+) in the item")
 
 def _lacking(error: BaseException) -> str:
     """The field that an error says is not there."""
-    if isinstance(error, KeyError) and error.args and not _is_about_variables(error):
+    if isinstance(error, KeyError) and error.args and not is_about_variables(error):
         return error.args[0] if isinstance(error.args[0], str) else ""
     found = _MISSING_KEY.search(str(error))
     return found[1] if found else ""
@@ -274,13 +267,13 @@ def _why_refused(judge: Judge, played: Played, *, guessed: bool = True) -> str:
     for event in failures:
         if not any(other.kind == "delivered" and other.where == event.where for other in history):
             error = next((e for place, e in played.errors if place == event.where), None)
-            raise _import_failure(judge.deployed.code[event.where], error)
+            raise import_failure(judge.deployed.code[event.where], error)
     if played.observation.effects and "deleted" in kinds:
         return ""
     last = failures[-1]
     if played.errors:
         place, error = played.errors[-1]
-        at = _own_line(error, judge.deployed.code[place])
+        at = own_line(error, judge.deployed.code[place])
         return f"{place} failed{f' at {at}' if at else ''} ({said(error)})"
     if last.detail == "Runtime.ExitError":
         return f"{last.where} left with sys.exit(), which ends the environment and fails the batch"
@@ -295,73 +288,3 @@ def _refused_behind_a_yes(played: Played) -> str:
     """
     notes = (event.detail for event in played.observation.history if event.kind == "noted")
     return next((note for note in notes if REFUSED in note), "")
-
-
-def _import_failure(code: Code, error: BaseException | None) -> HandlerError:
-    if error is None:  # SystemExit is no error that a run keeps
-        return HandlerError(
-            f"the code of {code.function} ends the process while it is imported",
-            where=code.function,
-            found="sys.exit()",
-            expected=f"a module that defines {code.handler}",
-            remedy="take the call of sys.exit() out of what runs at import",
-        )
-    at = _own_line(error, code)
-    remedy = "mend that line; at import the code sees the function's own environment variables"
-    expected = f"a module that can be imported and defines {code.handler}"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        expected = "every package that the function imports, installed where pytest runs"
-        requirements = [folder / "requirements.txt" for folder in code.search]
-        found = [_shown(file) for file in requirements if file.is_file()]
-        top = error.name.partition(".")[0]
-        package = f"pip install {_PACKAGES.get(top, top.replace('_', '-'))}"
-        remedy = f"{package}, or pip install -r {found[0]}" if found else package
-    elif _is_about_variables(error):
-        name = error.args[0]
-        expected = f"the environment variable {name}"
-        remedy = f"set {name} under Environment: Variables: of {code.function} in the template"
-    return HandlerError(
-        f"the code of {code.function} can't be imported",
-        where=f"{at} ({code.function})" if at else code.function,
-        found=said(error),
-        expected=expected,
-        remedy=remedy,
-    )
-
-
-def _is_about_variables(error: BaseException) -> bool:
-    """Whether a KeyError comes from os.environ."""
-    trace = error.__traceback__
-    module = ""
-    while trace is not None:
-        module = str(trace.tb_frame.f_globals.get("__name__", ""))
-        trace = trace.tb_next
-    return isinstance(error, KeyError) and module == "os"
-
-
-def _own_line(error: BaseException, code: Code) -> str:
-    """The last line of the function's own code that an error passed through, as file:line."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(Path(error.filename))}:{error.lineno}"
-    found = ""
-    trace = error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        inline = file.startswith(f"<{code.function}:")
-        if inline or any(Path(file).is_relative_to(folder) for folder in code.search):
-            found = f"{file if inline else _shown(Path(file))}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return found
-
-
-def _shown(file: Path) -> str:
-    here = Path.cwd()
-    return file.relative_to(here).as_posix() if file.is_relative_to(here) else str(file)
-
-
-def said(error: BaseException) -> str:
-    """Its name, its first line and, where it speaks of others (a batch), its last."""
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    first, *more = [line.strip() for line in text.splitlines() if line.strip()] or [""]
-    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return f"{said} … {more[-1]}" if more else said

@@ -85,10 +85,11 @@ class Conclusion:
         return one
 
     def _shrunk(self, one: PropertyResult, witness: Mapping[str, Any]) -> PropertyResult:
-        if witness["kept"]:
+        schedule = Schedule.from_json(witness["schedule"])
+        if witness["kept"] or schedule.names_keys:
             return one
         bad = frozenset(witness["bad"])
-        judged = self._judge.judge(Schedule.from_json(witness["schedule"]), bad)
+        judged = self._judge.judge(schedule, bad)
         if judged.account is None or judged.verdicts[one.name].value != VIOLATED:
             return one
         smallest = shrink(self._judge, judged, one.name, bad, self._shown.setdefault(bad, {}))

@@ -29,7 +29,7 @@ def judge_content(judge: Judge, entry: Entry) -> tuple[Judged, dict[str, str]] |
     before = judge.play(Schedule((Send("m1", entry.name, plain.body),)))
     lost = content_kept(plain.fields, _stored(before))
     kept = {name: value for name, value in awkward.fields.items() if name not in lost}
-    if not kept or not _acknowledged(before):
+    if not kept or not acknowledged(before):
         return None
     schedule = Schedule((Send("m1", entry.name, awkward.body),))
     return play_for_content(judge, schedule, kept), kept
@@ -40,12 +40,12 @@ def play_for_content(judge: Judge, schedule: Schedule, kept: Mapping[str, str]) 
     played = judge.play(schedule)
     stored = _stored(played)
     damaged = content_kept(kept, stored)
-    if not _acknowledged(played):
+    if not acknowledged(played):
         verdict = Verdict(UNKNOWN, "no message was acknowledged, so none could be changed")
     elif damaged and not stored:
         why = (
             f"m1 was acknowledged and left no effect in which what was sent of {damaged[0]} "
-            f"({kept[damaged[0]]!r}) could be found again{_failure(played)}"
+            f"({kept[damaged[0]]!r}) could be found again{failure_of(played)}"
         )
         verdict = Verdict(VIOLATED, why, ("m1",))
     elif damaged:
@@ -59,7 +59,7 @@ def play_for_content(judge: Judge, schedule: Schedule, kept: Mapping[str, str]) 
     return Judged(schedule, played, None, {PROPERTY: verdict})
 
 
-def _acknowledged(played: Played) -> bool:
+def acknowledged(played: Played) -> bool:
     return any(event.kind == "acknowledged" for event in played.observation.history)
 
 
@@ -82,7 +82,7 @@ def _strings(value: Any) -> Iterator[str]:
         yield value
 
 
-def _failure(played: Played) -> str:
+def failure_of(played: Played) -> str:
     """What first went wrong with it, where something did: "; Worker failed with it: KeyError"."""
     for event in played.observation.history:
         if event.kind == "failed" and "m1" in event.messages:

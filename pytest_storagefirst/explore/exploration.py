@@ -36,7 +36,7 @@ from pytest_storagefirst.explore.stages import Unit, site_of
 from pytest_storagefirst.explore.tally import Tallies, Tally
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.effects import Observation
-from pytest_storagefirst.ledger.verdict import OK, VIOLATED
+from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.configurations import is_extension
 from pytest_storagefirst.simulation.deployed import Entry
@@ -114,10 +114,12 @@ class Exploration:
         self.tick(1)
         return violated
 
-    def take_content(self, judged: Judged, kept: Mapping[str, str]) -> None:
-        """Count in a run that was judged by whether these fields are found again, alone."""
+    def take_of_its_own(self, judged: Judged, kept: Mapping[str, str] | None = None) -> None:
+        """Count in a run that was judged in a way of its own: by whether these fields are found
+        again, or by what an object with a plain key leaves."""
         ((name, verdict),) = judged.verdicts.items()
-        if self._counts_in and verdict.value in (OK, VIOLATED):
+        known = verdict.value in (OK, VIOLATED) or (kept is None and verdict.value == UNKNOWN)
+        if self._counts_in and known:
             self._runs += 1
             tally = self.tallies[name]
             tally.runs += 1

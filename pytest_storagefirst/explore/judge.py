@@ -332,7 +332,7 @@ def shows_nothing(judged: Judged, verdict: Verdict) -> bool:
 
 
 def _key(sends: Iterable[Send]) -> str:
-    return json.dumps([[send.message, send.entry, send.body] for send in sends])
+    return json.dumps([[send.message, send.entry, send.body, send.key] for send in sends])
 
 
 def _without_expected_messages(observation: Observation, oracle: Oracle | Crowd) -> Observation:

@@ -45,10 +45,11 @@ def refusal(
     if by_a_handler:
         reasons += _of_the_handler(wanted, played)
         reasons += _of_the_way(deployed, entry, body, played)
+    under = f" under the key {entry.key!r}" if entry.kind == "bucket" and entry.key else ""
     return EntryError(
         "the stack refuses this message even without faults, so nothing can be learnt from it",
         where=entry.name,
-        found="; ".join((*dict.fromkeys(reasons), f"sent {workload.as_sent(body)}")),
+        found="; ".join((*dict.fromkeys(reasons), f"sent {workload.as_sent(body)}{under}")),
         expected="a body that the stack processes",
         remedy="write it in storagefirst.toml, with {unique} where a message's own id goes:\n"
         f'            [[entry]]\n            {entry.kind} = "{entry.name}"\n'

@@ -100,12 +100,14 @@ def remembered(template: Path, names: Iterable[str]) -> list[Remembered]:
 def remember(template: Path, results: Iterable[PropertyResult]) -> None:
     """Keep the witnesses of these results.
 
-    Not those with a bad message, or about what is found again in storage: these are tried each
-    time, with bodies that follow from the entry's own.
+    Not those with a bad message, or about what is found again in storage, or about an object's key:
+    these are tried each time, with bodies that follow from the entry's own.
     """
     for one in results:
         witness = one.witness
         if one.verdict == VIOLATED and witness and not witness["bad"] and not witness["kept"]:
+            if Schedule.from_json(witness["schedule"]).names_keys:
+                continue
             value = _value(witness["schedule"])
             with contextlib.suppress(Exception):
                 _database().save(_key(template, one.name), value)

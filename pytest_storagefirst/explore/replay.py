@@ -11,6 +11,7 @@ from pytest_storagefirst.errors import ReplayError
 from pytest_storagefirst.explore.bodies import describe_entries
 from pytest_storagefirst.explore.content import play_for_content
 from pytest_storagefirst.explore.judge import Judge, Judged
+from pytest_storagefirst.explore.keys import play_for_keys
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.result import ReplayResult
 from pytest_storagefirst.explore.stand_in import stand_in
@@ -21,7 +22,7 @@ from pytest_storagefirst.explore.witness import (
     read_witness,
     told,
 )
-from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED
+from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.settings_file import load_settings
 
@@ -57,7 +58,7 @@ def replay(file: Path, settings: Settings) -> ReplayResult:
     elif value == NOT_APPLICABLE:
         value = UNKNOWN
         why = f"this schedule does not show it any more ({why}): {AGAIN}"
-    elif value == UNKNOWN and _is_refused_to_all(judged, of_content=bool(witness.kept)):
+    elif value == UNKNOWN and _is_refused_to_all(judged):
         harm = "changed" if witness.kept else "lost"
         value = OK
         why = f"no sender was told yes any more, so that nothing acknowledged can be {harm}"
@@ -74,14 +75,14 @@ def _is_clean(judged: Judged) -> bool:
     return judged.account is not None and judged.account.clean
 
 
-def _is_refused_to_all(judged: Judged, of_content: bool) -> bool:
+def _is_refused_to_all(judged: Judged) -> bool:
     """Whether the front door says what is so, where it said yes before.
 
     By a definite no or by a failure of its own (5xx): both make a sender send again. One that says
     so to everybody, without any fault, was refused when its entries were described. A run that is
-    judged by content has no account: its one message is refused, or no answer came.
+    judged by content, or by its key, has no account: its one message is refused, or no answer came.
     """
-    if of_content:
+    if judged.account is None:
         kinds = {event.kind for event in judged.played.observation.history}
         return "rejected" in kinds and "acknowledged" not in kinds
     account = judged.account
@@ -94,6 +95,11 @@ def _stand_ins(witness: Witness, settings: Settings) -> dict[str, Callable[..., 
 
 
 def _judged(judge: Judge, witness: Witness) -> Judged:
+    if witness.schedule.names_keys:
+        judged = play_for_keys(judge, witness.schedule)
+        nothing = Verdict(UNKNOWN, f"an object with such a key says nothing any more: {AGAIN}")
+        verdict = next(iter(judged.verdicts.values()), nothing)
+        return replace(judged, verdicts={witness.property_name: verdict})
     if witness.kept:
         return play_for_content(judge, witness.schedule, witness.kept)
     return judge.judge(witness.schedule, witness.bad)

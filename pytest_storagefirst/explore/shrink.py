@@ -99,7 +99,7 @@ def _all_simplified(judge: Judge, schedule: Schedule, bad: frozenset[str]) -> It
         yield replace(schedule, seed=0)
     if schedule.batch_limit:
         yield replace(schedule, batch_limit=0)
-    if schedule.redrives != ("after",):
+    if schedule.redrives not in ((), ("after",)):  # without any it has a reason to be so
         yield replace(schedule, redrives=("after",))
     for late in dict.fromkeys((0, schedule.late // 2, schedule.late - 1)) if schedule.late else ():
         in_time = len(schedule.in_time)

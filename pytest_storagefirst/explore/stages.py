@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_storagefirst.explore import breakers, bursts, changes, content, workload
+from pytest_storagefirst.explore import breakers, bursts, changes, content, keys, workload
 from pytest_storagefirst.explore.coverage import BROKE, HELD, NEVER_FIRED
 from pytest_storagefirst.explore.interleavings import Base, base_schedules, held_back, races
 from pytest_storagefirst.explore.judge import Judge
@@ -69,6 +69,8 @@ def first_units(
                 f"content of {entry.name}",
                 partial(_content, exploration, entry),
             )
+            if keys.may_be_awkward(entry):
+                yield Unit(f"keys of {entry.name}", partial(_keys, exploration, entry))
     if POISON in exploration.judge.names and exploration.judge.facts().consumed:
         yield Unit("bad messages", lambda: _bad_messages(exploration, entries))
 
@@ -206,7 +208,14 @@ def _content(exploration: Exploration, entry: Entry) -> None:
     found = content.judge_content(exploration.judge, entry)
     if found is not None:
         judged, kept = found
-        exploration.take_content(judged, kept)
+        exploration.take_of_its_own(judged, kept)
+
+
+def _keys(exploration: Exploration, entry: Entry) -> None:
+    """Whether an object whose key has awkward characters is processed as any other."""
+    judged = keys.judge_keys(exploration.judge, entry)
+    if judged is not None:
+        exploration.take_of_its_own(judged)
 
 
 def _bad_messages(exploration: Exploration, entries: tuple[Entry, ...]) -> None:
@@ -239,7 +248,10 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
         POISON
     ].why = f"{took}, and makes no write that could be refused: there is no bad message"
     for entry in entries:
-        alone = Schedule((Send("m1", entry.name, entry.body),))
+        send = Send("m1", entry.name, entry.body)
+        # When faults have ended it is bad no more: without effect nothing tells that from a loss.
+        leaves_effects = bool(exploration.judge.alone(send)[0].effects)
+        alone = Schedule((send,), redrives=AFTER if leaves_effects else ())
         writes = [
             (place, point)
             for (place, point), _ in sorted(exploration.judge.play(alone).counts.items())
@@ -250,8 +262,10 @@ def _unprocessable(exploration: Exploration, entries: tuple[Entry, ...], tried: 
             fault = Fault(place, point, 1, "refused", variant, for_ms=FOR_EVER_MS)
             exploration.try_out(replace(alone, plan=(fault,)), bad=frozenset({"m1"}))
             if exploration.judge.deployed.breaker is None:
-                in_company = Schedule(
-                    workload.plain((entry,), MESSAGES), plan=(replace(fault, message="m2"),)
+                in_company = replace(
+                    alone,
+                    workload=workload.plain((entry,), MESSAGES),
+                    plan=(replace(fault, message="m2"),),
                 )
                 exploration.try_out(in_company, bad=frozenset({"m2"}))
 

@@ -17,7 +17,7 @@ from pytest_storagefirst.ledger.events import Event
 from pytest_storagefirst.ledger.properties import registered
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.report.narrative import Step, in_lines, renamed, steps
-from pytest_storagefirst.simulation.schedule import Schedule
+from pytest_storagefirst.simulation.schedule import Schedule, render
 
 FORMAT = "storagefirst-replay"
 VERSION = 1
@@ -73,9 +73,13 @@ def _concerning(
 
 
 def _about(schedule: Schedule, bad: frozenset[str]) -> tuple[str, ...]:
-    """One line on each bad message: its body, or that its refused writes stand for a bad one."""
+    """One line on each bad message: its body, or that its refused writes stand for a bad one; and
+    one on each object with a key of its own."""
     lines = []
     for send in schedule.workload:
+        if send.key:
+            key = render(send.key, send.message)
+            lines.append(f"{send.message} is an object with the key {key!r}")
         if send.message in bad and schedule.plan:
             lines.append(f"{send.message} stands for a bad message: what it writes is refused")
         elif send.message in bad:

@@ -32,15 +32,20 @@ class Event:
     accepted_ms: int
     failures: int = 0
     throttles: int = 0
+    tenant: str = ""
 
 
 def start(
-    simulation: Any, function: Function, payload: Any, messages: tuple[str, ...], source: str
+    simulation: Any,
+    function: Function,
+    payload: Any,
+    messages: tuple[str, ...],
+    source: str,
+    tenant: str = "",
 ) -> None:
     """Accept an event; it is tried at once, and again as long as Lambda would."""
-    event = Event(
-        function, payload, messages, source, simulation.identities.new_id(), simulation.now_ms
-    )
+    request_id = simulation.identities.new_id()
+    event = Event(function, payload, messages, source, request_id, simulation.now_ms, tenant=tenant)
     _attempt_after(simulation, event, START_MS)
 
 
@@ -53,7 +58,7 @@ def _attempt_after(simulation: Any, event: Event, wait_ms: int) -> None:
     simulation.scheduler.at(
         simulation.now_ms + wait_ms,
         lambda: simulation.functions.invoke(
-            event.function, event.payload, event.messages, done, source
+            event.function, event.payload, event.messages, done, source, event.tenant
         ),
     )
 

@@ -41,7 +41,7 @@ class Entry:
     kind: str = "route"
     store: Any = None
     group: str = ""  # MessageGroupId of direct sends that the user wrote; FIFO needs one anyway
-    key: str = "{unique}"  # PartitionKey of direct sends to a stream
+    key: str = ""  # PartitionKey of direct sends to a stream, key of a bucket's objects
     attributes: Mapping[str, str | int | float] | None = None  # of messages to a queue or topic
     bodies: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -62,6 +62,7 @@ class Environment:
     alive: bool = True
     busy: bool = False
     retired: bool = False  # by a deployment: it ends with what it is at
+    tenant: str = ""  # whom alone it serves, where its function isolates tenants
     handler: Callable[..., Any] | None = None
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     module_names: set[str] = field(default_factory=set)

@@ -1,7 +1,7 @@
 """Lambda: which environment serves an invocation, how long it may take, how it ends.
 
 Rules from the Lambda developer guide: lambda-runtime-environment, lambda-concurrency,
-configuration-timeout, python-exceptions.
+configuration-timeout, python-exceptions, tenant-isolation.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Invocation:
     deadline: Any = None
     is_execution: bool = False  # of a state machine
     caller: Invocation | Execution | None = None  # who waits for its result
+    tenant: str = ""
 
 
 def _as_json(value: Any) -> Any:
@@ -100,10 +101,12 @@ class Functions:
         messages: tuple[str, ...],
         on_done: Callable[[Outcome], None],
         source: str = "",
+        tenant: str = "",
     ) -> None:
         """Start one invocation; `on_done` is called, in the hub, when it has ended.
 
-        `source` says in the history where its event came from.
+        `source` says in the history where its event came from. Of a function that isolates tenants
+        an environment serves one `tenant` alone.
         """
         simulation = self._simulation
         if isinstance(function, Pipe):  # a mapping reads for a pipe as for a function
@@ -125,7 +128,7 @@ class Functions:
             return
         if kind == "recycled":
             self._recycle(place)
-        environment = self._environment(function)
+        environment = self._environment(function, tenant)
         self._invoked += 1
         invocation = Invocation(
             function=function,
@@ -137,6 +140,7 @@ class Functions:
             on_done=on_done,
             source=source,
             caller=simulation.current,
+            tenant=tenant,
             ends_with=kind if kind in ("crash", "timeout", "init-failed") else "",
         )
         environment.busy = True
@@ -181,15 +185,17 @@ class Functions:
         reserved = function.reserved_concurrency
         return reserved is not None and self.busy(function) >= reserved
 
-    def _environment(self, function: Function) -> Environment:
+    def _environment(self, function: Function, tenant: str) -> Environment:
         environments = self._environments.setdefault(function.logical_id, [])
         for environment in environments:
-            if environment.alive and not environment.busy and not environment.retired:
+            free = environment.alive and not environment.busy and not environment.retired
+            if free and environment.tenant == tenant:
                 return environment
         ordinal = self._made.get(function.logical_id, 0)
         self._made[function.logical_id] = ordinal + 1
         code = self._simulation.deployed.code[function.logical_id]
-        environment = Environment(code, dict(self._variables(function, code)), ordinal)
+        variables = dict(self._variables(function, code))
+        environment = Environment(code, variables, ordinal, tenant=tenant)
         environments.append(environment)
         return environment
 
@@ -281,6 +287,7 @@ class Functions:
             memory_limit_in_mb=str(function.memory_megabytes),
             remaining=lambda: deadline_ms - simulation.now_ms,
             log_group_name=f"/aws/lambda/{function.name}",
+            tenant_id=invocation.tenant or None,
         )
 
     def _time_out(self, invocation: Invocation) -> None:

@@ -1,6 +1,7 @@
 """Lambda's Invoke, called by a handler: a second function runs inside the first one's call.
 
-Rules from the Lambda developer guide: invocation-sync, python-exceptions, gettingstarted-limits;
+Rules from the Lambda developer guide: invocation-sync, python-exceptions, gettingstarted-limits,
+tenant-isolation-invoke;
 errors from the API reference, API_Invoke.
 """
 
@@ -20,6 +21,13 @@ _PATH = re.compile(r"^/2015-03-31/functions/(?P<name>[^/]+)/invocations/?$")
 LARGEST_SYNCHRONOUS_BYTES = 6 * 1024 * 1024
 LARGEST_ASYNCHRONOUS_BYTES = 1024 * 1024
 
+_TENANT = "X-Amz-Tenant-Id"
+_NEEDS_TENANT = "Add a valid tenant ID in your request and try again."
+_NEEDS_NO_TENANT = (
+    "The invoked function is not enabled with tenancy configuration. "
+    "Remove the tenant ID from your request and try again."
+)
+
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -36,10 +44,13 @@ def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> Answer:
     function = _function(simulation, name)
     if function is None:
         return _refused(404, "ResourceNotFoundException", f"Function not found: {name}")
+    tenant = _text(headers.get(_TENANT) or "")
+    if function.isolates_tenants is not bool(tenant):
+        message = _NEEDS_TENANT if function.isolates_tenants else _NEEDS_NO_TENANT
+        return _refused(400, "InvalidParameterValueException", message)
     raw = body.read() if hasattr(body, "read") else body
     payload = raw if isinstance(raw, bytes) else (raw or "").encode()
-    kind = headers.get("X-Amz-Invocation-Type") or "RequestResponse"
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    kind = _text(headers.get("X-Amz-Invocation-Type") or "RequestResponse")
     most = LARGEST_ASYNCHRONOUS_BYTES if kind == "Event" else LARGEST_SYNCHRONOUS_BYTES
     if len(payload) > most:
         message = f"Request must be smaller than {most} bytes for the InvokeFunction operation"
@@ -57,9 +68,14 @@ def answer_invoke(simulation: Any, url: str, headers: Any, body: Any) -> Answer:
     messages = simulation.identities.messages_in(text) or caller.messages
     source = f"invoked by {caller.function.logical_id}"
     if kind == "Event":
-        asynchronous.start(simulation, function, event, messages, source)
+        asynchronous.start(simulation, function, event, messages, source, tenant)
         return 202, {}, b""
-    return _answer_of(_wait_for(simulation, function, event, messages, source), function)
+    outcome = _wait_for(simulation, function, event, messages, source, tenant)
+    return _answer_of(outcome, function)
+
+
+def _text(header: str | bytes) -> str:
+    return header.decode() if isinstance(header, bytes) else header
 
 
 def _function(simulation: Any, name: str) -> Function | None:
@@ -76,7 +92,12 @@ def _refused(status: int, code: str, message: str, **more: str) -> Answer:
 
 
 def _wait_for(
-    simulation: Any, function: Function, event: Any, messages: tuple[str, ...], source: str
+    simulation: Any,
+    function: Function,
+    event: Any,
+    messages: tuple[str, ...],
+    source: str,
+    tenant: str,
 ) -> Outcome:
     outcomes: list[Outcome] = []
     waiting = isolation.invocation_greenlet()
@@ -85,7 +106,7 @@ def _wait_for(
         outcomes.append(outcome)
         simulation.scheduler.wake(waiting)
 
-    simulation.functions.invoke(function, event, messages, done, source)
+    simulation.functions.invoke(function, event, messages, done, source, tenant)
     # A function without free concurrency answers at once; the caller is woken all the same.
     simulation.scheduler.wait()
     return outcomes[0]

@@ -87,8 +87,10 @@ def _to_topic(entry: Entry, token: str, body: Any) -> Call:
     parameters: dict[str, Any] = {"TopicArn": topic.arn, "Message": as_text(body)}
     given = topic.attributes if entry.attributes is None else entry.attributes
     parameters |= _attributes(given, token)
+    if entry.group or topic.fifo:  # a standard topic hands it on to standard queues
+        parameters["MessageGroupId"] = _group(entry, token)
     if topic.fifo:
-        parameters |= {"MessageGroupId": _group(entry, token), "MessageDeduplicationId": token}
+        parameters["MessageDeduplicationId"] = token
     return "sns", "publish", parameters
 
 
@@ -112,10 +114,14 @@ def _attributes(given: Mapping[str, str | int | float] | None, token: str) -> di
 
 
 def _to_bucket(entry: Entry, token: str, body: Any) -> Call:
-    """An object under a key that the bucket's notifications are about."""
-    bucket = entry.store
-    key = bucket.key_pattern.replace("*", token)
+    bucket, key = entry.store, object_key(entry).replace(UNIQUE, token)
     return "s3", "put_object", {"Bucket": bucket.name, "Key": key, "Body": as_text(body).encode()}
+
+
+def object_key(entry: Entry) -> str:
+    """What a producer names its objects, with {unique} for the message's id: as the user wrote it,
+    or so that the bucket's notifications are about it."""
+    return entry.key or str(entry.store.key_pattern).replace("*", UNIQUE)
 
 
 def is_event(body: Any) -> bool:
@@ -143,7 +149,7 @@ def _to_bus(entry: Entry, token: str, body: Any) -> Call:
 
 
 def _to_stream(entry: Entry, token: str, body: Any) -> Call:
-    name, key = entry.store.name, entry.key.replace(UNIQUE, token)
+    name, key = entry.store.name, (entry.key or UNIQUE).replace(UNIQUE, token)
     parameters = {"StreamName": name, "Data": as_text(body).encode(), "PartitionKey": key}
     return "kinesis", "put_record", parameters
 

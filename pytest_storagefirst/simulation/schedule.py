@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_storagefirst.faults.plan import Plan, parse_plan
+from pytest_storagefirst.settings import UNIQUE as UNIQUE
 
-UNIQUE = "{unique}"
 SEND_GAP_MS = 10  # between two messages of a workload
 
 AHEAD_MS = 10_000  # those that are sent ahead have long been tried when the next one comes
@@ -17,11 +17,15 @@ AHEAD_MS = 10_000  # those that are sent ahead have long been tried when the nex
 
 @dataclass(frozen=True)
 class Send:
-    """One message to send: its id ("m1"), the entry's name, the body with {unique} for its id."""
+    """One message to send: its id ("m1"), the entry's name, the body with {unique} for its id.
+
+    `key` is that of the object where the entry is a bucket; "" is the entry's own.
+    """
 
     message: str
     entry: str
     body: Any = field(hash=False)
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Schedule:
         return {
             "workload": [
                 {"message": send.message, "entry": send.entry, "body": send.body}
+                | ({"key": send.key} if send.key else {})
                 for send in self.workload
             ],
             "plan": [str(fault) for fault in self.plan],
@@ -77,7 +82,9 @@ class Schedule:
             check_sendable(send["body"])
         return Schedule(
             workload=tuple(
-                Send(str(send["message"]), str(send["entry"]), send["body"])
+                Send(
+                    str(send["message"]), str(send["entry"]), send["body"], str(send.get("key", ""))
+                )
                 for send in document["workload"]
             ),
             plan=parse_plan(document["plan"]),
@@ -96,6 +103,11 @@ class Schedule:
         """When the message of this place in the workload is sent, where none waits for another."""
         ahead = min(index, self.ahead)
         return ahead * AHEAD_MS + (index - ahead) * self.gap_ms
+
+    @property
+    def names_keys(self) -> bool:
+        """Whether it sends objects under other keys than their entry's own."""
+        return any(send.key for send in self.workload)
 
     @property
     def in_time(self) -> tuple[Send, ...]:

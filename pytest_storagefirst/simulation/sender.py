@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_storagefirst.errors import EntryError
@@ -73,6 +74,8 @@ class Sender:
                 f"the stack has no entry {send.entry!r}",
                 found=", ".join(entry.name for entry in simulation.deployed.entries) or "none",
             ) from None
+        if send.key:
+            entry = replace(entry, key=send.key)
         ids = self.sending = (send.message,)
         try:
             said = self._said(entry, send)

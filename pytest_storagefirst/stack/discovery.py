@@ -251,6 +251,7 @@ class _Finder:
             role_arn=configuration.get("Role") or "",
             reserved_concurrency=int(reserved) if reserved is not None else None,
             package_type=configuration.get("PackageType") or "Zip",
+            isolates_tenants=bool(configuration.get("TenancyConfig")),
             dead_letter_arn=configuration.get("DeadLetterConfig", {}).get("TargetArn"),
             **self._asynchronous(name),
         )

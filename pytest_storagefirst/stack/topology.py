@@ -44,6 +44,7 @@ class Function:
     role_arn: str = ""
     reserved_concurrency: int | None = None
     package_type: str = "Zip"
+    isolates_tenants: bool = False  # an execution environment serves one tenant alone
     # Of asynchronous invocations; a destination or DLQ is named by its ARN.
     dead_letter_arn: str | None = None
     on_failure_arn: str | None = None

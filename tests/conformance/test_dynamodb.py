@@ -212,6 +212,38 @@ def test_37_boto3s_own_token_makes_a_lost_answer_harmless(deployed: Deployed) ->
     assert found == 1
 
 
+@pytest.mark.parametrize(
+    "standing", [None, {"id": "x", "n": 1}], ids=["an item that is not there", "one that is"]
+)
+def test_an_update_by_the_key_alone_makes_the_item_or_leaves_it(
+    deployed: Deployed, standing: dict[str, Any] | None
+) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+
+    "Edits an existing item's attributes, or adds a new item to the table if it does not already
+    exist"; of what is edited nothing is required.
+    """
+
+    def do() -> list[Any]:
+        if standing:
+            table().put_item(Item=standing)
+        told = table().update_item(Key={"id": "x"}, ReturnValues="ALL_NEW")["Attributes"]
+        return [told, table().get_item(Key={"id": "x"}, ConsistentRead=True)["Item"]]
+
+    seen, _ = during(deployed, do)
+    assert seen == [standing or {"id": "x"}] * 2
+
+
+def test_an_update_by_the_key_alone_keeps_its_condition(deployed: Deployed) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html"""
+
+    def claim() -> Any:
+        return table().update_item(Key={"id": "x"}, ConditionExpression=ONCE)
+
+    codes, _ = during(deployed, lambda: [code_of(claim), code_of(claim)])
+    assert codes == ["", "ConditionalCheckFailedException"]
+
+
 def test_38_a_batch_is_a_200_with_what_was_not_written(deployed: Deployed) -> None:
     """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
 

@@ -31,8 +31,8 @@ MEANING: dict[str, dict[str, str]] = {
         "strategy": "a Hypothesis strategy of further bodies",
         "headers": "of a route's request; with them its Lambda authorizer is asked",
         "attributes": "of a topic's or queue's messages",
-        "group": "MessageGroupId of a FIFO topic's or queue's messages",
-        "key": "partition key of a stream's records",
+        "group": "MessageGroupId of a topic's or queue's messages: FIFO, or for fair queues",
+        "key": "partition key of a stream's records, or the key of a bucket's objects",
     },
     "downstream": {
         "url": "all calls below it are this third party's",

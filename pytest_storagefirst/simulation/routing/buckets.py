@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_storagefirst.simulation.run import Simulation
 
 PRINCIPAL = "s3.amazonaws.com"
+TELLS_ENCODED = "tells of it by the URL-encoded key"
 _DETAIL_TYPES = {
     "ObjectCreated": "Object Created",
     "ObjectRemoved": "Object Deleted",
@@ -38,18 +39,29 @@ def notify(simulation: Simulation, event: Any, bucket: Any, key: Any) -> None:
     if event_name == "s3:ObjectTagging:Put" and not tagger.get_tag_dict_for_resource(key.arn):
         return  # moto's own doing: it tags each new object, if only with nothing
     place = targets.name_of(simulation, f"arn:aws:s3:::{bucket.name}")
-    content = getattr(key, "value", b"") or b""
+    content = b"" if _is_removed(event_name) else key.value or b""
     messages = whose(simulation, key.name + content.decode("utf-8", "replace"))
     if event_name.startswith("s3:ObjectCreated"):
         simulation.record("stored", messages, place)
     told = [*configuration.cloud_function, *configuration.queue, *configuration.topic]
-    for notification in told:
-        if notification.matches(event_name, key.name):
-            record = _record(simulation, event_name, bucket, key, notification.id)
-            document = {"Records": [record]}
-            _deliver(simulation, place, bucket, str(notification.arn), document, messages)
+    matching = [one for one in told if one.matches(event_name, key.name)]
+    if matching and encoded(key.name) != key.name:
+        said = f"{TELLS_ENCODED} {encoded(key.name)!r}"
+        simulation.record("noted", messages, place, said)
+    for notification in matching:
+        record = _record(simulation, event_name, bucket, key, notification.id)
+        document = {"Records": [record]}
+        _deliver(simulation, place, bucket, str(notification.arn), document, messages)
     if configuration.event_bridge is not None:
         _to_event_bridge(simulation, event_name, bucket, key, messages)
+
+
+def encoded(key: str) -> str:
+    """A key as event notifications tell it; EventBridge tells it as it is.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    return quote_plus(key, safe="/")
 
 
 def _record(
@@ -72,14 +84,20 @@ def _record(
                 "ownerIdentity": {"principalId": "SIMULATED"},
                 "arn": f"arn:aws:s3:::{bucket.name}",
             },
-            "object": {**_object(simulation, key), "key": quote_plus(key.name, safe="/")},
+            "object": {**_object(simulation, event_name, key), "key": encoded(key.name)},
         },
     }
 
 
-def _object(simulation: Simulation, key: Any) -> dict[str, Any]:
-    removed = not hasattr(key, "value")
-    sizes = {} if removed else {"size": key.size, "eTag": key.etag.replace('"', "")}
+def _is_removed(event_name: str) -> bool:
+    """Whether moto's key is an object that is gone, whose content it has thrown away by then."""
+    return event_name.startswith("s3:ObjectRemoved")
+
+
+def _object(simulation: Simulation, event_name: str, key: Any) -> dict[str, Any]:
+    sizes = {}
+    if not _is_removed(event_name):
+        sizes = {"size": key.size, "eTag": key.etag.replace('"', "")}
     return {"key": key.name, **sizes, "sequencer": f"{simulation.wall_ms:018X}"}
 
 
@@ -125,7 +143,7 @@ def _to_event_bridge(
             "bucket": {"name": bucket.name},
             "object": {
                 name.lower() if name == "eTag" else name: value
-                for name, value in _object(simulation, key).items()
+                for name, value in _object(simulation, event_name, key).items()
             },
             "request-id": simulation.identities.new_id(),
             "requester": topology.account,

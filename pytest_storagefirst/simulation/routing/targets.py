@@ -102,7 +102,7 @@ def _to_queue(simulation: Simulation, arn: str, parcel: Parcel) -> Refused | Non
             queue,
             parcel.text,
             parcel.messages,
-            group_id=parcel.group if queue.fifo else None,
+            group_id=parcel.group,  # of a standard queue, too: that makes it a fair queue
             deduplication_id=parcel.deduplication if queue.fifo else None,
             message_attributes=dict(parcel.attributes),
         )

@@ -15,6 +15,22 @@ def install() -> None:
     _refuse_keys_of_another_type()
     _tell_services_apart()
     _refuse_values_of_no_type()
+    _update_by_the_key_alone()
+
+
+def _update_by_the_key_alone() -> None:
+    """Without anything to update an item is made, or left as it is; moto fails on it.
+
+    Page: DynamoDB API reference, UpdateItem: of its parameters Key and TableName are required.
+    """
+    from moto.dynamodb.models.dynamo_type import Item
+
+    update = Item.update_with_attribute_updates
+
+    def updated(self: Any, attribute_updates: dict[str, Any] | None) -> None:
+        update(self, attribute_updates or {})
+
+    Item.update_with_attribute_updates = updated  # type: ignore[method-assign]
 
 
 def _refuse_values_of_no_type() -> None:

@@ -25,6 +25,7 @@ _FUNCTION_PROPERTIES = (
     "Runtime",
     "Timeout",
 )
+_FORGOTTEN = ("DeadLetterConfig", "TenancyConfig")
 
 
 _TRUST = {
@@ -71,20 +72,21 @@ def function(making: Making, properties: Properties) -> Resource:
     if reserved is not None:
         concurrency = {"FunctionName": name, "ReservedConcurrentExecutions": reserved}
         making.call("lambda", "put_function_concurrency", concurrency)
-    if "DeadLetterConfig" in specification:
-        _keep_dead_letter_config(making, name, specification["DeadLetterConfig"])
+    forgotten = {key: properties[key] for key in _FORGOTTEN if key in properties}
+    if forgotten:
+        _keep(making, name, forgotten)
     return Resource(name, {"Arn": arn})
 
 
-def _keep_dead_letter_config(making: Making, name: str, config: Any) -> None:
-    """moto takes the function's DLQ and forgets it; `get_function_configuration` has to show it."""
+def _keep(making: Making, name: str, told: dict[str, Any]) -> None:
+    """moto forgets a function's DLQ and tenancy; `get_function_configuration` has to show them."""
     from moto.awslambda.models import lambda_backends
 
     made = lambda_backends[making.account][making.region].get_function(name)
     configuration = made.get_configuration
     made.get_configuration = lambda *args, **named: {  # type: ignore[method-assign]
         **configuration(*args, **named),
-        "DeadLetterConfig": config,
+        **told,
     }
 
 

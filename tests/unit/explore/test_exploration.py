@@ -24,7 +24,7 @@ from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.ledger.accounting import Account
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.verdict import NOT_APPLICABLE, OK, UNKNOWN, VIOLATED, Verdict
-from pytest_storagefirst.settings import Settings
+from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.schedule import Schedule, Send
 
 SENDS = tuple(Send(f"m{number}", "Orders", {"id": "{unique}"}) for number in (1, 2, 3))
@@ -400,6 +400,29 @@ def handler(event, context):
     assert found.verdict == VIOLATED
     assert found.story[0] == "m1 stands for a bad message: what it writes is refused"
     assert "it was retried until it expired" in found.why
+
+
+def test_what_stands_for_a_bad_message_stays_bad_where_nothing_tells_that_it_was_processed(
+    workshop,
+):
+    app = """
+import os, boto3
+table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+
+def handler(event, context):
+    failures = []
+    for record in event["Records"]:
+        try:
+            table.delete_item(Key={"id": record["messageId"]})
+        except Exception:
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
+"""
+    entry = Entry("queue", "Orders", {"id": "{unique}"})
+    found = explored(workshop.write(app), properties=("poison-isolated",), entries=(entry,))
+
+    assert [(one.verdict, one.why) for one in found.properties] == [("ok", "")]
+    assert any("stands for a bad one" in note for note in found.notes)
 
 
 TAKES_ANYTHING = """

@@ -13,12 +13,14 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.session import get_session
 
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.faults.plan import parse_fault
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Code
+from pytest_storagefirst.simulation.functions import Functions
 from pytest_storagefirst.simulation.invoke_api import answer_invoke, is_invoke
 from pytest_storagefirst.simulation.playing import Played, play
 from pytest_storagefirst.simulation.run import Simulation
@@ -426,3 +428,99 @@ def test_headers_and_body_as_botocore_may_send_them(deployed: Deployed) -> None:
         simulation.send(Send("m1", "Queue", "b"))
         simulation.settle(60_000)
     assert [(status, content) for status, _, content in seen] == [(202, b""), (200, b'"text"')]
+
+
+def as_tenant(tenant: str, **more: Any) -> dict[str, Any]:
+    """Invoke with a TenantId, which older versions of botocore don't know."""
+    calling = client()
+    calling.meta.events.register(
+        "before-call.lambda.Invoke",
+        lambda params, **_: params["headers"].update({"X-Amz-Tenant-Id": tenant}),
+    )
+    answer: dict[str, Any] = calling.invoke(FunctionName="callee", **more)
+    answer["Payload"] = answer["Payload"].read()
+    return answer
+
+
+class TestTenants:
+    """tenant-isolation, tenant-isolation-invoke, tenant-isolation-context."""
+
+    def seen(self, deployed: Deployed, *invocations: tuple[str, str], fault: str = "") -> list[Any]:
+        """The tenant that the callee's context tells, and the number of the call, each time."""
+        seen: list[Any] = []
+
+        def callee(event: Any, context: Any) -> str:
+            time.sleep(1)
+            seen.append((context.tenant_id, event["number"]))
+            return str(context.tenant_id)
+
+        def caller(event: Any, context: Any) -> None:
+            for number, (tenant, kind) in enumerate(invocations):
+                payload = json.dumps({"number": number})
+                answer = as_tenant(tenant, InvocationType=kind, Payload=payload)
+                if kind == "RequestResponse":
+                    assert json.loads(answer["Payload"]) == tenant
+
+        run(deployed, caller, callee, fault=fault, isolates_tenants=True)
+        return seen
+
+    def test_the_context_holds_who_it_is(self, deployed: Deployed) -> None:
+        told = self.seen(deployed, ("blue", "RequestResponse"), ("green", "Event"))
+
+        assert told == [("blue", 0), ("green", 1)]
+
+    def test_a_retry_is_the_same_tenants(self, deployed: Deployed) -> None:
+        told = self.seen(deployed, ("blue", "Event"), fault="Callee: invocation #1: crash")
+
+        assert told == [("blue", 0), ("blue", 0)]
+
+    @pytest.mark.parametrize(
+        ("tenants", "environments"), [("aab", [0, 0, 1]), ("aba", [0, 1, 0]), ("aaa", [0, 0, 0])]
+    )
+    def test_an_environment_serves_one_tenant_alone(
+        self, tenants: str, environments: list[int], deployed: Deployed, monkeypatch: Any
+    ) -> None:
+        used: list[int] = []
+        own = Functions._environment
+
+        def noted(self: Functions, function: Any, tenant: str) -> Any:
+            found = own(self, function, tenant)
+            if function.logical_id == "Callee":
+                used.append(found.ordinal)
+            return found
+
+        monkeypatch.setattr(Functions, "_environment", noted)
+
+        self.seen(deployed, *((tenant, "RequestResponse") for tenant in tenants))
+
+        assert used == environments
+
+    def test_without_a_tenant_it_is_refused(self, deployed: Deployed) -> None:
+        told = answer_to(deployed, attributes={"isolates_tenants": True})
+
+        assert (told["Error"], told["StatusCode"]) == ("InvalidParameterValueException", 400)
+
+    def test_a_tenant_of_a_function_that_knows_none_is_refused(self, deployed: Deployed) -> None:
+        refused: list[str] = []
+
+        def caller(event: Any, context: Any) -> None:
+            with pytest.raises(ClientError) as raised:
+                as_tenant("blue")
+            refused.append(raised.value.response["Error"]["Code"])
+
+        played = run(deployed, caller, lambda event, context: None)
+
+        assert refused == ["InvalidParameterValueException"]
+        assert not events(played, "delivered")
+
+    def test_the_template_says_so(self, tmp_path: Any) -> None:
+        path = tmp_path / "template.yaml"
+        isolating = "TenancyConfig: {TenantIsolationMode: PER_TENANT}, FunctionName: callee"
+        path.write_text(TEMPLATE.replace("FunctionName: callee", isolating))
+        functions = prepare(path, Settings()).deployed.topology.functions
+        known = get_session().get_service_model("lambda").shape_for("FunctionConfiguration")
+
+        assert [one.isolates_tenants for one in functions] == [
+            False,
+            "TenancyConfig" in known.members,  # what an older botocore leaves out nobody can ask
+        ]

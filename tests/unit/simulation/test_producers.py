@@ -120,6 +120,15 @@ def test_a_standard_queue_takes_the_group_that_is_written(got):
     assert fair["attributes"]["MessageGroupId"].startswith("tenant-")
 
 
+def test_a_standard_topic_hands_the_group_on_to_a_standard_queue(got):
+    """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (MessageGroupId)"""
+    [plain] = got(Entry("topic", "Topic", BODY))
+    [fair] = got(Entry("topic", "Topic", BODY, group="tenant-{unique}"))
+
+    assert "MessageGroupId" not in plain["attributes"]
+    assert fair["attributes"]["MessageGroupId"].startswith("tenant-")
+
+
 @pytest.mark.parametrize(
     ("attributes", "why"),
     [(None, ""), ({}, "no subscription's filter policy"), ({"kind": "order"}, "")],
