@@ -40,12 +40,12 @@ def told_apart(entry: Entry, body: Any, play: Play) -> tuple[Any, str]:
     """
     if not isinstance(body, dict) or not _are_one(body, play):
         return body, ""
-    for path in _texts(entry, body):
+    for path in _texts(body):
         changed = _with(body, path, UNIQUE)
         if _is_parted(changed, play):
             return changed, ".".join(map(str, path))
     keys = _keys(play(body, 1, False))
-    for path, other in _otherwise(entry, body):
+    for path, other in _otherwise(body):
         keys_then = _keys(play(_with(body, path, other), 1, False))
         if keys_then and keys_then != keys:
             raise _refusal(entry, body, path)
@@ -118,20 +118,20 @@ def _keys(observed: Observation | None) -> list[str]:
 Path = tuple[str | int, ...]
 
 
-def _texts(entry: Entry, body: dict[str, Any]) -> Iterator[Path]:
+def _texts(body: dict[str, Any]) -> Iterator[Path]:
     """The fields that {unique} can be put in: of an event, none that a rule may match."""
     for path, value in _leaves(body):
-        around = entry.kind == "bus" and is_event(body) and path[0] != "detail"
+        around = is_event(body) and path[0] != "detail"
         if isinstance(value, str) and UNIQUE not in value and not around:
             yield path
 
 
-def _otherwise(entry: Entry, body: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+def _otherwise(body: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
     """The fields that another value of their kind can be put in, with such a value."""
     for path, value in _leaves(body):
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield path, value + 1
-    for path in _texts(entry, body):
+    for path in _texts(body):
         yield path, _DATES[1] if _at(body, path) == _DATES[0] else "another text"
 
 
