@@ -165,7 +165,7 @@ def test_harm_at_a_neighbour_is_not_told_as_harm_of_its_own(tmp_path):
 
     assert isinstance(of_both["ToWarm"], Shown)
     assert isinstance(of_both["ToCold"], NotShown)
-    assert "none was seen from here" in of_both["ToCold"].why
+    assert of_both["ToCold"].why == "nothing that was sent reached Cold in the trial"
 
 
 def test_what_no_run_gets_to_is_not_said_to_be_sent_nothing(tmp_path):
