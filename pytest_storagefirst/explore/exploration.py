@@ -342,7 +342,9 @@ class Course:
         history = baseline.played.observation.history
         self.conclusion.notes += notes_on_filters(deployed, history)
         self.conclusion.notes += notes_on_the_traceless(deployed, baseline.played.observation)
-        self.conclusion.notes += notes_on_the_undriven(deployed, baseline.played.observation)
+        self.conclusion.notes += notes_on_the_undriven(
+            deployed, self.exploration.prepared.deployed.entries, baseline.played.observation
+        )
         self.conclusion.unseen = why_unseen(deployed, history)
 
     def _note_unlisted(self, counts: Mapping[tuple[str, str], int]) -> None:

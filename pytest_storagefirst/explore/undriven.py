@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_storagefirst.explore.entries import WRITING_METHODS, sources, stores_in
 from pytest_storagefirst.ledger.effects import Observation
-from pytest_storagefirst.simulation.deployed import Deployed
+from pytest_storagefirst.simulation.deployed import Deployed, Entry
 from pytest_storagefirst.stack.topology import Route, Topology
 
-NOTHING = "nothing was sent there"
+NOTHING = "no message starts there"
 
 
-def notes_on_the_undriven(deployed: Deployed, observed: Observation) -> Iterator[str]:
+def notes_on_the_undriven(
+    deployed: Deployed, given: Sequence[Entry], observed: Observation
+) -> Iterator[str]:
     """Of each route that takes requests, and each store that others write to, where no message was
-    seen in a run without faults."""
-    driven = {entry.name for entry in deployed.entries}
-    named = any(entry.chosen for entry in deployed.entries)
+    seen in a run without faults. Entries that are `given` have notes of their own, if left out.
+    """
+    # By what they are: a user may write a queue's physical name, or a path with a slash behind it.
+    routes = [entry.route for entry in given if entry.route is not None]
+    stores = {entry.store.logical_id for entry in given if entry.route is None}
+    named = any(entry.chosen for entry in given)
     others = "storagefirst.toml names other entries" if named else ""
     for route in deployed.topology.routes:
-        if route.name not in driven and route.method in WRITING_METHODS:
+        if route not in routes and route.method in WRITING_METHODS:
             why = others if stores_in(route) else _why_no_entry(deployed.topology, route)
             yield f"{route.name}: {why or 'another is tried'}, so {NOTHING}"
     for entry in sources(deployed.topology):
-        if entry.name not in driven and not _is_reached(entry.name, observed):
+        if entry.name not in stores and not _is_reached(entry.name, observed):
             yield (
                 f"{entry.name}: {others or 'messages come by routes'}, so {NOTHING}; to send to "
                 f'it, write [[entry]] and below it {entry.kind} = "{entry.name}"'

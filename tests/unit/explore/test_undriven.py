@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from pytest_storagefirst.explore.exploration import explore
 from pytest_storagefirst.settings import Entry, Settings
+from pytest_storagefirst.stack.locating import BLUEPRINTS
 
 WORKER = """
   {name}:
@@ -63,7 +66,7 @@ def worker(name, queue, following):
 
 
 def undriven(found):
-    return [note for note in found if "nothing was sent there" in note]
+    return [note for note in found if "no message starts there" in note]
 
 
 def test_a_queue_that_the_settings_leave_out(tmp_path):
@@ -72,12 +75,19 @@ def test_a_queue_that_the_settings_leave_out(tmp_path):
     found = notes(tmp_path, text, Entry("queue", "Orders", {"id": "{unique}"}))
 
     assert undriven(found) == [
-        "Paid: storagefirst.toml names other entries, so nothing was sent there; to send to it, "
+        "Paid: storagefirst.toml names other entries, so no message starts there; to send to it, "
         'write [[entry]] and below it queue = "Paid"'
     ]
 
 
-@pytest.mark.parametrize("entries", [(), (Entry("queue", "Orders", {"id": "{unique}"}),)])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (),
+        (Entry("queue", "Orders", {"id": "{unique}"}),),
+        (Entry("queue", "paid", {"id": "{unique}"}), Entry("queue", "Orders", {"id": "{unique}"})),
+    ],
+)
 def test_one_that_a_handler_writes_to_is_seen(tmp_path, entries):
     text = TWO_QUEUES + worker("Take", "Orders", "paid") + worker("Pay", "Paid", "done")
 
@@ -88,6 +98,26 @@ def test_routes_that_store_nothing_themselves(tmp_path):
     found = notes(tmp_path, TWO_QUEUES + worker("Take", "Orders", "done") + API)
 
     assert undriven(found) == [
-        "POST /by-function: runs Take before anything is stored, so nothing was sent there",
-        "POST /echo: stores nothing, so nothing was sent there",
+        "POST /by-function: runs Take before anything is stored, so no message starts there",
+        "POST /echo: stores nothing, so no message starts there",
     ]
+
+
+def test_what_refuses_every_body_has_a_note_of_its_own(tmp_path):
+    refusing = worker("Pay", "Paid", "done").replace('for record in event["Records"]', "if 1/0")
+    text = TWO_QUEUES + worker("Take", "Orders", "done") + refusing
+
+    found = notes(tmp_path, text)
+
+    assert [note for note in found if note.startswith("Paid: refuses every body")]
+    assert undriven(found) == []
+
+
+def test_a_route_is_known_however_it_is_written(tmp_path):
+    template = BLUEPRINTS / "api-queue-table" / "template.yaml"
+    text = template.read_text(encoding="utf-8")
+    shutil.copytree(template.parent, tmp_path, dirs_exist_ok=True)
+
+    found = notes(tmp_path, text, Entry("route", "ANY /messages/", {"id": "{unique}"}))
+
+    assert undriven(found) == []
