@@ -46,7 +46,7 @@ def tell_once(reports: list[Any]) -> None:
         key = (told["template"], told["text"])
         known = first.setdefault(key, told["name"])
         if known != told["name"]:
-            lines = [f"{told['name']}: as told above, of {known}"]
+            lines = [f"{told['name']}: for the same reason as {known}"]
             if told["again"]:
                 lines.append(f"again: {told['again']}")
             report.longrepr = _Text(report.longrepr.reprcrash, "\n".join(lines))

@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Callable[[View], Iterator[Looked]]] = {
     "constant-partition-key": streams.constant_partition_key,
     "iot-no-error-action": routing.iot_no_error_action,
     "missing-permission": permissions.missing_permission,
+    "function-never-runs": fit.function_never_runs,
     "no-alarm": queues.no_alarm,
     "compute-before-storage": fit.compute_before_storage,
     "caller-waits": fit.caller_waits,

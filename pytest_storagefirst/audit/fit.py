@@ -1,4 +1,4 @@
-"""Rules about where the pattern does not fit: code before storage, a caller who waits."""
+"""Rules about where the pattern does not fit: code before storage or never, a caller who waits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pytest_storagefirst.audit.consumers import FUNCTION, function_of
 from pytest_storagefirst.audit.grants import allows, names
 from pytest_storagefirst.audit.integrations import Integration, integrations
-from pytest_storagefirst.audit.view import Looked, View
+from pytest_storagefirst.audit.view import Looked, View, whole
 
 _WRITES = {
     "AWS::SQS::Queue": "sqs:SendMessage",
@@ -64,6 +64,22 @@ def _stores_written(view: View, function: str) -> Iterator[str]:
                 may = names(view, role, action, store)
             if may:
                 yield store
+
+
+def function_never_runs(view: View) -> Iterator[Looked]:
+    for function, properties in view.of_type(FUNCTION):
+        problem = ""
+        if whole(properties.get("ReservedConcurrentExecutions"), 1) == 0:
+            problem = (
+                f"{function} never runs: its ReservedConcurrentExecutions are 0, so every "
+                "invocation is throttled"
+            )
+        change = (function, ("ReservedConcurrentExecutions",), 5)
+        names = {"Function": function}
+        path = ("ReservedConcurrentExecutions",)
+        yield Looked(
+            "function-never-runs", function, problem, path, names, (function,), ((change,),)
+        )
 
 
 def caller_waits(view: View) -> Iterator[Looked]:

@@ -52,6 +52,14 @@ class Ground:
             self._counts[key] = self.judge.play(Schedule(plain((entry,), messages))).counts
         return self._counts[key]
 
+    def is_reached(self, place: str) -> bool:
+        """Whether a message of some entry gets to a place without faults, or would if it may."""
+        return any(
+            event.kind != "filtered" and (event.where == place or place in event.detail)
+            for entry in self.entries
+            for event in self.judge.play(Schedule(plain((entry,), 1))).observation.history
+        )
+
 
 def ground(template: Template, settings: Settings) -> Ground:
     """Stand the template up. A function whose code can't be run here gets a stand-in.

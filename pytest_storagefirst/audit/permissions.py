@@ -164,12 +164,14 @@ def _delivered(view: View, by: str, node: object, service: str) -> Iterator[Look
     queue = view.pointed_at(node, QUEUE)
     topic = view.pointed_at(node, TOPIC)
     function = function_of(view, node)
+    # AWS's pages of rules and of subscriptions name the rule, and the topic, that may.
+    on_behalf_of = given.get("TopicArn") or arn_of(by)
     problem, changes, allow = "", None, ""
     if queue is not None:
         if not carried_allows(view, "AWS::SQS::QueuePolicy", "Queues", queue, service):
             problem = f"{by} delivers to {queue}, and no queue policy lets {service} send to it"
         allow = f"sqs:SendMessage on {queue} to {service}, in an AWS::SQS::QueuePolicy"
-        changes = [_named(queue_policy(queue, service), f"{queue}Policy{by}")]
+        changes = [_named(queue_policy(queue, service, on_behalf_of), f"{queue}Policy{by}")]
     elif topic is not None:
         if not carried_allows(view, "AWS::SNS::TopicPolicy", "Topics", topic, service):
             problem = f"{by} delivers to {topic}, and no topic policy lets {service} publish to it"
@@ -182,6 +184,7 @@ def _delivered(view: View, by: str, node: object, service: str) -> Iterator[Look
             "FunctionName": {"Ref": function},
             "Action": "lambda:InvokeFunction",
             "Principal": service,
+            "SourceArn": on_behalf_of,
         }
         name = f"{function}Permission{by}"
         changes = [(name, (), {"Type": "AWS::Lambda::Permission", "Properties": permission})]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_storagefirst.audit.consumers import (
     FUNCTION,
+    QUEUE,
     Change,
     arn_of,
     function_of,
@@ -19,6 +20,7 @@ from pytest_storagefirst.audit.integrations import integrations
 from pytest_storagefirst.audit.view import Looked, View, joined, listed
 
 _BUSES = ("AWS::Events::EventBus",)
+_TOLD_OF = (QUEUE, FUNCTION, "AWS::StepFunctions::StateMachine")
 # To machines. What a person is told by e-mail or SMS is no message that is processed.
 _PROTOCOLS = ("sqs", "lambda", "http", "https", "firehose")
 
@@ -53,12 +55,18 @@ def event_target_no_dlq(view: View) -> Iterator[Looked]:
                 {"Target": name},
                 (bus or "default", logical_id, name),
                 (tuple(changes),),
+                target=_seen_to_be_reached(view, name),
             )
 
 
 def _target_name(view: View, node: Any) -> str:
     found = view.mentioned(node)
     return found.pop() if len(found) == 1 else (joined(node).rpartition(":")[2] or "a target")
+
+
+def _seen_to_be_reached(view: View, name: str) -> str:
+    """The target, where a run tells of each message that gets there; "" of others."""
+    return name if view.kind(name) in _TOLD_OF else ""
 
 
 def subscription_no_dlq(view: View) -> Iterator[Looked]:
@@ -86,6 +94,7 @@ def subscription_no_dlq(view: View) -> Iterator[Looked]:
             {"Endpoint": endpoint},
             tuple(filter(None, (topic, logical_id))),
             (tuple(changes),),
+            target=_seen_to_be_reached(view, endpoint),
         )
     for logical_id, properties in view.of_type("AWS::SNS::Topic"):
         for index, one in enumerate(listed(properties.get("Subscription"))):

@@ -37,7 +37,8 @@ class Looked:
     its properties. `names` fill in the remedy's <Name>s. `sites` say which places a fault has to
     strike to show it. `changes` are remedies as properties: each a list of (logical id, path,
     value), of which any one mends it; a new resource has the path (). `batch_of` is the function
-    whose invocation with several messages has to fail, "" where that makes no difference.
+    whose invocation with several messages has to fail, "" where that makes no difference. `target`
+    is what messages have to get to so that a run is about it, "" where that is not one place.
     """
 
     rule: str
@@ -48,6 +49,7 @@ class Looked:
     sites: tuple[str, ...] = ()
     changes: tuple[tuple[tuple[str, Steps, Any], ...], ...] = ()
     batch_of: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ MOST_BAD = 4  # bodies that are refused, of one entry
 STAYS = (
     "the harm that was seen stays with this remedy: it has another cause; none was seen from here"
 )
+NOT_REACHED = "nothing that was sent reached {} in the trial"
 NOTHING_TO_TRY = "no message that was sent here was seen to get to where this could do harm"
 
 _ASTRAY = ("dead-lettered", "skipped", "expired", "dropped")
@@ -122,6 +123,8 @@ def witness(
                 runs = known.judge.runs - before
                 return _shown(trial, judged, attempt, kept, template, known, runs, cure)
             stays = STAYS
+    if looked.target and not known.is_reached(looked.target):
+        return NotShown(NOT_REACHED.format(looked.target), known.judge.runs - before)
     runs = known.judge.runs - before
     if not tried:
         return NotShown(NOTHING_TO_TRY, runs)

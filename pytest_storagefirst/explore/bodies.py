@@ -19,16 +19,18 @@ from pytest_storagefirst.explore.broken_code import (
     said,
 )
 from pytest_storagefirst.explore.first_guess import first_guess
-from pytest_storagefirst.explore.judge import Judge
+from pytest_storagefirst.explore.guessed_keys import ONE_TO_THE_STACK, told_apart
+from pytest_storagefirst.explore.judge import OTHER_EPOCH_MS, Judge
 from pytest_storagefirst.explore.left_out import why_left_out
 from pytest_storagefirst.explore.refused_bodies import refusal
 from pytest_storagefirst.explore.telling_apart import all_alike, refuse_alike
-from pytest_storagefirst.ledger.effects import Effect
+from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.settings import nearest
 from pytest_storagefirst.simulation.deployed import Downstream, Entry
 from pytest_storagefirst.simulation.identities import TOKEN
 from pytest_storagefirst.simulation.playing import Played
 from pytest_storagefirst.simulation.schedule import UNIQUE, Schedule, Send
+from pytest_storagefirst.simulation.scheduler import EPOCH_MS
 from pytest_storagefirst.simulation.sender import REFUSED
 from pytest_storagefirst.simulation.unfollowed import NOT_SIMULATED
 from pytest_storagefirst.stack.states_language import read_paths
@@ -54,7 +56,7 @@ def describe_entries(judge: Judge, entries: tuple[Entry, ...]) -> tuple[Entry, .
                 if entry.chosen or len(entries) == 1:
                     raise
                 refusals.append(error)
-                if error.problem.endswith(NOT_SIMULATED):
+                if error.problem.endswith((NOT_SIMULATED, ONE_TO_THE_STACK)):
                     judge.left_out[entry.name] = error.problem
                 elif error.problem == NO_BODY_HELPS:
                     judge.left_out[entry.name] = f"{error.where}: {error.found}"
@@ -87,7 +89,11 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
                 f"give [[entry]] headers = {{ … }} with {', '.join(authorizer.identity_sources)}"
             )
         if before.body is None:
-            notes.append(f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent")
+            field = judge.parted_by.get(entry.name)
+            parted = f"; two messages with the same {field} are one to this stack" if field else ""
+            notes.append(
+                f"{entry.name}: no body is given in storagefirst.toml, so {sent} was sent{parted}"
+            )
         if entry.kind == "topic" and entry.attributes is None and entry.store.attributes:
             invented = ", ".join(f'{key} = "{it}"' for key, it in entry.store.attributes.items())
             notes.append(
@@ -177,7 +183,22 @@ class _Guesses:
                     deployed, entry, problem, body, played
                 )
         refuse_alike(self._entry, body)
+        if not problem:
+            body, field = told_apart(self._entry, body, self._observed)
+            if field:
+                self._judge.parted_by[self._entry.name] = field
         return replace(self._entry, body=body)
+
+    def _observed(self, body: Any, messages: int, later: bool) -> Observation | None:
+        """A run of so many messages with this body, if the stack takes it."""
+        alone = _played(self._judge, self._entry, body)
+        if _why_refused(self._judge, alone):
+            return None
+        if messages == 1 and not later:
+            return alone.observation
+        sends = [Send(f"m{at + 1}", self._entry.name, body) for at in range(messages)]
+        schedule = Schedule(tuple(sends), seed=int(later), one_by_one=True)
+        return self._judge.play(schedule, OTHER_EPOCH_MS if later else EPOCH_MS).observation
 
     def _followed(self, body: Any) -> tuple[Any, str]:
         """The body with all that the handler asks for, and why the stack refuses it; "" if not."""

@@ -25,7 +25,7 @@ _READING_SUBTYPES = (
     "SQS-ReceiveMessage",
     "StepFunctions-StopExecution",
 )
-_WRITING_METHODS = ("POST", "PUT", "PATCH", "ANY", "")
+WRITING_METHODS = ("POST", "PUT", "PATCH", "ANY", "")
 
 
 def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple[Entry, ...]:
@@ -44,7 +44,7 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
                 for given in settings.entries
             )
         )
-    found = tuple(_routes(topology)) or tuple(_sources(topology))
+    found = tuple(_routes(topology)) or tuple(sources(topology))
     if not found:
         raise EntryError(
             "the stack has no way into storage",
@@ -131,7 +131,7 @@ def _of_other_stacks(template: Template) -> str:
 
 def _routes(topology: Topology) -> Iterator[Entry]:
     found = [route for route in topology.routes if stores_in(route)]
-    writing = [route for route in found if route.method in _WRITING_METHODS]
+    writing = [route for route in found if route.method in WRITING_METHODS]
     for route in writing or found:
         yield Entry(route.name, None, "route", route)
 
@@ -149,7 +149,7 @@ def stores_in(route: Route) -> str:
     form, _, rest = parts[5].partition("/")
     if service == "lambda" or (form == "action" and is_read_only(rest)):
         return ""
-    if form == "path" and route.method not in _WRITING_METHODS:
+    if form == "path" and route.method not in WRITING_METHODS:
         return ""
     return service
 
@@ -187,7 +187,8 @@ def _with_key(bucket: Bucket, topology: Topology) -> Bucket:
     return bucket
 
 
-def _sources(topology: Topology) -> Iterator[Entry]:
+def sources(topology: Topology) -> Iterator[Entry]:
+    """What hands on to something, and is given nothing by the stack's own configuration."""
     fed = {edge.target for edge in topology.edges}
     feeding = {edge.source for edge in topology.edges}
     letters = {queue.dead_letter_arn for queue in topology.queues}
@@ -250,7 +251,7 @@ def _refuse_kind(given: Any, topology: Topology, template: Template) -> None:
     resource = (template.body.get("Resources") or {}).get(given.name)
     if not isinstance(resource, Mapping):
         return
-    ways = [f'{one.kind} = "{one.name}"' for one in (*_routes(topology), *_sources(topology))]
+    ways = [f'{one.kind} = "{one.name}"' for one in (*_routes(topology), *sources(topology))]
     raise EntryError(
         f"{given.name} can't be an entry",
         where=given.where,

@@ -34,6 +34,7 @@ from pytest_storagefirst.explore.result import StackResult
 from pytest_storagefirst.explore.search import Draws, search
 from pytest_storagefirst.explore.stages import Unit, site_of
 from pytest_storagefirst.explore.tally import Tallies, Tally
+from pytest_storagefirst.explore.undriven import notes_on_the_undriven
 from pytest_storagefirst.faults.plan import Fault
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.ledger.verdict import OK, UNKNOWN, VIOLATED
@@ -343,6 +344,9 @@ class Course:
         history = baseline.played.observation.history
         self.conclusion.notes += notes_on_filters(deployed, history)
         self.conclusion.notes += notes_on_the_traceless(deployed, baseline.played.observation)
+        self.conclusion.notes += notes_on_the_undriven(
+            deployed, self.exploration.prepared.deployed.entries, baseline.played.observation
+        )
         self.conclusion.unseen = why_unseen(deployed, history)
 
     def _note_unlisted(self, counts: Mapping[tuple[str, str], int]) -> None:

@@ -62,6 +62,7 @@ class Judge:
         # Asked before each run that a judgement needs beside the one that it judges.
         self.is_over: Callable[[], bool] = lambda: False
         self.left_out: dict[str, str] = {}  # entries that can't be simulated, and why
+        self.parted_by: dict[str, str] = {}  # the field in which a guess has {unique} for its key
         self._healthy = deployed, with_healthy_downstreams(deployed)
         self._others: dict[frozenset[str], Judge] = {}
         self._alone: dict[str, tuple[Observation, ...]] = {}

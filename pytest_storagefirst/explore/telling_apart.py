@@ -8,6 +8,7 @@ from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.refused_bodies import toml
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.producers import is_event
 from pytest_storagefirst.simulation.schedule import UNIQUE
 
 _BESIDE = ("request.header.", "request.querystring.", "params()")
@@ -51,6 +52,8 @@ def refuse_alike(entry: Entry, body: Any) -> None:
 
 def _with_id(body: Any) -> Any:
     """The body with an id in the field that looks like one, else in a field of its own."""
+    if is_event(body):
+        return {**body, "detail": _with_id(body["detail"])}
     if not isinstance(body, dict):
         return UNIQUE if isinstance(body, str) else {"id": UNIQUE}
     names = [name for name, value in body.items() if isinstance(value, str)]

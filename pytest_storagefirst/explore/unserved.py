@@ -14,6 +14,7 @@ def why_unserved(alone: Observation, together: Callable[[], Observation]) -> str
     """Why nothing is shown of what a function should do, by runs without faults: of a message
     alone, and of three of its kind together. "" where none fails with it for good, or another one
     takes it over from there, and where it leaves something alone or nothing in company either.
+    What never runs fails with nothing, whoever takes its messages over.
     """
     if not alone.effects and not alone.held and together().effects:
         return (
@@ -21,6 +22,14 @@ def why_unserved(alone: Observation, together: Callable[[], Observation]) -> str
             "memory until more come is lost with its environment, and what one message should "
             "leave can't be told"
         )
+    ran = {event.where for event in alone.history if event.kind in ("delivered", "invoked")}
+    for event in alone.history:
+        if event.kind == "throttled" and event.where not in ran:
+            return (
+                f"{event.where} is throttled whenever it is asked, with one message alone and "
+                f"without any fault, so it never runs: of what {event.where} is for nothing is "
+                "shown"
+            )
     failed: dict[str, str] = {}
     ended = ""
     for event in alone.history:

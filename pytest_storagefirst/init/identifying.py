@@ -14,6 +14,7 @@ from pytest_storagefirst.explore.bodies import describe_entries
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.simulation.deployed import Entry
+from pytest_storagefirst.simulation.producers import is_event
 from pytest_storagefirst.simulation.schedule import UNIQUE, Send
 
 MOST_FIELDS = 12  # tried in one body
@@ -27,7 +28,7 @@ def with_unique(judge: Judge, entry: Entry, body: dict[str, Any] | str) -> Any:
     """
     best: tuple[int, Any] | None = None
     refusal: EntryError | None = None
-    for candidate in _candidates(body):
+    for candidate in _candidates(entry, body):
         try:
             (described,) = describe_entries(judge, (replace(entry, body=candidate, chosen=True),))
         except EntryError as error:
@@ -63,12 +64,25 @@ def _rank(seen: Observation) -> int:
     return _IS_HELD if any(holds(effect.value) for effect in seen.effects) else _IS_GONE
 
 
-def _candidates(body: dict[str, Any] | str) -> Iterator[Any]:
-    """The body with {unique} in one field: those that are named like ids first; then as it is."""
+def _candidates(entry: Entry, body: dict[str, Any] | str) -> Iterator[Any]:
+    """The body with {unique} in one field: those that are named like ids first; then as it is.
+
+    Of an event it is the detail that tells one message from another: what stands round it, and what
+    a rule's pattern asks for, says who gets it. A detail without such a field gets one.
+    """
     if isinstance(body, str):
         yield from (f"{body} {UNIQUE}", UNIQUE, body)
         return
     paths = list(_fields(body))
+    if is_event(body):
+        patterns = [json.loads(text) for text in getattr(entry.store, "patterns", ())]
+        paths = [
+            path
+            for path in paths
+            if path[0] == "detail" and not any(_asks_for(one, path) for one in patterns)
+        ]
+        if not paths and isinstance(body["detail"], dict):
+            yield {**body, "detail": {"id": UNIQUE, **body["detail"]}}
     likely = [path for path in paths if workload.is_id(str(path[-1]))]
     others = [path for path in paths if path not in likely]
     for path in (*likely, *others)[:MOST_FIELDS]:
@@ -79,6 +93,20 @@ def _candidates(body: dict[str, Any] | str) -> Iterator[Any]:
         holder[path[-1]] = UNIQUE
         yield changed
     yield body
+
+
+def _asks_for(pattern: Any, path: tuple[str | int, ...]) -> bool:
+    """Whether an event pattern says what stands at this path of an event.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+    """
+    if not isinstance(pattern, dict):
+        return pattern is not None
+    either = pattern.get("$or")
+    below = pattern.get(str(path[0])) if path else None
+    return any(_asks_for(one, path) for one in either or ()) or (
+        below is not None and _asks_for(below, path[1:])
+    )
 
 
 def _fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

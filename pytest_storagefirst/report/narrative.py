@@ -18,6 +18,7 @@ LONGEST_STORY_LINES = 120
 LONGEST_DETAIL = 200  # characters of what a step repeats beside its text
 MOST_MESSAGES_OF_A_STEP = 50
 NEIGHBOURS = 3  # lines before and after one that has to be shown
+ONE_SUBSCRIPTION = "the subscription of "  # so begins what says whose filter left a message out
 _BEGINNINGS = ("attempted", "delivered")
 _PHRASES = {
     "attempted": "{messages} sent to {where}",
@@ -200,7 +201,7 @@ def _phrase(event: Event, apart: str) -> str:
     detail = event.detail
     numbered = re.search(r"(\d+)$", detail)
     phrase = _PHRASES.get(event.kind, "{where} {messages} " + event.kind + "{detail}")
-    if event.kind == "filtered" and detail.startswith("the subscription of "):
+    if event.kind == "filtered" and detail.startswith(ONE_SUBSCRIPTION):
         phrase = "{messages} not given by {where} to {bare}"  # the others may get it
     nobodys = "another message" if phrase.startswith("{messages}") else ""
     text = phrase.format(

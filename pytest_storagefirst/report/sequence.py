@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_storagefirst.report.load_story import duration
+from pytest_storagefirst.report.narrative import ONE_SUBSCRIPTION
 from pytest_storagefirst.report.page import Markup, breakable, element, joined
 
 SENDER = "sender"
@@ -25,7 +26,7 @@ _BANDS = ("about", "again", "left-out", "healed", *_ENDS)
 # What stands at one lifeline, and how it looks.
 _AT_ONE = {
     "deduplicated": ("unsure", "{messages} dropped as a duplicate"),
-    "filtered": ("unsure", "{messages} filtered away"),
+    "filtered": ("unsure", "{messages} filtered away by {detail}"),
     "effected": ("good", "✓ {messages} took effect"),
     "denied": ("bad", "✗ denied: {detail}"),
     "succeeded": ("good", "✓ success{messages_for}"),
@@ -176,6 +177,8 @@ def _row(step: Mapping[str, Any], holders: _Holders) -> Row:
         told = "the same again" if again else detail
         return Row(step, f"⚡\ufe0e FAULT {told}", "fault", where, where)
     look, phrase = _AT_ONE.get(kind, ("plain", ""))
+    if kind == "filtered" and detail.startswith(ONE_SUBSCRIPTION):
+        phrase = "{messages} not given to {detail}"  # the others may get it
     if not phrase:
         return Row(step, step["text"], look, where, where)
     text = phrase.format(

@@ -351,7 +351,7 @@ def test_what_several_properties_share_is_printed_once(project, monkeypatch, wor
     result.assert_outcomes(failed=ITEMS)
     lines = [line.strip() for line in result.outlines]
     assert lines.count("do:       write some") == 1
-    assert sum(": as told above, of " in line for line in lines) == ITEMS - 1
+    assert sum(": for the same reason as " in line for line in lines) == ITEMS - 1
     assert sum(line.startswith("FAILED template.yaml::") for line in lines) == ITEMS
     junit = (project.path / "out.xml").read_text()
     assert junit.count("write some") >= ITEMS  # who reads one test's result alone finds it whole

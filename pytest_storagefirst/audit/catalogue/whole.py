@@ -12,7 +12,7 @@ from pytest_storagefirst.audit.catalogue.trials import (
     SQS,
     TARGET_REFUSES,
 )
-from pytest_storagefirst.audit.rule import ERROR, NOTE, Rule, Trial
+from pytest_storagefirst.audit.rule import ERROR, NOTE, WARNING, Rule, Trial
 
 RULES = (
     Rule(
@@ -32,6 +32,21 @@ RULES = (
             REFUSED_FOR_LONG,
             *TARGET_REFUSES,
         ),
+    ),
+    Rule(
+        id="function-never-runs",
+        title="A function is kept from ever running",
+        severity=WARNING,
+        page=f"{AWS}/lambda/latest/dg/configuration-concurrency.html",
+        looks_for="a function with `ReservedConcurrentExecutions: 0`, which stops all its events",
+        harm="whatever it is given is throttled until it expires or is set aside",
+        remedy=(
+            "<Function>:",
+            "  Properties:",
+            "    ReservedConcurrentExecutions: 5",
+        ),
+        trials=(Trial(LOSS), Trial(REDRIVE), Trial(DRAINS)),
+        remarks=("or no such line: then it shares what the account has",),
     ),
     Rule(
         id="no-alarm",

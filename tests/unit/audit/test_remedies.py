@@ -24,6 +24,7 @@ from tests.unit.audit.test_witness import CHAIN, IN_THE_ZOO, TEMPLATES, ZOO, tol
 
 # Rules whose finding needs no run to be mended.
 WITHOUT_A_RUN = (
+    "function-never-runs",
     "max-receive-count",
     "no-alarm",
     "stream-latest",
@@ -167,6 +168,7 @@ def test_texts_of_several_lines_and_long_ones_stand_as_they_are():
     [
         ("event-target-no-dlq", "event-target-without-dead-letters", "aws:SourceArn: !GetAtt "),
         ("subscription-no-dlq", "sns-subscription-without-redrive", "aws:SourceArn: !Ref "),
+        ("missing-permission", "event-queue-policy-missing", "aws:SourceArn: !GetAtt "),
     ],
 )
 def test_an_added_policy_lets_the_service_send_for_its_source_alone(rule, animal, source):
@@ -177,6 +179,52 @@ def test_an_added_policy_lets_the_service_send_for_its_source_alone(rule, animal
     )
 
     assert any(source in line for line in found.remedy)
+
+
+NOT_ALLOWED = """
+Resources:
+  News: {Type: AWS::SNS::Topic}
+  Kept: {Type: AWS::SQS::Queue}
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handler
+      Role: arn:aws:iam::123456789012:role/r
+      Code: {ZipFile: "def handler(event, context): pass"}
+  ToKept:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref News, Protocol: sqs, Endpoint: !GetAtt Kept.Arn}
+  ToWork:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref News, Protocol: lambda, Endpoint: !GetAtt Work.Arn}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [shop]}
+      Targets: [{Id: work, Arn: !GetAtt Work.Arn}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("resource", "line"),
+    [
+        ("ToKept", "aws:SourceArn: !Ref News"),
+        ("ToWork", "SourceArn: !Ref News"),
+        ("Rule", "SourceArn: !GetAtt Rule.Arn"),
+    ],
+)
+def test_a_service_is_let_in_on_behalf_of_what_delivers_alone(tmp_path, resource, line):
+    path = tmp_path / "template.yaml"
+    path.write_text(NOT_ALLOWED, encoding="utf-8")
+
+    (found,) = [
+        one
+        for one in audit(read_template(path, Settings())).findings
+        if one.rule.id == "missing-permission" and one.resource == resource
+    ]
+
+    assert line in [text.strip() for text in found.remedy]
 
 
 def test_an_alarm_on_an_age_leaves_time_to_work():

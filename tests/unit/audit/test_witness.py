@@ -115,6 +115,17 @@ def test_a_loss_that_the_remedy_does_not_cure_is_no_witness():
     assert "another cause" in shown.why
 
 
+def test_what_never_runs_is_shown_by_a_run_without_faults(tmp_path):
+    path = tmp_path / "template.yaml"
+    path.write_text((TEMPLATES / "function-never-runs.unsound.yaml").read_text(encoding="utf-8"))
+
+    (shown,) = (one.shown for one in told_of(path) if one.finding.rule.id == "function-never-runs")
+
+    assert isinstance(shown, Shown)
+    assert shown.faults == 0
+    assert "Worker was throttled" in "".join(shown.story)
+
+
 # One of two subscriptions has a dead-letter queue of its own; what is published goes to one alone.
 TWO_SUBSCRIBED = """
 Resources:
@@ -165,7 +176,7 @@ def test_harm_at_a_neighbour_is_not_told_as_harm_of_its_own(tmp_path):
 
     assert isinstance(of_both["ToWarm"], Shown)
     assert isinstance(of_both["ToCold"], NotShown)
-    assert "none was seen from here" in of_both["ToCold"].why
+    assert of_both["ToCold"].why == "nothing that was sent reached Cold in the trial"
 
 
 def test_what_no_run_gets_to_is_not_said_to_be_sent_nothing(tmp_path):

@@ -12,7 +12,7 @@ from pytest_storagefirst.explore.bodies import describe_entries, notes_on, said
 from pytest_storagefirst.explore.first_guess import first_guess
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.prepare import prepare
-from pytest_storagefirst.explore.telling_apart import all_alike
+from pytest_storagefirst.explore.telling_apart import all_alike, refuse_alike
 from pytest_storagefirst.settings import Settings
 from pytest_storagefirst.simulation.deployed import Entry
 from pytest_storagefirst.simulation.schedule import UNIQUE
@@ -159,6 +159,14 @@ def test_a_body_without_an_id_is_refused(workshop, body, proposed):
     assert "Orders: the body holds no {unique}, so all messages look the same" in str(raised.value)
     assert f"found:    body = {body}" in str(raised.value)
     assert str(raised.value).endswith(f"            body = {proposed}")
+
+
+def test_an_event_without_an_id_gets_it_in_its_detail():
+    with pytest.raises(EntryError) as raised:
+        refuse_alike(Entry("Bus", None, "bus"), {"source": "shop", "detail": {"n": 1}})
+
+    proposed = 'body = { source = "shop", detail = { n = 1, id = "{unique}" } }'
+    assert str(raised.value).endswith(proposed)
 
 
 def test_a_body_may_lack_an_id_that_stands_beside_it(workshop):

@@ -89,6 +89,28 @@ def test_a_consumer_that_always_fails_is_told_of(judged, name):
     )
 
 
+@pytest.mark.parametrize("name", ["no-duplicate-effects", "drains"])
+def test_a_function_that_never_runs_is_told_of(tmp_path, name):
+    """Its reserved concurrency is 0: what it is given is set aside, and nothing fails."""
+    template = tmp_path / "template.yaml"
+    written = TEMPLATE.replace("  Sum:", "  Never:") % "pass"
+    head, tail = written.split("  Never:\n    Type: AWS::Serverless::Function\n    Properties:\n")
+    template.write_text(
+        f"{head}  Never:\n    Type: AWS::Serverless::Function\n    Properties:\n"
+        f"      ReservedConcurrentExecutions: 0\n{tail}"
+    )
+    entry = Entry("topic", "Topic", {"id": "{unique}"})
+    settings = Settings(entries=(entry,), properties=(name,), budget_seconds=0)
+
+    (found,) = explore(template, settings).properties
+
+    assert found.verdict == "unknown"
+    assert found.why == (
+        "Never is throttled whenever it is asked, with one message alone and without any fault, "
+        "so it never runs: of what Never is for nothing is shown"
+    )
+
+
 def test_one_that_succeeds_is_not(judged):
     assert judged("pass", "drains") == ("ok", "")
 

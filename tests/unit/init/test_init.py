@@ -129,6 +129,53 @@ def test_a_text_beside_the_template_is_a_message(run, tmp_path, orders):
     assert entry.body == "Test message-1 {unique}"
 
 
+BUS = """
+Resources:
+  Kept: {Type: AWS::SQS::Queue}
+  Allowed:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Kept]
+      PolicyDocument:
+        Statement:
+        - {Effect: Allow, Principal: "*", Action: "sqs:*", Resource: !GetAtt Kept.Arn}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {pattern}
+      Targets: [{Arn: !GetAtt Kept.Arn, Id: kept}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "detail", "written"),
+    [
+        ("{source: [shop]}", {"result": "hello"}, {"result": "{unique}"}),
+        (
+            "{source: [shop], detail: {kind: [{prefix: a}], of: {kind: [b]}}}",
+            {"kind": "a", "of": {"kind": "b", "name": "c"}},
+            {"kind": "a", "of": {"kind": "b", "name": "{unique}"}},
+        ),
+        (
+            "{$or: [{source: [shop]}, {detail: {kind: [a]}}]}",
+            {"kind": "a"},
+            {"id": "{unique}", "kind": "a"},
+        ),
+        ("{source: [shop]}", {"celsius": 12}, {"id": "{unique}", "celsius": 12}),
+    ],
+)
+def test_of_a_sample_event_the_detail_tells_messages_apart(run, tmp_path, pattern, detail, written):
+    (tmp_path / "template.yaml").write_text(BUS.replace("{pattern}", pattern))
+    event = {"Source": "shop", "DetailType": "Placed", "Detail": json.dumps(detail)}
+    (tmp_path / "event.json").write_text(json.dumps([event]))
+
+    output = run("init").output
+
+    assert "default: the body is from event.json\n" in output
+    (entry,) = load_settings(tmp_path / "template.yaml").entries
+    assert entry.body == {"source": "shop", "detail-type": "Placed", "detail": written}
+
+
 def test_a_guess_that_shows_nothing_is_told(run, tmp_path, orders):
     (tmp_path / "template.yaml").write_text(PRINTING)
 

@@ -106,6 +106,16 @@ def test_a_front_door_that_does_not_say_yes(kind, sign):
     assert "(500)" in label
 
 
+def test_what_one_subscription_leaves_out_is_not_gone():
+    why = "the subscription of Cold (kind is not cold)"
+
+    ((_, _, of_one),) = rows(Event(0, "filtered", ("m1",), "News", why))
+    ((_, _, of_all),) = rows(Event(0, "filtered", ("m1",), "OrdersQueue", "Mapping"))
+
+    assert of_one == f"m1 not given to {why}"
+    assert of_all == "m1 filtered away by Mapping"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_drawn(kind):
     for messages, detail in ((("m1",), "dynamodb.PutItem #1"), ((), ""), (("m1", "m2"), "why")):
