@@ -326,11 +326,11 @@ def _learn(
     An effect that a run without faults lacks is not expected at all; one that only a throttled run
     lacks is: that loss is for the sweep to judge.
     """
-    base = canonical(runs[0])
+    base = _once_a_key(runs[0])
     masks: list[Mask | None] = [_hinted(effect, hints or {}) for effect in base]
     for run in runs[1:]:
         throttled = any(event.kind == "throttled" for event in run.history)
-        for at, twin in enumerate(_paired(base, canonical(run))):
+        for at, twin in enumerate(_paired(base, _once_a_key(run))):
             mask = masks[at]
             if mask is None:
                 continue
@@ -341,6 +341,19 @@ def _learn(
     return tuple(
         Slot.of(effect, mask) for effect, mask in zip(base, masks, strict=True) if mask is not None
     )
+
+
+def _once_a_key(run: Observation) -> list[Canonical]:
+    """The effects of a run; of those that a third party was sent again under one key, the first."""
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for effect in canonical(run):
+        if effect.idempotency_key is not None:
+            if (effect.place, effect.idempotency_key) in seen:
+                continue
+            seen.add((effect.place, effect.idempotency_key))
+        found.append(effect)
+    return found
 
 
 def _hinted(effect: Canonical, hints: Mapping[tuple[str, str], list[Slot]]) -> Mask:

@@ -56,6 +56,24 @@ def test_effects_side_by_side_are_separable(world, handlers):
     assert all(len(slots) == len(handlers) for slots in oracle.alone.values())
 
 
+def charged(ids, tag):
+    """As often as it was tried, each time under the message's key."""
+    return [
+        Effect(
+            "emission", "http POST https://pay.example", None, {"for": f"{m}-{tag}"}, f"{m}-{tag}"
+        )
+        for m in ids
+        for _ in range(5)
+    ]
+
+
+def test_what_a_third_party_was_told_again_under_one_key_is_one_effect(world):
+    """As of a bad message, which is charged for and fails, each time that it comes."""
+    _made, oracle = learnt(world, keyed, charged)
+    assert oracle.separable
+    assert all(len(slots) == 2 for slots in oracle.alone.values())
+
+
 @pytest.mark.parametrize("handler", [total, listed, last])
 def test_effects_in_one_place_meet(world, handler):
     made, oracle = learnt(world, keyed, handler)
