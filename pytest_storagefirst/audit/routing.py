@@ -107,7 +107,30 @@ def subscription_no_dlq(view: View) -> Iterator[Looked]:
                     "one: make it an AWS::SNS::Subscription)",
                     ("Subscription", index),
                     {"Endpoint": endpoint},
+                    (logical_id,),
+                    (_apart_from_its_topic(logical_id, properties, index),),
+                    target=_seen_to_be_reached(view, endpoint),
                 )
+
+
+def _apart_from_its_topic(
+    topic: str, properties: Mapping[str, Any], index: int
+) -> tuple[Change, ...]:
+    """What makes a subscription inside of its topic one of its own, with dead letters."""
+    within = listed(properties.get("Subscription"))
+    made, letters = f"{topic}Subscription{index + 1}", f"{topic}DeadLetters{index + 1}"
+    reference = {"Ref": topic}
+    subscription = {
+        **within[index],
+        "TopicArn": reference,
+        "RedrivePolicy": {"deadLetterTargetArn": arn_of(letters)},
+    }
+    return (
+        new_queue(letters, fifo=properties.get("FifoTopic") in (True, "true")),
+        queue_policy(letters, "sns.amazonaws.com", reference),
+        (made, (), {"Type": "AWS::SNS::Subscription", "Properties": subscription}),
+        (topic, ("Subscription",), [one for at, one in enumerate(within) if at != index]),
+    )
 
 
 def _unsubscribed(endpoint: str) -> str:

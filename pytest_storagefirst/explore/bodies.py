@@ -99,7 +99,7 @@ def notes_on(judge: Judge, given: tuple[Entry, ...], described: tuple[Entry, ...
             notes.append(
                 f"{entry.name}: its filter policies ask for the attributes {invented}, so they "
                 "were sent; whether its producers send them is not known: give [[entry]] "
-                "attributes = { … }"
+                f"attributes = {{ … }}{_or_of_the_body(entry)}"
             )
         if all_alike(entry, entry.body):
             notes.append(f"{entry.name}: the body holds no {UNIQUE}, so all messages look the same")
@@ -132,6 +132,17 @@ def _on_key(downstream: Downstream, calls: Iterable[Effect]) -> str:
         f"what is sent there ({', '.join(fields) or 'no JSON object'}), so each call counts"
         + (f"; {remedy}?" if remedy else "")
     )
+
+
+def _or_of_the_body(entry: Entry) -> str:
+    """What a filter may have meant: SNS asks attributes unless it is told to ask the body.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+    """
+    fields = entry.body if isinstance(entry.body, dict) else {}
+    both = [key for key in entry.store.attributes if key in fields]
+    meant = f" (the body has {', '.join(both)}, too: a filter asks for that only with "
+    return f"{meant}FilterPolicyScope: MessageBody)" if both else ""
 
 
 def _described(judge: Judge, entry: Entry) -> Entry:

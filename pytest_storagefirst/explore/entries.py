@@ -56,7 +56,7 @@ def ways_in(topology: Topology, settings: Settings, template: Template) -> tuple
                         ", ".join(route.name for route in topology.routes)
                         or "no API route, and nothing that a function, rule, subscription or pipe "
                         "reads",
-                        _not_simulated(topology),
+                        *not_simulated(topology),
                         _of_other_stacks(template),
                     ),
                 )
@@ -109,13 +109,15 @@ _NOT_SIMULATED = (
 )
 
 
-def _not_simulated(topology: Topology) -> str:
+def not_simulated(topology: Topology) -> Iterator[str]:
+    """What is told of resources by which messages come in, or that hold some that take them."""
     kinds = {one: one.partition("(")[2].rstrip(")") for one in topology.inert}
     lacking = [one for one, kind in kinds.items() if kind in _NOT_SIMULATED]
     nested = [one for one, kind in kinds.items() if kind == "AWS::CloudFormation::Stack"]
-    told = [f"{', '.join(lacking)}: not simulated"] if lacking else []
-    told += [f"{', '.join(nested)}: nested, so give its own template"] if nested else []
-    return "; ".join(told)
+    if lacking:
+        yield f"{', '.join(lacking)}: not simulated"
+    if nested:
+        yield f"{', '.join(nested)}: nested and not read, so give its own template"
 
 
 def _of_other_stacks(template: Template) -> str:

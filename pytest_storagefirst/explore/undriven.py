@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_storagefirst.explore.entries import WRITING_METHODS, sources, stores_in
+from pytest_storagefirst.explore.entries import WRITING_METHODS, not_simulated, sources, stores_in
 from pytest_storagefirst.ledger.effects import Observation
 from pytest_storagefirst.simulation.deployed import Deployed, Entry
 from pytest_storagefirst.stack.topology import Route, Topology
@@ -17,7 +17,10 @@ def notes_on_the_undriven(
 ) -> Iterator[str]:
     """Of each route that takes requests, and each store that others write to, where no message was
     seen in a run without faults. Entries that are `given` have notes of their own, if left out.
+    Of what is not simulated nothing is seen either.
     """
+    for told in not_simulated(deployed.topology):
+        yield f"{told}: no verdict is about that"
     # By what they are: a user may write a queue's physical name, or a path with a slash behind it.
     routes = [entry.route for entry in given if entry.route is not None]
     stores = {entry.store.logical_id for entry in given if entry.route is None}

@@ -34,13 +34,15 @@ KINDS = {
     "skipped": "a stream's mapping gave it up and dropped it (where: stream; detail: why)",
     "dropped": "what had it gave it up, and nothing keeps it (where: topic, bus, …; detail: why)",
     "dead-lettered": "moved to a DLQ or failure destination (where: DLQ; detail: from where)",
-    "expired": "its retention ended and it is gone (where: queue)",
+    "expired": "its retention ended and it is gone (where: queue, stream; detail: OF_RECORD there)",
     "redriven": "moved from a DLQ back (where: DLQ; detail: to where)",
     "faulted": "a fault of the plan struck (where: place; detail: the fault's text)",
     "healed": "all faults ended",
     "circuit": "a breaker's state changed (where: its table, …; detail: 'CLOSED to OPEN')",
     "noted": "something that the report tells (detail: what)",
 }
+
+OF_RECORD = "its record"  # of "expired", where a stream keeps records of messages
 
 
 class Event(NamedTuple):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.events import OF_RECORD, Event
 
 
 class History:
@@ -182,7 +182,8 @@ class History:
             return f"the last that is known of it: {event.kind} at {event.where}, {_at(event)}"
         position, event = ended
         if event.kind == "expired":
-            return f"its retention in {event.where} ended at {_at(event)}, and nothing took it over"
+            what = "its stream record's retention" if event.detail == OF_RECORD else "its retention"
+            return f"{what} in {event.where} was over at {_at(event)}, and nothing took it over"
         if event.kind == "filtered":
             by = event.detail or f"{event.where}'s mapping"
             return f"the filter of {by} dropped it at {_at(event)}, in {event.where}"

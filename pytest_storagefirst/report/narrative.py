@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pytest_storagefirst.ledger.accounting import Account
-from pytest_storagefirst.ledger.events import Event
+from pytest_storagefirst.ledger.events import OF_RECORD, Event
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.report.folding import Step as Step
 from pytest_storagefirst.report.folding import Told, folded
@@ -203,6 +203,8 @@ def _phrase(event: Event, apart: str) -> str:
     phrase = _PHRASES.get(event.kind, "{where} {messages} " + event.kind + "{detail}")
     if event.kind == "filtered" and detail.startswith(ONE_SUBSCRIPTION):
         phrase = "{messages} not given by {where} to {bare}"  # the others may get it
+    if event.kind == "expired" and detail == OF_RECORD:  # a table keeps the item itself
+        phrase = "the stream record of {messages} expired in {where} and is gone"
     nobodys = "another message" if phrase.startswith("{messages}") else ""
     text = phrase.format(
         messages=_listing(event.messages) or nobodys,

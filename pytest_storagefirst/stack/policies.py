@@ -29,13 +29,15 @@ class Policies:
     """What a stack's policies are, by ARN.
 
     `resources` holds the policy that a resource carries, "" where it has none. `keys` says by which
-    KMS key of the stack a queue or topic is encrypted, and `key_arns` which key an id or alias is.
+    KMS key of the stack a queue or topic is encrypted, `key_arns` which key an id or alias is, and
+    `aws_keys` which key of AWS's own ("alias/aws/sqs") a queue or topic is encrypted with.
     """
 
     roles: Mapping[str, Role] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     key_arns: Mapping[str, str] = field(default_factory=dict)
+    aws_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_policies(
@@ -73,7 +75,8 @@ def read_policies(
             if arn_and_policy is not None:
                 policies[arn_and_policy[0]] = arn_and_policy[1]
     known = {arn: key_arns[key] for arn, key in keys.items() if key in key_arns}
-    return Policies(roles, policies, known, key_arns)
+    aws_keys = {arn: key for arn, key in keys.items() if "alias/aws/" in key}
+    return Policies(roles, policies, known, key_arns, aws_keys)
 
 
 def _readable(read: Callable[..., Any], *arguments: Any) -> Any:

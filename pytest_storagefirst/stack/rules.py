@@ -156,6 +156,10 @@ class _Check:
                     "AWS refuses this value",
                     found=str(value),
                     expected=f"{least:,} to {most:,}",
+                    remedy="give the parameter behind it a value, under [parameters] of "
+                    "storagefirst.toml"
+                    if "invented-" in str(value)
+                    else "",
                 )
 
     def spelling(self, logical_id: str, kind: str, properties: Mapping[str, Any]) -> None:

@@ -38,8 +38,9 @@ RULES = (
         "the retries",
         remedy=(
             "<Resource>:",
-            "  RedrivePolicy:",
-            "    deadLetterTargetArn: !GetAtt DeadLetters.Arn   # allows sns.amazonaws.com",
+            "  Properties:",
+            "    RedrivePolicy:",
+            "      deadLetterTargetArn: !GetAtt DeadLetters.Arn   # allows sns.amazonaws.com",
         ),
         trials=TARGET_REFUSES,
         needs_code=False,

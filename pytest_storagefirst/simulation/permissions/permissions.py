@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_storagefirst.simulation.configurations import configuration_asked
@@ -43,7 +43,8 @@ _OF_SERVICES: Mapping[str, str | None] = {
     "aws:sourceowner": None,
 }
 # What a queue or topic that is encrypted with a key of the user's asks of whom besides (SQS:
-# sqs-key-management; SNS: sns-key-management). Nothing is asked for AWS's own key.
+# sqs-key-management; SNS: sns-key-management). AWS's own key asks nothing of the account's roles,
+# and lets in no service that comes without one (the same pages: an event source needs another key).
 _ENCRYPTING = ("kms:GenerateDataKey", "kms:Decrypt")
 _OF_KEYS = {
     "sns:Publish": _ENCRYPTING,
@@ -179,6 +180,11 @@ class Permissions:
         decision = decide(request, None, self._policies.resources[owner])
         if decision != ALLOWED:
             return self._refusal(request, decision, source_arn)
+        if owner in self._policies.aws_keys:
+            request = Request(_ENCRYPTING[0], self._policies.aws_keys[owner], service, "", {})
+            refused = self._refusal(request, IMPLICITLY_DENIED, source_arn)
+            reading = f"{refused.reading}: {self._label(owner)} needs a key of the stack's own"
+            return replace(refused, reading=reading)
         key = self._policies.keys.get(owner)
         for wanted in _ENCRYPTING if key is not None else ():
             # Which source the key is told of depends on the service.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_storagefirst.ledger.events import OF_RECORD
 from pytest_storagefirst.simulation.functions import Outcome
 from pytest_storagefirst.simulation.sources import stream_failures, stream_filters
 from pytest_storagefirst.simulation.sources.batch_responses import reported_failures
@@ -210,7 +211,7 @@ class Reader:
         expired = [one for one in batch.records if one.expires_ms <= now_ms]
         if expired:
             ids = replace(batch, records=tuple(expired)).messages
-            simulation.record("expired", ids, self.owner.stream.logical_id)
+            simulation.record("expired", ids, self.owner.stream.logical_id, OF_RECORD)
         left = [one for one in batch.records if one not in expired]
         old = [one for one in left if self.owner.given_up_ms(one) <= now_ms]
         if old:

@@ -79,9 +79,18 @@ class Engine:
             self.failure = TemplateError(f"AWS refuses {kind}: {problem}", where=making.where)
         except ClientError as error:
             refusal = error.response["Error"]
-            self.failure = TemplateError(
-                f"AWS refuses {kind}: {refusal.get('Code')}: {refusal.get('Message')}",
-                where=making.where,
+            said = f"{refusal.get('Code')}: {refusal.get('Message')}"
+            self.failure = (
+                TemplateError(
+                    f"{kind} needs a value that does not stand in this template",
+                    where=making.where,
+                    found=f"one that was made up in its place, which is refused: {said}",
+                    expected="a resource of this template, or the value itself",
+                    remedy="give it under [parameters] or [imports] of storagefirst.toml; what a "
+                    "nested stack makes (it is not read) has to stand in this template",
+                )
+                if "invented-" in said
+                else TemplateError(f"AWS refuses {kind}: {said}", where=making.where)
             )
         except Exception as error:
             self.failure = TemplateError(

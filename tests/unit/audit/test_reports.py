@@ -68,6 +68,15 @@ def test_what_can_not_be_audited_is_no_template_without_findings(here):
     assert both.endswith("; 1 suppressed, in 1 template; 1 template can't be audited")
 
 
+def test_a_parameter_without_a_value_is_what_is_to_be_given(here):
+    (here / "asks.yaml").write_text(
+        "Parameters: {Stage: {Type: String}}\nResources:\n  Queue:\n    Type: AWS::SQS::Queue\n"
+        "    Properties: {VisibilityTimeout: !Ref Stage}\n"
+    )
+
+    assert "under [parameters] of storagefirst.toml" in run("asks.yaml").output
+
+
 def test_advice_alone_exits_with_0_unless_it_is_asked_for_strictly(here):
     assert run("template.yaml", "--no-witness").exit_code == 0
     assert run("template.yaml", "--no-witness", "--strict").exit_code == 1

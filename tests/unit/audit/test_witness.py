@@ -179,6 +179,24 @@ def test_harm_at_a_neighbour_is_not_told_as_harm_of_its_own(tmp_path):
     assert of_both["ToCold"].why == "nothing that was sent reached Cold in the trial"
 
 
+def test_a_subscription_inside_of_its_topic_becomes_one_of_its_own(tmp_path):
+    """Inside of a topic CloudFormation takes an endpoint and a protocol alone."""
+    begin, _, _ = TWO_SUBSCRIBED.partition("  ToWarm:")
+    inline = "{Subscription: [{Protocol: sqs, Endpoint: !GetAtt Warm.Arn}]}"
+    path = tmp_path / "template.yaml"
+    text = begin.replace(
+        "{Type: AWS::SNS::Topic}", f"{{Type: AWS::SNS::Topic, Properties: {inline}}}"
+    )
+    path.write_text(text, encoding="utf-8")
+
+    (one,) = [told for told in told_of(path) if told.finding.rule.id == "subscription-no-dlq"]
+
+    assert isinstance(one.shown, Shown)
+    lines = [line.strip() for line in one.finding.cured_by(one.shown.cure).remedy]
+    assert "Type: AWS::SNS::Subscription" in lines
+    assert "Subscription: []" in lines
+
+
 def test_what_no_run_gets_to_is_not_said_to_be_sent_nothing(tmp_path):
     """Messages come by the queues; none was seen to be set aside, so that nothing is tried."""
     path = tmp_path / "template.yaml"

@@ -121,3 +121,18 @@ def test_a_route_is_known_however_it_is_written(tmp_path):
     found = notes(tmp_path, text, Entry("route", "ANY /messages/", {"id": "{unique}"}))
 
     assert undriven(found) == []
+
+
+def test_what_is_not_simulated_and_what_is_nested_is_told(tmp_path):
+    text = TWO_QUEUES + WORKER.format(name="Pay", queue="Orders", next=f"{URL}done")
+    text += "  Hose: {Type: AWS::KinesisFirehose::DeliveryStream}\n"
+    text += "  Sub: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: gone.yaml}}\n"
+    found = notes(tmp_path, text)
+
+    assert (
+        "Hose (AWS::KinesisFirehose::DeliveryStream): not simulated: no verdict is about that"
+    ) in found
+    assert (
+        "Sub (AWS::CloudFormation::Stack): nested and not read, so give its own template: no "
+        "verdict is about that"
+    ) in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_storagefirst.ledger.events import OF_RECORD
 from pytest_storagefirst.ledger.history import History, times
 
 
@@ -91,7 +92,11 @@ def test_a_handler_that_deletes_its_message_acknowledges_it(story):
         ),
         (
             lambda s: s.tell("expired", "m1", "OrdersQueue"),
-            "its retention in OrdersQueue ended at 0.030",
+            "its retention in OrdersQueue was over at 0.030",
+        ),
+        (
+            lambda s: s.tell("expired", "m1", "Table", OF_RECORD),
+            "its stream record's retention in Table was over at 0.030",
         ),
         (
             lambda s: s.tell("filtered", "m1", "OrdersQueue"),

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from pytest_storagefirst.ledger.accounting import Account
-from pytest_storagefirst.ledger.events import KINDS, Event
+from pytest_storagefirst.ledger.events import KINDS, OF_RECORD, Event
 from pytest_storagefirst.ledger.verdict import Verdict
 from pytest_storagefirst.report.narrative import (
     LONGEST_DETAIL,
@@ -399,13 +399,13 @@ def reads(turn, messages, order):
 
 def test_reads_of_a_stream_are_told_once():
     history = [event for turn in range(9) for event in reads(turn, ("m1",), (0,))]
-    history.append(Event(400_000, "expired", ("m1",), "Stream"))
+    history.append(Event(400_000, "expired", ("m1",), "Stream", OF_RECORD))
 
     assert story(history, {}, LOST)[:-1] == (
         "  0.000  Worker got m1 (read 1 from Stream)",
         "  0.005  Worker failed with m1: KeyError",
         "         … the same 8 times more, until 240.005",
-        "400.000  m1 expired in Stream and is gone",
+        "400.000  the stream record of m1 expired in Stream and is gone",
     )
 
 

@@ -146,3 +146,13 @@ def test_attributes_that_nobody_gave_are_told(template, attributes, why):
     assert any(note.startswith(invented) for note in result.notes) is (attributes is None)
     loss = next(one for one in result.properties if one.name == "no-message-loss")
     assert (why in loss.why) if why else ("filter policy" not in loss.why)
+
+
+@pytest.mark.parametrize(("body", "told"), [({"kind": "order"}, True), ({"sort": "order"}, False)])
+def test_a_field_that_is_called_as_a_filters_attribute_is_told(template, body, told):
+    """https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html"""
+    entry = Entry("topic", "Topic", {**BODY, **body})
+    settings = Settings(entries=(entry,), budget_seconds=0, functions={"Worker": lambda *_: None})
+
+    notes = " ".join(explore(template, settings).notes)
+    assert ("(the body has kind, too: a filter asks for that only with" in notes) is told

@@ -22,7 +22,7 @@ from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.explore.prepare import prepare
 from pytest_storagefirst.explore.sweep import faults_once, outage_ms
 from pytest_storagefirst.faults.plan import parse_plan
-from pytest_storagefirst.ledger.events import to_bytes
+from pytest_storagefirst.ledger.events import OF_RECORD, to_bytes
 from pytest_storagefirst.settings import Entry, Settings
 from pytest_storagefirst.simulation.deployed import Deployed
 from pytest_storagefirst.simulation.environment import Code
@@ -428,6 +428,16 @@ def test_more_retries_than_are_played_end_when_their_time_is_over(rig: Rig) -> N
     played = rig.with_mapping(maximum_retry_attempts=100).play(put, to_expiry=True)
     assert [kind for kind, _, _ in kinds(played, "skipped", "expired")] == ["skipped"]
     assert len(rig.events) < 60
+
+
+def test_a_record_that_is_never_done_expires_as_a_record(rig: Rig) -> None:
+    def fail(event: Any) -> None:
+        raise ValueError
+
+    rig.read = fail
+    played = rig.with_mapping().play(put, to_expiry=True)
+    told = [event.detail for event in played.observation.history if event.kind == "expired"]
+    assert told == [OF_RECORD]
 
 
 def test_a_tumbling_window_is_refused(rig: Rig) -> None:

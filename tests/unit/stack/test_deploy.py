@@ -441,3 +441,21 @@ Resources:
 """)
     assert topology.mappings == ()
     assert [function.logical_id for function in topology.functions] == ["Worker"]
+
+
+def test_what_a_nested_stack_would_make_is_no_refusal_of_awss(stand_up: StandUp) -> None:
+    with pytest.raises(TemplateError) as raised:
+        stand_up(
+            """
+Resources:
+  Sub: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: dlq.yaml}}
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Sub.Outputs.Arn, maxReceiveCount: 3}
+"""
+        )
+
+    assert "needs a value that does not stand in this template" in raised.value.line
+    assert "what a nested stack makes (it is not read)" in raised.value.line
+    assert "AWS refuses" not in raised.value.line

@@ -42,6 +42,16 @@ Resources:
   Sealed:
     Type: AWS::SQS::Queue
     Properties: {QueueName: sealed, KmsMasterKeyId: !Ref KeyName}
+  Awss:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: awss, KmsMasterKeyId: alias/aws/sqs}
+  AwssPolicy:
+    Type: AWS::SQS::QueueInlinePolicy
+    Properties:
+      Queue: !Ref Awss
+      PolicyDocument:
+        Statement:
+          - {Effect: Allow, Principal: "*", Action: "sqs:*", Resource: "*"}
   SealedPolicy:
     Type: AWS::SQS::QueueInlinePolicy
     Properties:
@@ -301,6 +311,16 @@ def test_an_encrypted_queue_asks_a_service_for_the_key(stack: Deployed) -> None:
     assert delivery(stack, "sns", NEWS, queue("sealed")) == ""
     said = delivery(stack, "s3", BUCKET, queue("sealed"))
     assert said == "no policy of Key allows kms:GenerateDataKey to s3.amazonaws.com (Bucket)"
+
+
+def test_awss_own_key_lets_no_service_in_and_every_role(stack: Deployed) -> None:
+    """SQS developer guide, sqs-key-management: an event source needs a key of one's own."""
+    assert delivery(stack, "sns", NEWS, queue("awss")) == (
+        "no policy of alias/aws/sqs allows kms:GenerateDataKey to sns.amazonaws.com (News): Awss "
+        "needs a key of the stack's own"
+    )
+    rule = "arn:aws:events:us-east-1:123456789012:rule/r"
+    assert delivery(stack, "events", rule, queue("awss"), role(stack, "WorkerRole")) == ""
 
 
 def test_a_default_topic_policy_lets_no_service_in(stack: Deployed) -> None:
