@@ -280,7 +280,9 @@ def test_what_lies_in_other_stacks_is_named(workshop):
         "WorkerOrders reads arn:aws:sqs:us-east-1:123456789012:invented-orders-QueueArn, "
         "which another stack holds" in text
     )
-    assert "Inner (AWS::CloudFormation::Stack): nested, so give its own template" in text
+    assert (
+        "Inner (AWS::CloudFormation::Stack): nested and not read, so give its own template" in text
+    )
 
 
 @pytest.mark.parametrize(
