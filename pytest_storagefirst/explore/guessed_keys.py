@@ -7,7 +7,6 @@ fault of the stack. So {unique} goes into that field, too.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.explore import workload
+from pytest_storagefirst.explore.fields import Path, leaves, value_at, with_value
 from pytest_storagefirst.explore.refused_bodies import toml
 from pytest_storagefirst.ledger.effects import Canonical, Observation, canonical
 from pytest_storagefirst.ledger.masks import differences, dumped
@@ -41,12 +41,12 @@ def told_apart(entry: Entry, body: Any, play: Play) -> tuple[Any, str]:
     if not isinstance(body, dict) or not _are_one(body, play):
         return body, ""
     for path in _texts(body):
-        changed = _with(body, path, UNIQUE)
+        changed = with_value(body, path, UNIQUE)
         if _is_parted(changed, play):
             return changed, ".".join(map(str, path))
     keys = _keys(play(body, 1, False))
     for path, other in _otherwise(body):
-        keys_then = _keys(play(_with(body, path, other), 1, False))
+        keys_then = _keys(play(with_value(body, path, other), 1, False))
         if keys_then and keys_then != keys:
             raise _refusal(entry, body, path)
     return body, ""
@@ -90,7 +90,7 @@ def _holds_more_than_its_key(tree: Any, body: Any) -> bool:
     a breaker's, say, of the service that the message names."""
     key, value, _ = tree
     own = {name: it for name, it in value.items() if name not in key} if _are_items(tree) else value
-    told = [str(value).replace(UNIQUE, "<m>") for _, value in _leaves(body)]
+    told = [str(value).replace(UNIQUE, "<m>") for _, value in leaves(body)]
     return any(one in dumped(own) for one in told)
 
 
@@ -115,12 +115,10 @@ def _keys(observed: Observation | None) -> list[str]:
 
 # --- the fields of a body --------------------------------------------------------------------
 
-Path = tuple[str | int, ...]
-
 
 def _texts(body: dict[str, Any]) -> Iterator[Path]:
     """The fields that {unique} can be put in: of an event, none that a rule may match."""
-    for path, value in _leaves(body):
+    for path, value in leaves(body):
         around = is_event(body) and path[0] != "detail"
         if isinstance(value, str) and UNIQUE not in value and not around:
             yield path
@@ -128,32 +126,11 @@ def _texts(body: dict[str, Any]) -> Iterator[Path]:
 
 def _otherwise(body: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
     """The fields that another value of their kind can be put in, with such a value."""
-    for path, value in _leaves(body):
+    for path, value in leaves(body):
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield path, value + 1
     for path in _texts(body):
-        yield path, _DATES[1] if _at(body, path) == _DATES[0] else "another text"
-
-
-def _leaves(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    if isinstance(node, dict | list):
-        pairs = node.items() if isinstance(node, dict) else enumerate(node)
-        for step, value in pairs:
-            yield from _leaves(value, (*path, step))
-    else:
-        yield path, node
-
-
-def _at(node: Any, path: Path) -> Any:
-    for step in path:
-        node = node[step]
-    return node
-
-
-def _with(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    changed = copy.deepcopy(body)
-    _at(changed, path[:-1])[path[-1]] = value
-    return changed
+        yield path, _DATES[1] if value_at(body, path) == _DATES[0] else "another text"
 
 
 def _refusal(entry: Entry, body: dict[str, Any], path: Path) -> EntryError:
@@ -161,7 +138,7 @@ def _refusal(entry: Entry, body: dict[str, Any], path: Path) -> EntryError:
     return EntryError(
         ONE_TO_THE_STACK,
         where=entry.name,
-        found=f"what they leave is kept under {field}, which is {_at(body, path)!r} in both; "
+        found=f"what they leave is kept under {field}, which is {value_at(body, path)!r} in both; "
         f"sent {workload.as_sent(body)}",
         expected=f"a body whose {field} is known to be each message's own, or the same in several",
         remedy=f"write in storagefirst.toml what your senders send, with {UNIQUE} in {field} if it "

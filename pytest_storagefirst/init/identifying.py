@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 from pytest_storagefirst.errors import EntryError
 from pytest_storagefirst.explore import workload
 from pytest_storagefirst.explore.bodies import describe_entries
+from pytest_storagefirst.explore.fields import with_value
 from pytest_storagefirst.explore.judge import Judge
 from pytest_storagefirst.ledger.effects import Effect, Observation
 from pytest_storagefirst.simulation.deployed import Entry
@@ -86,12 +86,7 @@ def _candidates(entry: Entry, body: dict[str, Any] | str) -> Iterator[Any]:
     likely = [path for path in paths if workload.is_id(str(path[-1]))]
     others = [path for path in paths if path not in likely]
     for path in (*likely, *others)[:MOST_FIELDS]:
-        changed = copy.deepcopy(body)
-        holder: Any = changed
-        for step in path[:-1]:
-            holder = holder[step]
-        holder[path[-1]] = UNIQUE
-        yield changed
+        yield with_value(body, path, UNIQUE)
     yield body
 
 

@@ -101,6 +101,7 @@ def killed_at(number: int, name: str, target: Target, folder: Path) -> bool:
             if next(moments) == number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+        # in a child alone, which ends with it
         journals.Journal.write = write  # type: ignore[method-assign]
         run(quick(name), drilling(target, folder))
 

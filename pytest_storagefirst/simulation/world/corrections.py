@@ -30,6 +30,7 @@ def _update_by_the_key_alone() -> None:
     def updated(self: Any, attribute_updates: dict[str, Any] | None) -> None:
         update(self, attribute_updates or {})
 
+    # moto has no seam for it
     Item.update_with_attribute_updates = updated  # type: ignore[method-assign]
 
 
